@@ -1,0 +1,58 @@
+# Two commands matter: `make demo` (a three-server cluster on throw-away machines) and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := .demo
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: demo demo-down test test-unit test-lab lint format types bench lab-deps constraints clean
+
+demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
+	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
+	$(ROOT) $(BIN)/picluster lab up --name demo --nodes 3 --servers 3 --serve $(DEMO)/k3s --output $(DEMO)/cluster.yaml
+	$(ROOT) $(BIN)/picluster up --file $(DEMO)/cluster.yaml
+	@echo "Try:  $(ROOT) $(BIN)/picluster validate -f $(DEMO)/cluster.yaml;  then  make demo-down"
+
+demo-down: $(STAMP)  ## Throw the demo's nodes away
+	$(ROOT) $(BIN)/picluster lab down --name demo
+
+test: lint types test-unit test-lab  ## Everything that CI runs
+
+test-unit: $(STAMP)  ## Pure and local tests; needs no root
+	$(BIN)/pytest tests/unit -n auto
+
+test-lab: $(STAMP) lab-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## Measure; see benchmarks/README.md
+	$(ROOT) $(BIN)/python -m benchmarks
+
+lab-deps: $(STAMP)  ## The Debian packages that the lab needs; installs only what is missing
+	$(ROOT) $(BIN)/python -m picluster.lab.requirements --install
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "python3-venv is missing: $(ROOT) apt-get install python3-venv"; \
+	  [ -n "$(ROOT)" ] || { apt-get update -qq && apt-get install -y -qq python3-venv; }; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+constraints: $(STAMP)  ## Pin what is installed now
+	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' >constraints.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,149 @@
+"""What happens during a run, as data. Sinks (screen, journal, JSON) are callables over these.
+
+Every event is a frozen dataclass whose fields are plain data, so that `to_record` makes one JSON
+object of it. The field names are a public format: add fields, never rename them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
+
+Outcome: TypeAlias = Literal["ok", "changed", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, and when (seconds since the epoch)."""
+
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A command that works on the cluster has begun."""
+
+    command: str
+    cluster: str
+    targets: tuple[str, ...]
+    phases: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected(Event):
+    """A node let us in."""
+
+    target: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted(Event):
+    """A phase has begun on these targets."""
+
+    phase: str
+    title: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(Event):
+    """A change has begun on a target."""
+
+    phase: str
+    target: str
+    step: str
+    title: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress(Event):
+    """A running change says where it is: a line of its output, or what it waits for."""
+
+    phase: str
+    target: str
+    step: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(Event):
+    """A step has been judged or applied. `detail` is a summary, a warning or the failure."""
+
+    phase: str
+    target: str
+    step: str
+    title: str
+    outcome: Outcome
+    detail: str = ""
+    warning: str = ""
+    seconds: float = 0.0
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Event):
+    """Raw output of a change, cleaned of secrets; for the journal."""
+
+    phase: str
+    target: str
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFailed(Event):
+    """A target stops here: what happened, why and what to do."""
+
+    phase: str
+    target: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    evidence: str = ""
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFinished(Event):
+    """A phase is over on all its targets."""
+
+    phase: str
+    seconds: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTally(Event):
+    """How a target fared over the whole run, in steps."""
+
+    target: str
+    ok: int
+    changed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The recap: a tally for each target, and the exit code the command ends with."""
+
+    tallies: tuple[TargetTally, ...]
+    exit_code: int
+    seconds: float
+    connections: int
+    scripts: int
+    next_command: str = ""
+
+
+Emit: TypeAlias = Callable[[Event], None]
+
+
+def to_record(event: Event) -> dict[str, object]:
+    """Return the event as one JSON-ready object; `event` holds its class name."""
+    return {"event": type(event).__name__, **asdict(event)}

@@ -1,0 +1,151 @@
+"""One run at a time per cluster: a lock on this computer and one on a node.
+
+Both are `flock` locks, held by a process and not by a file that somebody must remember to delete:
+they are gone the moment their holder is, however it ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from picluster.engine.pool import Sessions
+from picluster.engine.quote import quote
+from picluster.errors import Locked, NodeError
+
+_BUSY = 75
+_HELD = b"held"
+_GRANT_SECONDS = 30.0
+_HOLD_SECONDS = 7 * 24 * 3600.0
+
+
+def describe_holder() -> str:
+    """Say who is running this, for whoever finds the lock taken."""
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, since {started}"
+
+
+@dataclass(slots=True)
+class WorkstationLock:
+    """Keeps two runs of one user on one computer apart."""
+
+    path: Path
+    _file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Take the lock, or raise `Locked` naming who holds it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # "a+" does not truncate: the holder's name has to survive a failed attempt.
+        file = self.path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            raise _locked("this computer", holder) from None
+        file.truncate(0)
+        file.write(describe_holder())
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock up; harmless if it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+@dataclass(slots=True)
+class NodeLock:
+    """Keeps runs from different computers apart, through a script that waits on a node.
+
+    The script ends with its connection, and the lock with the script.
+    """
+
+    sessions: Sessions
+    node: str
+    path: str
+    _holding: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _said: bytearray = field(default_factory=bytearray)
+    _status: int | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the script still waits on the node."""
+        return self._holding.is_set() and not self._over.is_set()
+
+    def take(self) -> None:
+        """Take the lock, or raise `Locked` naming who holds it."""
+        if self.held:
+            return
+        self._holding.clear()
+        self._over.clear()
+        self._said.clear()
+        self._thread = threading.Thread(target=self._hold, name="picluster-lock", daemon=True)
+        self._thread.start()
+        _wait_for_either(self._holding, self._over, _GRANT_SECONDS)
+        if self._status == _BUSY:
+            holder = self._said.decode("utf-8", "replace").strip()
+            raise _locked(self.node, holder)
+        if not self._holding.is_set():
+            raise _locked(self.node, "", "the lock could not be taken")
+
+    def _hold(self) -> None:
+        path = quote(self.path)
+        script = (
+            f"exec 9>>{path}\n"
+            f"flock -n 9 || {{ cat {path}; exit {_BUSY}; }}\n"
+            f"printf '%s' {quote(describe_holder())} >{path}\n"
+            f"echo held\nsleep {_HOLD_SECONDS:.0f}\n"
+        )
+        try:
+            self._status = None
+            done = self.sessions.get(self.node).run(
+                script, timeout=_HOLD_SECONDS, on_output=self._hear
+            )
+            self._status = done.status
+        except NodeError:
+            self._status = None
+        finally:
+            self._over.set()
+
+    def _hear(self, stream: str, data: bytes) -> None:
+        self._said += data
+        if bytes(self._said).strip() == _HELD:
+            self._holding.set()
+
+
+def _wait_for_either(first: threading.Event, second: threading.Event, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not (first.is_set() or second.is_set()):
+        first.wait(0.02)
+
+
+def _locked(where: str, holder: str, why: str = "") -> Locked:
+    return Locked(
+        "another picluster run is working on this cluster",
+        where=where,
+        why=why or (f"held by {holder}" if holder else ""),
+        fix="wait for it to finish; the lock goes away with the run that holds it",
+    )
+
+
+def take_all(*locks: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that takes several locks in order."""
+
+    def take() -> None:
+        for lock in locks:
+            lock()
+
+    return take

@@ -1,0 +1,81 @@
+"""The open connections of a run: one session per node, opened in parallel, renewed after loss."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from picluster.engine.session import Connector, Session
+from picluster.errors import NodeError, PiclusterError, Unreachable
+
+
+class Sessions:
+    """One session per node, shared by everything that works on the node.
+
+    A session is used by one thread at a time; which node is worked on by which thread is the
+    runner's affair. `parallel` bounds how many nodes are connected to at once.
+    """
+
+    def __init__(self, connector: Connector, parallel: int = 10) -> None:
+        self._connector = connector
+        self._parallel = parallel
+        self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
+        self._open: dict[str, Session] = {}
+        self._aborted = False
+
+    def open_all(self, nodes: Sequence[str]) -> dict[str, Session | NodeError]:
+        """Connect to every node in parallel; return each session, or why there is none."""
+        if not nodes:
+            return {}
+        with ThreadPoolExecutor(max_workers=min(self._parallel, len(nodes))) as pool:
+            return dict(zip(nodes, pool.map(self._try_open, nodes), strict=True))
+
+    def get(self, node: str) -> Session:
+        """Return the node's session, connecting first if there is none. Raises a `NodeError`."""
+        with self._lock:
+            session = self._open.get(node)
+            gate = self._opening.setdefault(node, threading.Lock())
+        if session is not None:
+            return session
+        with gate:
+            with self._lock:
+                session = self._open.get(node)
+            return session if session is not None else self._connect(node)
+
+    def renew(self, node: str) -> Session:
+        """Drop the node's session and connect anew. Raises a `NodeError`."""
+        with self._lock:
+            session = self._open.pop(node, None)
+        if session is not None:
+            session.close()
+        return self.get(node)
+
+    def close_all(self) -> None:
+        """Close every session. What is closed is opened again by a later `get`."""
+        with self._lock:
+            sessions, self._open = list(self._open.values()), {}
+        for session in sessions:
+            session.close()
+
+    def abort(self) -> None:
+        """Close every session for good: whatever waits on one fails at once."""
+        self._aborted = True
+        self.close_all()
+
+    def _connect(self, node: str) -> Session:
+        if self._aborted:
+            raise Unreachable("the run was stopped", where=node)
+        session = self._connector.connect(node)
+        with self._lock:
+            self._open[node] = session
+        return session
+
+    def _try_open(self, node: str) -> Session | NodeError:
+        try:
+            return self.get(node)
+        except NodeError as error:
+            return error
+        except PiclusterError as error:
+            return NodeError(error.what, where=error.where or node, why=error.why, fix=error.fix)

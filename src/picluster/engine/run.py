@@ -1,0 +1,105 @@
+"""One run over a cluster: what it may touch, who has failed, and how everyone fares."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
+from picluster.engine.pool import Sessions
+from picluster.errors import Interrupted, PiclusterError, StepFailed
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one run, shared by the threads that work on its targets.
+
+    `take_lock` is called before the first change; it raises `Locked` if another run holds the
+    cluster. None means that there is nothing to keep others out of.
+
+    `only` limits which targets are changed: the others are still looked at, because decisions may
+    need them, but they may be missing.
+    """
+
+    sessions: Sessions
+    emit: Emit
+    stop: threading.Event = field(default_factory=threading.Event)
+    only: Collection[str] | None = None
+    look_timeout: float = 120.0
+    take_lock: Callable[[], None] | None = None
+    failures: dict[str, PiclusterError] = field(default_factory=dict)
+    _counts: dict[str, Counter[Outcome]] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
+    _locked: bool = False
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def in_scope(self, target: str) -> bool:
+        """Whether this run was asked to work on the target."""
+        return self.only is None or target in self.only
+
+    def may_change(self, target: str) -> bool:
+        """Whether the target is in scope and nothing has failed on it yet."""
+        return self.in_scope(target) and target not in self.failures
+
+    def ensure_lock(self) -> bool:
+        """Take the cluster's lock if this run does not hold it; return whether it just did."""
+        with self._guard:
+            if self._locked or self.take_lock is None:
+                return False
+            self.take_lock()
+            self._locked = True
+            return True
+
+    def check_stop(self, target: str) -> None:
+        """Raise `Interrupted` if the user has asked to stop."""
+        if self.stop.is_set():
+            raise Interrupted(
+                "stopped by the user", where=target, fix="run the same command to go on"
+            )
+
+    def count(self, event: StepFinished) -> None:
+        """Add one step's outcome to its target's tally, and tell the sinks."""
+        with self._guard:
+            self._counts.setdefault(event.target, Counter())[event.outcome] += 1
+            self._seconds[event.target] = self._seconds.get(event.target, 0.0) + event.seconds
+        self.emit(event)
+
+    def fail(self, phase: str, target: str, error: PiclusterError) -> None:
+        """Record why a target stops here, and tell the sinks."""
+        with self._guard:
+            self.failures.setdefault(target, error)
+        self.emit(
+            TargetFailed(
+                phase=phase,
+                target=target,
+                what=error.what,
+                why=error.why,
+                fix=error.fix,
+                evidence=error.evidence if isinstance(error, StepFailed) else "",
+                exit_code=error.exit_code,
+            )
+        )
+
+    def tallies(self) -> tuple[TargetTally, ...]:
+        """How every target fared so far, in steps."""
+        return tuple(
+            TargetTally(
+                target=target,
+                ok=counts["ok"],
+                changed=counts["changed"],
+                failed=counts["failed"],
+                skipped=counts["skipped"],
+                seconds=self._seconds.get(target, 0.0),
+            )
+            for target, counts in self._counts.items()
+        )
+
+    def exit_code(self) -> int:
+        """The code that the command ends with: 0, or that of what failed."""
+        codes = {error.exit_code for error in self.failures.values()}
+        for code in (Interrupted.exit_code, StepFailed.exit_code):
+            if code in codes:
+                return code
+        return min(codes, default=0)

@@ -1,0 +1,291 @@
+"""Make a phase so: look, judge, change, look again.
+
+A no-op phase costs one script per node. A changing one costs three (look, change, look again); the
+first changing one of a run costs a fourth, because it looks again once it holds the lock.
+
+A step may change a target once per run: one that wants to change it a second time has not
+converged, and that is a failure with the evidence shown, never a loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
+
+from picluster.engine.apply import Applier, StepError
+from picluster.engine.events import Outcome, PhaseFinished, PhaseStarted, StepFinished
+from picluster.engine.observe import Sightings, observe, observe_all
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.plan import Judged, PhasePlan, judge_phase, judge_target
+from picluster.engine.run import Run
+from picluster.engine.step import Blocked, Change, Query, Risk, Satisfied, Script, Step
+from picluster.engine.survey import Look
+from picluster.errors import NotConverged, PiclusterError, PreflightRefused
+from picluster.secret import redact
+
+
+def plan_phase(phase: Phase, run: Run) -> PhasePlan:
+    """Look at every target and judge; change nothing. Raises the first failure to look."""
+    plan = _look_and_judge(phase, run, Sightings())
+    for error in run.failures.values():
+        raise error
+    return plan
+
+
+def run_phase(phase: Phase, run: Run) -> bool:
+    """Make the phase so on every target; return whether later phases may go on.
+
+    What fails on a target is recorded in the run and told to its sinks. Raised is only what ends
+    the whole run: a refusal before anything was changed, the lock, the user's interruption.
+    """
+    began = time.monotonic()
+    run.emit(PhaseStarted(phase=phase.name, title=phase.title, targets=tuple(phase.targets())))
+    outcome: Outcome = "failed"
+    try:
+        goes_on, outcome = _converge_phase(phase, run)
+    finally:
+        run.emit(PhaseFinished(phase=phase.name, seconds=time.monotonic() - began, outcome=outcome))
+    return goes_on
+
+
+def _converge_phase(phase: Phase, run: Run) -> tuple[bool, Outcome]:
+    sightings = Sightings()
+    plan = _look_and_judge(phase, run, sightings)
+    _refuse_if_blocked(plan.blocked)
+    if plan.changes and run.ensure_lock():
+        # What was seen before the lock was ours may have been another run's half-done work.
+        plan = _look_and_judge(phase, run, sightings)
+        _refuse_if_blocked(plan.blocked)
+    for position, stage in enumerate(phase.stages):
+        _run_stage(phase, stage, run, sightings)
+        run.check_stop("")
+        if stage.barrier and any(target in run.failures for target in stage.steps):
+            for later in phase.stages[position + 1 :]:
+                _skip(phase.name, later, list(later.steps), run)
+            return False, "failed"
+    failed = any(target in run.failures for target in phase.targets())
+    return True, "failed" if failed else "changed" if plan.changes else "ok"
+
+
+def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
+    """Survey every target, nodes first: queries about the cluster may lean on what nodes said."""
+    steps = {target: phase.steps_for(target) for target in phase.targets()}
+    queries = {target for target in steps if _only_queries(steps[target])}
+    for group in (set(steps) - queries, queries):
+        looks = {
+            target: partial(observe, run.sessions, target, steps[target], run.look_timeout)
+            for target in steps
+            if target in group and target not in run.failures
+        }
+        for target, error in observe_all(looks, sightings).items():
+            if run.in_scope(target):
+                run.fail(phase.name, target, error)
+    return judge_phase(phase, sightings.snapshot(), _scope(phase, run))
+
+
+def _only_queries(steps: Sequence[Step]) -> bool:
+    return not any(isinstance(step.probe(), Script) for step in steps)
+
+
+def _scope(phase: Phase, run: Run) -> set[str]:
+    return {target for target in phase.targets() if run.may_change(target)}
+
+
+def _refuse_if_blocked(blocked: Sequence[Judged]) -> None:
+    """Raise one refusal that lists every step that refuses."""
+    reasons = [
+        (f"{item.target}: {item.decision.reason}", item.decision.fix)
+        for item in blocked
+        if isinstance(item.decision, Blocked)
+    ]
+    if reasons:
+        raise PreflightRefused(
+            "nothing was changed: " + "; ".join(reason for reason, _ in reasons),
+            fix="; ".join(dict.fromkeys(fix for _, fix in reasons if fix)),
+        )
+
+
+def _run_stage(phase: Phase, stage: Stage, run: Run, sightings: Sightings) -> None:
+    """Converge the stage's targets, as many at once as its width allows."""
+    targets = [target for target in stage.steps if run.may_change(target)]
+    if not targets:
+        return
+    width = stage.width(sightings.snapshot())
+    halted = Event()
+
+    def work(target: str) -> None:
+        if halted.is_set() or run.stop.is_set():
+            _skip(phase.name, stage, [target], run)
+            return
+        _Convergence(phase, stage, target, run, sightings).run()
+        if width is not None and target in run.failures:
+            halted.set()
+
+    with ThreadPoolExecutor(max_workers=min(width or len(targets), len(targets))) as pool:
+        list(pool.map(work, targets))
+
+
+def _skip(phase: str, stage: Stage, targets: Sequence[str], run: Run) -> None:
+    for target in targets:
+        if run.in_scope(target):
+            for step in stage.steps[target]:
+                _count(phase, target, step, "skipped", run)
+
+
+def _count(
+    phase: str,
+    target: str,
+    step: Step,
+    outcome: Outcome,
+    run: Run,
+    *,
+    detail: str = "",
+    warning: str = "",
+    seconds: float = 0.0,
+    evidence: str = "",
+) -> None:
+    run.count(
+        StepFinished(
+            phase=phase,
+            target=target,
+            step=step.name,
+            title=step.title,
+            outcome=outcome,
+            detail=detail,
+            warning=warning,
+            seconds=seconds,
+            evidence=evidence,
+        )
+    )
+
+
+class _Convergence:
+    """The rounds of look, judge and change of one target in one stage."""
+
+    def __init__(
+        self, phase: Phase, stage: Stage, target: str, run: Run, sightings: Sightings
+    ) -> None:
+        self.phase = phase
+        self.stage = stage
+        self.target = target
+        self.context = run
+        self.sightings = sightings
+        self.steps = stage.steps[target]
+        self.applied: dict[str, Change] = {}
+        self.applier = Applier(phase.name, target, run.sessions, run.emit, run.stop)
+
+    def run(self) -> None:
+        """Converge, and account for every step; a failure is recorded, not raised."""
+        try:
+            judged = self._converge()
+        except StepError as failure:
+            self._account_for_failure(failure.step, failure.error)
+        except PiclusterError as error:
+            self._account_for_failure("", error)
+        else:
+            for item in judged:
+                self._account(item)
+
+    def _converge(self) -> list[Judged]:
+        while True:
+            judged = self._judge()
+            _refuse_if_blocked([item for item in judged if isinstance(item.decision, Blocked)])
+            todo = {
+                item.step.name: item.decision
+                for item in judged
+                if isinstance(item.decision, Change)
+            }
+            if not todo:
+                return judged
+            self._refuse_repetition(judged)
+            self.context.check_stop(self.target)
+            if self.stage.guard and max(change.risk for change in todo.values()) >= Risk.RESTART:
+                self.stage.guard(self.target)
+            self.context.ensure_lock()
+            self.applied |= todo
+            self.applier.apply(judged)
+            self._look_again()
+
+    def _judge(self) -> list[Judged]:
+        return judge_target(self.stage.title, self.target, self.steps, self.sightings.snapshot())
+
+    def _look_again(self) -> None:
+        steps = self.phase.steps_for(self.target)
+        seen = observe(self.context.sessions, self.target, steps, self.context.look_timeout)
+        self.sightings.record(self.target, seen)
+
+    def _refuse_repetition(self, judged: Sequence[Judged]) -> None:
+        for item in judged:
+            decision = item.decision
+            if isinstance(decision, Change) and item.step.name in self.applied:
+                raise StepError(
+                    item.step.name,
+                    NotConverged(
+                        f"{item.step.title}: done, and still not so",
+                        where=self.target,
+                        why=decision.reason or decision.summary,
+                        fix="something on the node may be undoing it; see what the probe saw",
+                        evidence=self._evidence(item.step),
+                    ),
+                )
+
+    def _evidence(self, step: Step) -> str:
+        probe = step.probe()
+        if probe is not None and probe.secret:
+            return "(not shown: it may hold a secret)"
+        seen = Look(self.target, step.name, self.sightings.snapshot()).own
+        if isinstance(probe, Query):
+            return redact(str(seen.value))
+        return redact(f"{seen.out}\n{seen.err}".strip())
+
+    def _account(self, item: Judged) -> None:
+        change = self.applied.get(item.step.name)
+        if change is None:
+            satisfied = item.decision if isinstance(item.decision, Satisfied) else Satisfied()
+            _count(
+                self.phase.name,
+                self.target,
+                item.step,
+                "ok",
+                self.context,
+                detail=redact(satisfied.detail),
+                warning=redact(satisfied.warning),
+            )
+        else:
+            self._account_for_change(item.step, change)
+
+    def _account_for_change(self, step: Step, change: Change) -> None:
+        _count(
+            self.phase.name,
+            self.target,
+            step,
+            "changed",
+            self.context,
+            detail=redact(change.summary),
+            seconds=self.applier.seconds.get(step.name, 0.0),
+        )
+
+    def _account_for_failure(self, failed: str, error: PiclusterError) -> None:
+        """Count what was done as changed, what failed as failed, and the rest as skipped."""
+        for step in self.steps:
+            if step.name == failed:
+                _count(
+                    self.phase.name,
+                    self.target,
+                    step,
+                    "failed",
+                    self.context,
+                    detail=redact(error.what),
+                    evidence=redact(getattr(error, "evidence", "")),
+                )
+            elif step.name in self.applier.seconds:
+                self._account_for_change(step, self.applied[step.name])
+            else:
+                _count(self.phase.name, self.target, step, "skipped", self.context)
+        self.context.fail(self.phase.name, self.target, error)
+
+
+__all__ = ["plan_phase", "run_phase"]

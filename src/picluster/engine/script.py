@@ -1,0 +1,149 @@
+"""Many shell snippets as one script, and one stream of output as many results. Pure.
+
+Every snippet runs in a subshell of its own, inside `eval`, so that a syntax error, an `exit` or a
+`cd` in one cannot touch the others. After each, a line with a random marker, the snippet's number
+and its status goes to both streams; that is where the output is cut.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Observation, Run, WriteFile
+from picluster.secret import Secret
+
+
+def new_marker() -> str:
+    """Return a word that no output contains by accident (64 random bits)."""
+    return f"picluster-{secrets.token_hex(8)}"
+
+
+def compile_probes(snippets: Sequence[str], marker: str) -> str:
+    """Return a script that runs every snippet, whatever became of the ones before."""
+    return _frame_function(marker) + "".join(
+        f"( eval {quote(snippet)} ) </dev/null; _frame {number} $?\n"
+        for number, snippet in enumerate(snippets)
+    )
+
+
+def compile_actions(snippets: Sequence[str], marker: str) -> str:
+    """Return a script that runs the snippets with `set -e`, up to the first that fails."""
+    return _frame_function(marker) + "".join(
+        f"( set -e; eval {quote(snippet)} ) </dev/null; _status=$?; _frame {number} $_status\n"
+        "[ $_status -eq 0 ] || exit 0\n"
+        for number, snippet in enumerate(snippets)
+    )
+
+
+def _frame_function(marker: str) -> str:
+    line = f'printf \'\\n%s %s %s\\n\' {marker} "$1" "$2"'
+    return f"_frame() {{ {line}; {line} >&2; }}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A snippet is over."""
+
+    number: int
+    status: int
+
+
+@dataclass(slots=True)
+class FrameReader:
+    """Cuts one stream, fed as it arrives, into the lines of each snippet and their ends."""
+
+    marker: str
+    number: int = 0
+    _pending: bytes = b""
+    _held_blank: bool = False
+
+    def feed(self, data: bytes) -> Iterator[str | Ended]:
+        """Yield each completed line, and an `Ended` where a snippet is over."""
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for raw in lines:
+            yield from self._line(raw.decode("utf-8", "replace"))
+
+    def _line(self, line: str) -> Iterator[str | Ended]:
+        # The frame begins with a line end of its own, in case the snippet printed none: the blank
+        # line before a frame belongs to the frame.
+        if line.startswith(self.marker + " "):
+            self._held_blank = False
+            _, number, status = line.split(" ")
+            self.number = int(number) + 1
+            yield Ended(int(number), int(status))
+            return
+        if self._held_blank:
+            yield ""
+        self._held_blank = line == ""
+        if not self._held_blank:
+            yield line
+
+
+@dataclass(slots=True)
+class _Collected:
+    status: int | None = None
+    lines: list[str] = field(default_factory=list)
+
+
+def split_output(out: bytes, err: bytes, marker: str, count: int) -> list[Observation]:
+    """Return what each of `count` snippets printed and how it ended.
+
+    Raises ValueError when the output stops before the last one ended: the script was cut short.
+    """
+    stdout, stderr = _collect(out, marker), _collect(err, marker)
+    observations = []
+    for number in range(count):
+        seen = stdout.get(number)
+        if seen is None or seen.status is None:
+            raise ValueError(f"the output ends within snippet {number + 1} of {count}")
+        printed_err = "\n".join(stderr.get(number, _Collected()).lines)
+        observations.append(Observation(seen.status, "\n".join(seen.lines), printed_err))
+    return observations
+
+
+def _collect(stream: bytes, marker: str) -> dict[int, _Collected]:
+    reader = FrameReader(marker)
+    collected: dict[int, _Collected] = {}
+    for item in reader.feed(stream):
+        if isinstance(item, Ended):
+            collected.setdefault(item.number, _Collected()).status = item.status
+        else:
+            collected.setdefault(reader.number, _Collected()).lines.append(item)
+    return collected
+
+
+def snippet_of(action: Run | WriteFile) -> str:
+    """Return the shell text that performs the action."""
+    return action.script if isinstance(action, Run) else write_file_snippet(action)
+
+
+def write_file_snippet(file: WriteFile) -> str:
+    """Return shell text that puts the file in place atomically, through a temporary beside it.
+
+    The content is synced before the rename: without that, a power cut soon after can leave an
+    empty file where a new name was created.
+    """
+    content = file.content.reveal() if isinstance(file.content, Secret) else file.content
+    encoded = base64.encodebytes(content.encode()).decode()
+    path, directory = quote(file.path), quote(str(PurePosixPath(file.path).parent))
+    keep = (
+        f"[ ! -e {path} ] || [ -e {path}.picluster-backup ] || cp -p {path} {path}.picluster-backup"
+    )
+    return "\n".join(
+        [
+            f"mkdir -p {directory}",
+            f"tmp=$(mktemp {directory}/.picluster.XXXXXX)",
+            "trap 'rm -f \"$tmp\"' EXIT",
+            f"base64 -d >\"$tmp\" <<'PICLUSTER_EOF'\n{encoded}PICLUSTER_EOF",
+            f'chown {quote(file.owner)} "$tmp"',
+            f'chmod {file.mode:04o} "$tmp"',
+            'sync "$tmp"',
+            keep if file.backup else ":",
+            f'mv -f "$tmp" {path}',
+        ]
+    )

@@ -1,0 +1,260 @@
+"""A step: one thing that should be true of one target, and how to make it true.
+
+A step never talks to a node. It names a probe (what to look at), judges what the probe saw (a
+pure function), and describes what to do as data. The engine owns connections, batching, order,
+retries and events; so `plan`, `diff`, `--dry-run` and `up` run the very same code.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from picluster.secret import Secret
+
+if TYPE_CHECKING:
+    from picluster.engine.survey import Look
+
+
+# ------------------------------------------------------------------ looking
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A read-only POSIX shell probe. It runs as root, stdin is empty, `LC_ALL=C`.
+
+    `secret` keeps what it prints out of every journal and message.
+    """
+
+    text: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read-only probe that is not a shell on the node, such as a read of the Kubernetes API.
+
+    `run` returns plain data (dicts, lists, strings, numbers, None) that `decide` can judge.
+    `secret` keeps it out of every journal and message.
+    """
+
+    run: Callable[[], object]
+    secret: bool = False
+
+
+Probe: TypeAlias = Script | Query
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one probe saw: a script's exit status and output, or a query's value."""
+
+    status: int = 0
+    out: str = ""
+    err: str = ""
+    value: object = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The output's lines, without line ends."""
+        return self.out.splitlines()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The output read as `key=value` lines; other lines are left out."""
+        return dict(line.split("=", 1) for line in self.lines if "=" in line)
+
+
+# ------------------------------------------------------------------ judging
+
+
+class Risk(enum.IntEnum):
+    """What a change can cost while it happens, from harmless to irreversible."""
+
+    NONE = 0
+    RESTART = 1
+    DRAIN = 2
+    REBOOT = 3
+    DATA_LOSS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Text before and after. Secret content is never put here: leave the diff out instead."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfied:
+    """Nothing to do. A warning is shown to the user and fails nothing."""
+
+    detail: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """It must not, or cannot, be made so: refused before anything on this target is changed."""
+
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What will be done and why.
+
+    `retry_safe` says that the actions may simply run again when the connection is lost half-way.
+    """
+
+    summary: str
+    actions: tuple[Action, ...]
+    reason: str = ""
+    diff: Diff | None = None
+    risk: Risk = Risk.NONE
+    retry_safe: bool = False
+
+
+Decision: TypeAlias = Satisfied | Change | Blocked
+
+
+# ------------------------------------------------------------------ acting
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a POSIX shell script as root with `set -e`; `timeout` in seconds.
+
+    Consecutive `Run` and `WriteFile` actions travel to the node as one script. The text goes over
+    stdin, so a secret in it is not visible in `ps` unless a command is given it as an argument.
+    """
+
+    script: str
+    timeout: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Write a small file atomically: a temporary file beside it gets owner and mode, then moves.
+
+    Parent directories are created (0755). `backup` keeps the previous content beside it, once, as
+    `<path>.picluster-backup`.
+    """
+
+    path: str
+    content: str | Secret
+    mode: int = 0o644
+    owner: str = "root:root"
+    backup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Stream a local file to the node, atomically, verified by `sha256` before it moves."""
+
+    source: Path
+    path: str
+    sha256: str
+    mode: int = 0o644
+    owner: str = "root:root"
+    timeout: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """Reboot the node and wait, at most `timeout` seconds, until it is back with a new boot id."""
+
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Do something that is not a shell on the node: a Kubernetes write, a wait, a local file.
+
+    `run` gets a `Progress` to report the observed state to, and to ask whether to give up.
+    """
+
+    title: str
+    run: Callable[[Progress], None]
+
+
+Action: TypeAlias = Run | WriteFile | Upload | Reboot | Call
+
+
+class Progress(Protocol):
+    """What a long action tells the user, and how it learns that the user wants to stop."""
+
+    def report(self, state: str) -> None:
+        """Say what is being waited for and its observed state, such as `2 of 3 nodes Ready`."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `Interrupted` at once when the user stops the run."""
+
+
+# ------------------------------------------------------------------ the step
+
+
+@runtime_checkable
+class Step(Protocol):
+    """One idempotent unit of work on one target; usually a frozen dataclass."""
+
+    @property
+    def name(self) -> str:
+        """Identify the step within its phase and target, such as `hosts-file`."""
+
+    @property
+    def title(self) -> str:
+        """State what is true once it is satisfied: `/etc/hosts names every node`."""
+
+    def probe(self) -> Probe | None:
+        """Say what to look at, or None if other steps' observations are enough."""
+
+    def decide(self, look: Look) -> Decision:
+        """Judge what was seen. Pure: no I/O, no clock, the same answer for the same look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A probe that other steps' decisions lean on; by itself it is always satisfied."""
+
+    name: str
+    title: str
+    script: Script | Query
+
+    def probe(self) -> Probe:
+        """Look, and leave the judging to others."""
+        return self.script
+
+    def decide(self, look: Look) -> Decision:
+        """There is nothing to want here."""
+        return Satisfied()
+
+
+Steps: TypeAlias = Sequence[Step]
+__all__ = [
+    "Action",
+    "Blocked",
+    "Call",
+    "Change",
+    "Decision",
+    "Diff",
+    "Fact",
+    "Observation",
+    "Probe",
+    "Progress",
+    "Query",
+    "Reboot",
+    "Risk",
+    "Run",
+    "Satisfied",
+    "Script",
+    "Step",
+    "Steps",
+    "Upload",
+    "WriteFile",
+]

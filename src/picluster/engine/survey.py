@@ -1,0 +1,56 @@
+"""What has been seen so far, on every target of a phase, and what a decision may see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from picluster.engine.step import Observation
+
+Survey: TypeAlias = Mapping[str, Mapping[str, Observation]]
+"""Observations by target, then by step name. A target is a node's name, or `CLUSTER`."""
+
+CLUSTER = "cluster"
+"""The target of steps that are done once per cluster instead of once per node."""
+
+UNSEEN = Observation(status=-1)
+"""Stands for an observation that was not made; its status is no exit status of a real probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that a step's decision may depend on. Immutable, and made without any I/O."""
+
+    target: str
+    step: str
+    survey: Survey
+    planned: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    @property
+    def own(self) -> Observation:
+        """What this step's own probe saw on this target."""
+        return self.at(self.target, self.step)
+
+    def at(self, target: str, step: str) -> Observation:
+        """What another step's probe, or another target's, saw; `UNSEEN` if it did not look."""
+        return self.survey.get(target, {}).get(step, UNSEEN)
+
+    def beside(self, step: str) -> Observation:
+        """What another step of the same phase saw on this same target."""
+        return self.at(self.target, step)
+
+    def across(self, step: str) -> dict[str, Observation]:
+        """What one step saw, by target, on every target where it looked."""
+        return {target: seen[step] for target, seen in self.survey.items() if step in seen}
+
+    def changing(self, *steps: str) -> bool:
+        """Whether any of these earlier steps is about to change something on this target.
+
+        This is how a restart appears in a plan before the file that causes it is written.
+        """
+        return any((self.target, step) in self.planned for step in steps)
+
+    def changing_anywhere(self, *steps: str) -> bool:
+        """Whether any of these earlier steps is about to change something on any target."""
+        return any(step in steps for _, step in self.planned)

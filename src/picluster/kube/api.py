@@ -1,0 +1,64 @@
+"""The one way in which readings and writes reach Kubernetes: requests in, plain data out.
+
+Objects are the dicts that Kubernetes itself sends. Readings turn them into frozen dataclasses at
+once, so nothing beyond this package depends on a client library, and tests need no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import quote
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+Object: TypeAlias = dict[str, Any]
+"""A Kubernetes object as the API sends it."""
+
+
+class Api(Protocol):
+    """Something that answers Kubernetes API requests; `KubeAccess` does so over the network."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        timeout: float = 30.0,
+        retry: bool = True,
+    ) -> Any:
+        """Send one request; return decoded JSON, or text where the answer is not JSON.
+
+        `path` is absolute, such as `/api/v1/nodes`. `timeout` is in seconds without a byte from
+        the server. Reads are repeated when the API is in trouble; with
+        `retry=False` the first answer counts, as it is. Writes are never repeated.
+
+        Raises `ApiUnavailable` if no server answered usably, `NotFound`, `Conflict` or another
+        `ApiRefused` if one answered with a refusal.
+        """
+
+
+def segment(name: str) -> str:
+    """Quote one path segment, so that a name can never become more than one."""
+    return quote(name, safe="")
+
+
+def merge_patch(api: Api, path: str, patch: Mapping[str, object]) -> Object:
+    """Patch an object by JSON merge patch, as field manager `picluster`; return the new object."""
+    patched: Object = api.call(
+        "PATCH",
+        path,
+        query={"fieldManager": FIELD_MANAGER},
+        body=dict(patch),
+        content_type=MERGE_PATCH,
+    )
+    return patched
+
+
+FIELD_MANAGER = "picluster"
+"""Whom Kubernetes records as the owner of every field that picluster sets."""

@@ -1,0 +1,85 @@
+"""What passes between a request for data and the network, and the trust that all links share."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from picluster.errors import PiclusterError
+from picluster.kube.kubeconfig import AdminKubeconfig
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server whose API may be asked; `address` is only used for direct connections."""
+
+    node: str
+    address: str = ""
+    port: int = 6443
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request to the API; `timeout` is in seconds without a byte from the server."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+    content_type: str = "application/json"
+    timeout: float = 30.0
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer of any status; header names are in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class LinkDown(Exception):
+    """No HTTP answer came: refused, cut, timed out, or not the cluster that we know."""
+
+
+def trust_context(admin: AdminKubeconfig) -> ssl.SSLContext:
+    """Build the TLS settings of every link: trust this cluster's CA alone, show our certificate.
+
+    Python reads client keys from files only; ours lives in one, private to this user, for the
+    moment that it takes to read it. Raises `PiclusterError` if certificate or key are unusable.
+    """
+    try:
+        return _trust_context(admin)
+    except ssl.SSLError as error:
+        raise PiclusterError(
+            "the admin certificate or its key cannot be used",
+            why=error.reason or "",
+            fix="restart k3s on a server, it writes /etc/rancher/k3s/k3s.yaml anew",
+        ) from None
+
+
+def _trust_context(admin: AdminKubeconfig) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=admin.ca)
+    # Python 3.13 and later also want extensions that the CAs of older K3s versions do not carry.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    with tempfile.TemporaryDirectory(prefix="picluster-", dir=_runtime_directory()) as private:
+        file = Path(private, "admin.pem")
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as pem:
+            pem.write(f"{admin.certificate.rstrip()}\n{admin.key.reveal().rstrip()}\n")
+        context.load_cert_chain(file)
+    return context
+
+
+def _runtime_directory() -> str | None:
+    """Prefer memory over disk for the key, where the system offers it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    return runtime if runtime and os.access(runtime, os.W_OK) else None

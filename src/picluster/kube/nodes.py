@@ -1,0 +1,157 @@
+"""Nodes as Kubernetes sees them, read into frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from picluster.kube.api import Api, Object, segment
+from picluster.kube.errors import NotFound
+
+NODES = "/api/v1/nodes"
+_ROLE = "node-role.kubernetes.io/"
+_SERVER_ROLES = frozenset({"control-plane", "master", "etcd"})
+_PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Taint:
+    """A taint; key and effect together identify it. `time_added` is kept for the API's sake."""
+
+    key: str
+    value: str
+    effect: str
+    time_added: str = field(default="", compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What makes it the same taint, whatever its value: `key:effect`."""
+        return f"{self.key}:{self.effect}"
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else self.identity
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node as last reported. `voter` is None where K3s does not say (no embedded etcd, or old).
+
+    `ready_reason` says why it is not ready; `voter_reason` is K3s's word, such as
+    `MemberIsLearner`. `pressures` are the conditions that are true and should not be.
+    """
+
+    name: str
+    ready: bool
+    ready_reason: str = ""
+    version: str = ""
+    roles: frozenset[str] = frozenset()
+    voter: bool | None = None
+    voter_reason: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    unschedulable: bool = False
+    pressures: tuple[str, ...] = ()
+    resource_version: str = field(default="", compare=False)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it runs the control plane or etcd."""
+        return bool(self.roles & _SERVER_ROLES)
+
+    @property
+    def learner(self) -> bool:
+        """Whether it is an etcd member that does not vote yet."""
+        return self.voter is False and self.voter_reason == "MemberIsLearner"
+
+
+def node_state(node: Mapping[str, Any]) -> NodeState:
+    """Read one node object."""
+    meta, spec, status = (node.get(part) or {} for part in ("metadata", "spec", "status"))
+    labels: dict[str, str] = dict(meta.get("labels") or {})
+    conditions = {each.get("type"): each for each in status.get("conditions") or []}
+    ready = conditions.get("Ready", {})
+    voter = conditions.get("EtcdIsVoter")
+    return NodeState(
+        name=meta.get("name", ""),
+        ready=ready.get("status") == "True",
+        ready_reason=_why_not_ready(ready),
+        version=(status.get("nodeInfo") or {}).get("kubeletVersion", ""),
+        roles=frozenset(key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)),
+        voter=None if voter is None else voter.get("status") == "True",
+        voter_reason="" if voter is None else voter.get("reason", ""),
+        labels=labels,
+        annotations=dict(meta.get("annotations") or {}),
+        taints=tuple(_taint(each) for each in spec.get("taints") or []),
+        addresses={each["type"]: each["address"] for each in status.get("addresses") or []},
+        unschedulable=bool(spec.get("unschedulable")),
+        pressures=tuple(
+            kind for kind in _PRESSURES if conditions.get(kind, {}).get("status") == "True"
+        ),
+        resource_version=meta.get("resourceVersion", ""),
+    )
+
+
+def list_nodes(api: Api) -> dict[str, NodeState]:
+    """Return all nodes of the cluster by name."""
+    listed: Object = api.call("GET", NODES)
+    states = [node_state(item) for item in listed.get("items") or []]
+    return {state.name: state for state in sorted(states, key=lambda state: state.name)}
+
+
+def get_node(api: Api, name: str) -> NodeState | None:
+    """Return one node, or None if the cluster has none of that name."""
+    try:
+        return node_state(api.call("GET", node_path(name)))
+    except NotFound:
+        return None
+
+
+def delete_node(api: Api, name: str) -> bool:
+    """Take a node out of the cluster; K3s then also removes it as an etcd member.
+
+    Returns whether there was one. Its machine would register again if its K3s still ran.
+    """
+    try:
+        api.call("DELETE", node_path(name))
+    except NotFound:
+        return False
+    return True
+
+
+def node_path(name: str) -> str:
+    """Return the path of a node object."""
+    return f"{NODES}/{segment(name)}"
+
+
+def _why_not_ready(ready: Mapping[str, Any]) -> str:
+    if ready.get("status") == "True":
+        return ""
+    if not ready:
+        return "it has not reported yet"
+    reason, message = ready.get("reason", ""), ready.get("message", "")
+    return f"{reason}: {message}" if reason and message else reason or message or "unknown"
+
+
+def _taint(taint: Mapping[str, Any]) -> Taint:
+    return Taint(
+        taint.get("key", ""),
+        taint.get("value") or "",
+        taint.get("effect", ""),
+        taint.get("timeAdded") or "",
+    )
+
+
+def as_objects(taints: Iterable[Taint]) -> list[Object]:
+    """Write taints as the API wants them."""
+    written = []
+    for taint in taints:
+        item: Object = {"key": taint.key, "effect": taint.effect}
+        if taint.value:
+            item["value"] = taint.value
+        if taint.time_added:
+            item["timeAdded"] = taint.time_added
+        written.append(item)
+    return written

@@ -1,0 +1,131 @@
+"""The whole cluster, as the user wants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from picluster.errors import UsageError
+from picluster.model import rules
+from picluster.model.k3s import K3s
+from picluster.model.limits import Limits
+from picluster.model.names import DnsSuffix, HostLabel
+from picluster.model.network import bracketed
+from picluster.model.node import Node
+from picluster.model.prepare import Prepare
+from picluster.model.refusal import nearest
+from picluster.model.registry import Registry
+from picluster.model.section import Section, reading_of
+from picluster.model.ssh import NodeSsh, Ssh
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from picluster.model.options import Option
+
+
+@dataclass(frozen=True)
+class NodeK3s:
+    """What is particular to K3s on one node; options are merged, the node's own last."""
+
+    node_ip: str | None
+    flannel_iface: str | None
+    options: Mapping[str, Option]
+
+
+class Cluster(Section):
+    """The whole cluster, as the user wants it."""
+
+    name: HostLabel = Field(description="Name of the cluster, for its kubeconfig, locks and logs.")
+    domain: DnsSuffix | None = Field(
+        None,
+        description="DNS suffix that makes full host names of node names, such as cluster.lan.",
+    )
+    ssh: Ssh = Field(Ssh(), description="How every node is reached, unless the node differs.")
+    nodes: tuple[Node, ...] = Field(
+        json_schema_extra={"minItems": 1},
+        description="The machines: one, three or five servers and any number of agents.",
+    )
+    prepare: Prepare = Field(
+        Prepare(), description="What every node's operating system should be like."
+    )
+    k3s: K3s = Field(K3s(), description="What K3s should be like on every node.")
+    registry: Registry | None = Field(
+        None, description="The cluster's own image registry; there is none if left out."
+    )
+    limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
+
+    @model_validator(mode="after")
+    def _hold_together(self, info: ValidationInfo) -> Self:
+        if not reading_of(info).lenient:
+            rules.enforce(self)
+        return self
+
+    @property
+    def servers(self) -> tuple[Node, ...]:
+        """The nodes that run the control plane, in the order of the file."""
+        return tuple(node for node in self.nodes if node.is_server)
+
+    @property
+    def agents(self) -> tuple[Node, ...]:
+        """The nodes that only run pods, in the order of the file."""
+        return tuple(node for node in self.nodes if not node.is_server)
+
+    @property
+    def is_ha(self) -> bool:
+        """Whether the cluster is meant to survive the loss of a server."""
+        return len(self.servers) > 1
+
+    def node(self, name: str) -> Node:
+        """Return the node of that name; raises `UsageError` when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        names = [node.name for node in self.nodes]
+        meant = nearest(name, names)
+        raise UsageError(
+            f"no node is called {name!r}",
+            fix=f"did you mean {meant}?" if meant else f"the nodes are {', '.join(names)}",
+        )
+
+    def fqdn(self, node: Node) -> str:
+        """Return the full host name of a node: its name alone when there is no domain."""
+        return f"{node.name}.{self.domain}" if self.domain else node.name
+
+    def ssh_for(self, node: Node) -> NodeSsh:
+        """Return how a node is reached: its own settings where it has them, else the cluster's."""
+        own, common = node.ssh, self.ssh
+        return NodeSsh(
+            user=own.user or common.user,
+            port=own.port or common.port,
+            key=own.key or common.key,
+            jump=own.jump or common.jump,
+            password=own.password or common.password,
+            sudo_password=own.sudo_password or common.sudo_password,
+        )
+
+    def prepare_for(self, node: Node) -> Prepare:
+        """Return what a node's operating system should be like, its own settings merged in."""
+        own = {name: value for name, value in node.prepare if value is not None}
+        return self.prepare.model_copy(update=own)
+
+    def k3s_for(self, node: Node) -> NodeK3s:
+        """Return what is particular to K3s on a node, with the options of its role merged in."""
+        common = self.k3s.server_options if node.is_server else self.k3s.agent_options
+        return NodeK3s(
+            node_ip=node.k3s.node_ip,
+            flannel_iface=node.k3s.flannel_iface or self.k3s.flannel_iface,
+            options={**common, **node.k3s.options},
+        )
+
+    @property
+    def registry_endpoints(self) -> Mapping[str, str]:
+        """Every `host:port` that images may name the registry by, and the URL that serves it."""
+        if self.registry is None:
+            return {}
+        host, port = self.node(self.registry.node), self.registry.port
+        url = f"http://{bracketed(host.address)}:{port}"
+        names = (host.name, self.fqdn(host), bracketed(host.address))
+        return {f"{name}:{port}": url for name in names}

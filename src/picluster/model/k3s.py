@@ -1,0 +1,196 @@
+"""What K3s should be like: version, networks, components, and options of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from picluster.model.kubelet import EvictionThresholds, Resources
+from picluster.model.linux import Interface
+from picluster.model.network import Address, IpAddress, Network, Url
+from picluster.model.options import (
+    ApiServerArgs,
+    ControllerManagerArgs,
+    KubeletArgs,
+    Options,
+    SchedulerArgs,
+)
+from picluster.model.paths import LocalPath
+from picluster.model.refusal import refuse
+from picluster.model.scalars import YesNo, matching, one_of, whole
+from picluster.model.secret_ref import SecretReference
+from picluster.model.section import Section
+
+DEFAULT_VERSION = "v1.33.5+k3s1"
+_NUMBER = "(0|[1-9][0-9]{0,3})"
+_VERSION = re.compile(rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-rc[0-9]{{1,3}})?\+k3s[0-9]{{1,3}}")
+_MODE = re.compile(r"(?:0o?)?([0-7]{3})")
+_WRITABLE_BY_OTHERS = 0o022
+_CRON_FIELD = r"[0-9*][0-9A-Za-z*/,-]{0,40}"
+
+
+def _version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        likely = value.replace("-k3s", "+k3s")
+        likely = likely if likely.startswith("v") else f"v{likely}"
+        likely = likely if "+k3s" in likely else f"{likely}+k3s1"
+        fix = likely if _VERSION.fullmatch(likely) else DEFAULT_VERSION
+        raise refuse("is not a K3s version", f"write one exact release, such as {fix}")
+    return value
+
+
+def _mode(value: str) -> str:
+    match = _MODE.fullmatch(value)
+    if match is None:
+        raise refuse("is not a file mode", 'write three octal digits, such as "0600"')
+    if int(match[1], 8) & _WRITABLE_BY_OTHERS:
+        raise refuse("lets other users change the kubeconfig", 'write "0600" or "0640"')
+    return f"0{match[1]}"
+
+
+Version = Annotated[str, AfterValidator(_version)]
+FileMode = Annotated[
+    str,
+    AfterValidator(_mode),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["0600"]}),
+]
+Component = Annotated[
+    Literal["coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik"],
+    BeforeValidator(
+        one_of(
+            ("coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik"),
+            also={"klipper": "servicelb", "klipper-lb": "servicelb", "local-path": "local-storage"},
+        )
+    ),
+]
+FlannelBackend = Annotated[
+    Literal["vxlan", "host-gw", "wireguard-native", "none"],
+    BeforeValidator(
+        one_of(
+            ("vxlan", "host-gw", "wireguard-native", "none"), also={"wireguard": "wireguard-native"}
+        )
+    ),
+]
+Schedule = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            rf"@(hourly|daily|weekly|monthly)|{_CRON_FIELD}( {_CRON_FIELD}){{4}}",
+            "is not a schedule",
+            'write five cron fields, such as "0 */12 * * *", or @daily',
+        )
+    ),
+]
+
+
+class Etcd(Section):
+    """The cluster's database, on clusters of three or five servers."""
+
+    snapshot_schedule: Schedule = Field(
+        "0 */12 * * *",
+        description="When snapshots are taken: minute, hour, day, month, weekday, in node time.",
+    )
+    snapshot_retention: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = Field(
+        5, description="How many snapshots each server keeps."
+    )
+    expose_metrics: YesNo = Field(
+        False, description="Whether etcd's metrics can be read from other machines, on port 2381."
+    )
+
+
+class K3s(Section):
+    """What K3s should be like on every node."""
+
+    version: Version = Field(
+        DEFAULT_VERSION, description="The exact K3s release, such as v1.33.5+k3s1."
+    )
+    token: SecretReference | None = Field(
+        None, description="Where the token is that nodes join with; K3s makes one if left out."
+    )
+    cluster_cidr: Network = Field(
+        "10.42.0.0/16", description="Network that pods get their addresses from."
+    )
+    service_cidr: Network = Field(
+        "10.43.0.0/16", description="Network that services get their addresses from."
+    )
+    cluster_dns: IpAddress | None = Field(
+        None, description="Address of the DNS service; the tenth of service_cidr if left out."
+    )
+    disable: tuple[Component, ...] = Field(
+        ("servicelb", "traefik"), description="Components of K3s that are not to be deployed."
+    )
+    flannel_backend: FlannelBackend = Field(
+        "vxlan", description="How pods on different nodes reach each other."
+    )
+    flannel_iface: Interface | None = Field(
+        None,
+        description="Network interface for traffic between pods; the default route's if left out.",
+    )
+    tls_san: tuple[Address, ...] = Field(
+        (), description="More names and addresses by which the API server may be called."
+    )
+    kubeconfig_mode: FileMode = Field(
+        "0600", description="Mode of the administrator's kubeconfig on servers, in octal digits."
+    )
+    etcd: Etcd = Field(Etcd(), description="The cluster's database: snapshots and metrics.")
+    kube_apiserver_args: ApiServerArgs = Field(
+        {}, description="More arguments for the API server, as name: value without dashes."
+    )
+    kube_controller_manager_args: ControllerManagerArgs = Field(
+        {}, description="More arguments for the controller manager, as name: value without dashes."
+    )
+    kube_scheduler_args: SchedulerArgs = Field(
+        {}, description="More arguments for the scheduler, as name: value without dashes."
+    )
+    kubelet_args: KubeletArgs = Field(
+        {}, description="More arguments for the kubelet of every node, as name: value."
+    )
+    system_reserved: Resources = Field(
+        {}, description="What is kept from pods for the operating system: cpu: 200m, memory: 256Mi."
+    )
+    kube_reserved: Resources = Field(
+        {}, description="What is kept from pods for K3s itself: cpu: 200m, memory: 256Mi."
+    )
+    eviction_hard: EvictionThresholds = Field(
+        {}, description="Where pods are evicted at once: memory.available: 100Mi or 5%."
+    )
+    server_options: Options = Field(
+        {},
+        description="Any other K3s options for servers, as on K3s's command line, without dashes.",
+    )
+    agent_options: Options = Field(
+        {},
+        description="Any other K3s options for agents, as on K3s's command line, without dashes.",
+    )
+    airgap_dir: LocalPath | None = Field(
+        None,
+        description="Directory on this computer with the K3s binary, install.sh and images; "
+        "with it no node needs the internet.",
+    )
+    install_url: Url = Field(
+        "https://get.k3s.io", description="Where K3s's install script is downloaded from."
+    )
+    release_url: Url = Field(
+        "https://github.com/k3s-io/k3s/releases/download",
+        description="Where K3s's releases are downloaded from: a directory per version.",
+    )
+
+
+class K3sOverride(Section):
+    """What K3s should be like on this node, where it differs from the others."""
+
+    inherits: ClassVar[str | None] = "k3s"
+
+    node_ip: IpAddress | None = Field(
+        None, description="Address the node has inside the cluster; K3s chooses if left out."
+    )
+    flannel_iface: Interface | None = Field(
+        None, description="As k3s.flannel_iface, for this node only."
+    )
+    options: Options = Field(
+        {},
+        description="K3s options for this node only; they win over server_options and "
+        "agent_options.",
+    )

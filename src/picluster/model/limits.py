@@ -1,0 +1,36 @@
+"""How long to wait, and how much to do at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from picluster.model.duration import Duration
+from picluster.model.scalars import whole
+from picluster.model.section import Section
+
+
+class Limits(Section):
+    """How long to wait, and how much to do at once; the defaults suit Pis on SD cards."""
+
+    connect: Duration = Field(
+        15, description="Longest wait for a node to answer over SSH, in seconds or as 15s."
+    )
+    command: Duration = Field(
+        900, description="Longest time one command may take on a node, in seconds or as 15m."
+    )
+    reboot: Duration = Field(
+        600, description="Longest wait for a node to come back from a reboot, in seconds or as 10m."
+    )
+    node_ready: Duration = Field(
+        900,
+        description="Longest wait for a node to be Ready after K3s starts, in seconds or as 15m.",
+    )
+    parallel: Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)] = Field(
+        10, description="How many nodes are worked on at the same time."
+    )
+    max_unavailable: Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)] = Field(
+        1,
+        description="How many agents may be down at once for a restart; servers go one at a time.",
+    )

@@ -1,0 +1,246 @@
+"""Rules about the cluster as a whole: what no single field can know.
+
+Each rule yields findings. A finding names the values that it was drawn from, so that it can be
+dropped when one of them turned out to be bad in itself: nobody wants two messages for one typo.
+Rules also run on a lenient reading, in which any value may be None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
+
+from picluster.model.network import as_ip, as_network
+from picluster.model.refusal import nearest, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+    from picluster.model.cluster import Cluster
+
+Loc = tuple[str | int, ...]
+
+_MOST_SERVERS = 5
+_PORTS_TAKEN = {22, 2379, 2380, 2381, 6443, 6444, 10248, 10249, 10250, 10256, 10257, 10258, 10259}
+_NODE_PORTS = range(30000, 32768)
+_POD_NETWORK_OF_A_NODE = {4: 24, 6: 64}
+_SMALLEST_SERVICE_PREFIX = {4: 12, 6: 108}
+_LONGEST_PREFIX_WITH_A_TENTH_ADDRESS = {4: 28, 6: 124}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule: where to point, what is wrong, how to mend it, what it was drawn from."""
+
+    loc: Loc
+    what: str
+    fix: str
+    value: object = None
+    drawn_from: tuple[Loc, ...] = ()
+
+    def stands_on(self, loc: Loc) -> bool:
+        """Whether a bad value at `loc` takes the ground from under this finding."""
+        return any(read[: len(loc)] == loc for read in (self.loc, *self.drawn_from))
+
+
+def enforce(cluster: Cluster) -> None:
+    """Raise pydantic's ValidationError with every rule that the cluster breaks."""
+    errors = [
+        InitErrorDetails(type=refuse(found.what, found.fix), loc=found.loc, input=found.value)
+        for found in findings(cluster)
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("Cluster", errors)
+
+
+def findings(cluster: Cluster) -> Iterator[Finding]:
+    """Try every rule."""
+    for rule in _RULES:
+        yield from rule(cluster)
+
+
+def _names_differ(cluster: Cluster) -> Iterator[Finding]:
+    names = [(("nodes", i, "name"), node.name) for i, node in enumerate(cluster.nodes)]
+    yield from _repeated(names, "is already the name of", "give each node a name of its own")
+
+
+def _addresses_differ(cluster: Cluster) -> Iterator[Finding]:
+    places = [(("nodes", i, "address"), node.address) for i, node in enumerate(cluster.nodes)]
+    yield from _repeated(places, "is already the address of", "give each node its own address")
+    inside = [(("nodes", i, "k3s", "node_ip"), n.k3s.node_ip) for i, n in enumerate(cluster.nodes)]
+    yield from _repeated(inside, "is already the node_ip of", "give each node its own node_ip")
+
+
+def _repeated(values: Iterable[tuple[Loc, Hashable]], what: str, fix: str) -> Iterator[Finding]:
+    first: dict[Hashable, Loc] = {}
+    for loc, value in values:
+        if value is None:
+            continue
+        other = first.setdefault(value, loc)
+        if other != loc:
+            yield Finding(loc, f"{what} nodes[{other[1]}]", fix, value, (other,))
+
+
+def _taints_differ(cluster: Cluster) -> Iterator[Finding]:
+    for i, node in enumerate(cluster.nodes):
+        seen: set[tuple[str, str]] = set()
+        for j, taint in enumerate(node.taints or ()):
+            key, effect = taint.rpartition(":")[0].partition("=")[0], taint.rpartition(":")[2]
+            if (key, effect) in seen:
+                what = "has the key and effect of an earlier taint of this node"
+                yield Finding(("nodes", i, "taints", j), what, "leave one of them out", taint)
+            seen.add((key, effect))
+
+
+def _there_are_nodes(cluster: Cluster) -> Iterator[Finding]:
+    if not cluster.nodes:
+        yield Finding(("nodes",), "is empty", "add at least one node, a server")
+
+
+def _servers_can_vote(cluster: Cluster) -> Iterator[Finding]:
+    count = len([node for node in cluster.nodes if node.role == "server"])
+    roles = tuple(("nodes", i, "role") for i in range(len(cluster.nodes)))
+    what = {
+        0: "has no server; one node has to run the control plane" if cluster.nodes else "",
+        2: "has 2 servers, and losing either of them would stop the cluster: both are needed for a "
+        "majority of two, so this is less safe than one",
+        4: "has 4 servers, which survive the loss of one, as 3 do, at the price of one more",
+    }.get(count)
+    if count > _MOST_SERVERS:
+        what = f"has {count} servers; every write waits for a majority of them, slow beyond five"
+    if what:
+        fix = "make 1, 3 or 5 of them servers (`role: server`), and the others agents"
+        yield Finding(("nodes",), what, fix, drawn_from=roles)
+
+
+def _pods_have_somewhere_to_run(cluster: Cluster) -> Iterator[Finding]:
+    locs = tuple(("nodes", i, "taints") for i in range(len(cluster.nodes)))
+    if cluster.nodes and all(_repels(node.taints or ()) for node in cluster.nodes):
+        what = "all have taints that keep pods away, which leaves nowhere to run them"
+        yield Finding(("nodes",), what, "take the taints off one node at least", drawn_from=locs)
+
+
+def _repels(taints: Iterable[str]) -> bool:
+    return any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in taints)
+
+
+def _networks_fit(cluster: Cluster) -> Iterator[Finding]:
+    pods, services = as_network(cluster.k3s.cluster_cidr), as_network(cluster.k3s.service_cidr)
+    pods_at, services_at = ("k3s", "cluster_cidr"), ("k3s", "service_cidr")
+    if pods and services:
+        if pods.version != services.version:
+            what = "and k3s.cluster_cidr are not of the same kind"
+            yield Finding(
+                services_at, what, "use IPv4 for both, or IPv6", str(services), (pods_at,)
+            )
+        elif pods.overlaps(services):
+            what = f"overlaps k3s.cluster_cidr ({pods})"
+            fix = "give pods and services networks of their own"
+            yield Finding(services_at, what, fix, str(services), (pods_at,))
+    if services and services.prefixlen < _SMALLEST_SERVICE_PREFIX[services.version]:
+        what = "is larger than the API server accepts"
+        fix = f"write a prefix of /{_SMALLEST_SERVICE_PREFIX[services.version]} or longer"
+        yield Finding(services_at, what, fix, str(services))
+
+
+def _pods_network_has_room(cluster: Cluster) -> Iterator[Finding]:
+    pods = as_network(cluster.k3s.cluster_cidr)
+    args = cluster.k3s.kube_controller_manager_args or {}
+    if pods is None or any(name.startswith("node-cidr-mask-size") for name in args):
+        return
+    each = _POD_NETWORK_OF_A_NODE[pods.version]
+    room = 2 ** (each - pods.prefixlen) if pods.prefixlen <= each else 0
+    if room < len(cluster.nodes):
+        what = f"has room for {room} nodes, at a /{each} for each of them"
+        fix = "write a network with a shorter prefix, such as 10.42.0.0/16"
+        yield Finding(("k3s", "cluster_cidr"), what, fix, str(pods), (("nodes",),))
+
+
+def _networks_leave_nodes_alone(cluster: Cluster) -> Iterator[Finding]:
+    for field in ("cluster_cidr", "service_cidr"):
+        network = as_network(getattr(cluster.k3s, field))
+        for loc, text in _node_addresses(cluster):
+            ip = as_ip(text)
+            if network and ip and ip in network:
+                what = f"lies inside k3s.{field} ({network}), which belongs to the cluster"
+                fix = f"move k3s.{field} to a network that no machine of yours is in"
+                yield Finding(loc, what, fix, text, (("k3s", field),))
+
+
+def _node_addresses(cluster: Cluster) -> Iterator[tuple[Loc, str | None]]:
+    for i, node in enumerate(cluster.nodes):
+        yield ("nodes", i, "address"), node.address
+        yield ("nodes", i, "k3s", "node_ip"), node.k3s.node_ip
+
+
+def _node_ips_are_of_the_pods_kind(cluster: Cluster) -> Iterator[Finding]:
+    pods = as_network(cluster.k3s.cluster_cidr)
+    for i, node in enumerate(cluster.nodes):
+        ip = as_ip(node.k3s.node_ip)
+        if pods and ip and ip.version != pods.version:
+            what = f"is not IPv{pods.version}, as k3s.cluster_cidr ({pods}) is"
+            loc = ("nodes", i, "k3s", "node_ip")
+            fix = f"write the node's IPv{pods.version} address"
+            yield Finding(loc, what, fix, node.k3s.node_ip, (("k3s", "cluster_cidr"),))
+
+
+def _dns_is_a_service(cluster: Cluster) -> Iterator[Finding]:
+    services, dns = as_network(cluster.k3s.service_cidr), as_ip(cluster.k3s.cluster_dns)
+    at, read = ("k3s", "cluster_dns"), (("k3s", "service_cidr"), ("k3s", "cluster_dns"))
+    if services is None:
+        return
+    small = services.prefixlen > _LONGEST_PREFIX_WITH_A_TENTH_ADDRESS[services.version]
+    if dns is None and small:
+        what = "is too small to have a tenth address, where the DNS service would be"
+        yield Finding(read[0], what, "write a /16, or set k3s.cluster_dns", str(services), read)
+    if dns is None:
+        return
+    tenth = services.network_address + min(10, services.num_addresses - 1)
+    if dns not in services:
+        what = f"is not in k3s.service_cidr ({services})"
+        yield Finding(at, what, f"write {tenth}, or leave it out", str(dns), read)
+    elif dns in _reserved(services):
+        what = "is taken by the network itself or by the API server"
+        yield Finding(at, what, f"write {tenth}, or leave it out", str(dns), read)
+
+
+def _reserved(services: IPv4Network | IPv6Network) -> set[IPv4Address | IPv6Address]:
+    """The network's own address, the first (which the API server takes), and the broadcast one."""
+    first = services.network_address
+    return {first, first + 1, services.broadcast_address}
+
+
+def _registry_has_a_home(cluster: Cluster) -> Iterator[Finding]:
+    if cluster.registry is None:
+        return
+    names = [node.name for node in cluster.nodes if node.name]
+    home = cluster.registry.node
+    if home and home not in names:
+        meant = nearest(home, names)
+        fix = f"did you mean {meant}?" if meant else f"write one of: {', '.join(names)}"
+        locs = tuple(("nodes", i, "name") for i in range(len(cluster.nodes)))
+        yield Finding(("registry", "node"), "is not the name of a node", fix, home, locs)
+    port = cluster.registry.port
+    if port in _PORTS_TAKEN or port in _NODE_PORTS:
+        what = "is a port that SSH or K3s needs on that node"
+        yield Finding(("registry", "port"), what, "write another one, such as 5000", port)
+
+
+_RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
+    _names_differ,
+    _addresses_differ,
+    _taints_differ,
+    _there_are_nodes,
+    _servers_can_vote,
+    _pods_have_somewhere_to_run,
+    _networks_fit,
+    _pods_network_has_room,
+    _networks_leave_nodes_alone,
+    _node_ips_are_of_the_pods_kind,
+    _dns_is_a_service,
+    _registry_has_a_home,
+)

@@ -1,0 +1,45 @@
+"""Every phase, in the order of `up`, and what each needs to be built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+
+from picluster.engine.phase import Phase
+from picluster.errors import UsageError
+from picluster.phases.k3s import k3s
+from picluster.phases.prepare import prepare
+from picluster.phases.site import Site
+
+PHASES: dict[str, Callable[[Site], Phase]] = {
+    "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
+    "k3s": k3s,
+}
+"""How to build each phase, by name, in the order in which `up` runs them."""
+
+
+def select(first: str | None, last: str | None) -> list[str]:
+    """Return the phases from `first` until `last`, both included; None is the respective end.
+
+    Raises `UsageError` for a phase that does not exist, and for a range that is empty.
+    """
+    names = list(PHASES)
+    start = names.index(known(first)) if first else 0
+    stop = names.index(known(last)) if last else len(names) - 1
+    if start > stop:
+        raise UsageError(
+            f"--from {first} comes after --until {last}",
+            fix=f"the order is {', '.join(names)}",
+        )
+    return names[start : stop + 1]
+
+
+def known(name: str) -> str:
+    """Return the name if there is such a phase; raises `UsageError` with what was meant."""
+    if name in PHASES:
+        return name
+    meant: Sequence[str] = get_close_matches(name, PHASES, n=1)
+    raise UsageError(
+        f"there is no phase {name!r}",
+        fix=f"did you mean {meant[0]}?" if meant else f"the phases are {', '.join(PHASES)}",
+    )

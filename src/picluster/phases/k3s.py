@@ -1,0 +1,109 @@
+"""The k3s phase: every node runs K3s of one version, in one cluster, and is Ready in it."""
+
+from __future__ import annotations
+
+from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
+from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.model import Node
+from picluster.phases.site import Site
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, registries_file
+from picluster.steps.k3s.install import Installed, Staged
+from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
+from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
+from picluster.steps.k3s.service import Arrival, MemberStarted, Ready, Running
+from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
+
+
+def k3s(site: Site) -> Phase:
+    """Build the phase for a cluster; nothing is looked at yet."""
+    cluster = site.cluster
+    servers = [node.name for node in cluster.servers]
+    return Phase(
+        "k3s",
+        f"K3s {cluster.k3s.version} runs on every node, in one cluster",
+        (
+            Stage(
+                "K3s is on every node",
+                {node.name: _staging(site, node) for node in cluster.nodes},
+            ),
+            Stage(
+                "servers form one cluster",
+                {node.name: _service(site, node) for node in cluster.servers},
+                width=one_at_a_time,
+                guard=site.quorum_guard,
+            ),
+            Stage(
+                "agents are in the cluster",
+                {node.name: _service(site, node) for node in cluster.agents},
+                width=_agents_at_once(site),
+                barrier=False,
+            ),
+            Stage("the cluster can be reached and is labelled", {CLUSTER: _cluster(site, servers)}),
+        ),
+    )
+
+
+def _staging(site: Site, node: Node) -> list[Step]:
+    steps: list[Step] = [state_fact()]
+    if node.is_server:
+        steps.append(credentials_fact())
+    steps.append(Staged(node.name, site.cluster.k3s.version, site.artifacts, site.sessions))
+    if node.is_server:
+        steps.append(MemberStarted(paths.unit(node.role)))
+    return steps
+
+
+def _service(site: Site, node: Node) -> list[Step]:
+    cluster = site.cluster
+    arrival = _arrival(site, node)
+    return [
+        TokenFile(
+            site.token.secret,
+            site.token.pinned,
+            [server.name for server in cluster.servers],
+            site.token.remember,
+        ),
+        ConfigFile(cluster, node),
+        registries_file(cluster),
+        Installed(node.role, cluster.k3s.version, cluster.limits.command),
+        Running(arrival),
+        Ready(arrival),
+    ]
+
+
+def _arrival(site: Site, node: Node) -> Arrival:
+    return Arrival(
+        node=node.name,
+        unit=paths.unit(node.role),
+        version=site.cluster.k3s.version,
+        votes=node.is_server and site.cluster.is_ha,
+        timeout=site.cluster.limits.node_ready,
+        sessions=site.sessions,
+        api=site.api,
+    )
+
+
+def _agents_at_once(site: Site) -> Width:
+    """Join agents together, but restart running ones only a few at a time."""
+
+    def width(survey: Survey) -> int | None:
+        running = any(
+            read_state(survey.get(agent.name, {}).get(STATE, UNSEEN)).active
+            for agent in site.cluster.agents
+        )
+        return site.cluster.limits.max_unavailable if running else None
+
+    return width
+
+
+def _cluster(site: Site, servers: list[str]) -> list[Step]:
+    name, url = site.cluster.name, api_url(site.cluster, servers[0])
+    return [
+        nodes_fact(site.api),
+        SavedKubeconfig(name, url, servers, site.api.saved),
+        UserKubeconfig(name, url, servers, site.user_kubeconfig),
+        *(NodeMarks(node, site.api) for node in site.cluster.nodes),
+        Strangers(tuple(node.name for node in site.cluster.nodes)),
+    ]

@@ -1,0 +1,98 @@
+"""What the phases of one cluster share besides the model: connections, files, API and token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.engine.pool import Sessions
+from picluster.errors import NodeError, PreflightRefused
+from picluster.kube.health import readyz
+from picluster.kube.link import Server
+from picluster.kube.quorum import Refused, may_disrupt
+from picluster.model import Cluster
+from picluster.secret import Secret
+from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.artifacts import Artifacts
+from picluster.steps.k3s.paths import SERVER_DIR
+from picluster.steps.k3s.token import Token, choose_token
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cluster and the means to work on it. Making one opens no connection."""
+
+    cluster: Cluster
+    sessions: Sessions
+    artifacts: Artifacts
+    api: ClusterApi
+    token: Token
+    user_kubeconfig: Path
+
+    def quorum_guard(self, server: str) -> None:
+        """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
+        nodes = self.api.nodes()
+        if nodes is None:
+            self._refuse_blind_disruption(server)
+            return
+        readiness = {
+            node.name: readyz(self.api.access().at(node.name)) for node in self.cluster.servers
+        }
+        verdict = may_disrupt(server, nodes, readiness, list(readiness))
+        if isinstance(verdict, Refused):
+            raise PreflightRefused(verdict.reason, where=server, fix=verdict.fix)
+
+    def _refuse_blind_disruption(self, server: str) -> None:
+        """Refuse while the API is silent and other servers hold data: they may need this one."""
+        others = [
+            node.name
+            for node in self.cluster.servers
+            if node.name != server and self._holds_data(node.name)
+        ]
+        if others:
+            raise PreflightRefused(
+                "the cluster's API does not answer, so nobody can tell whether it survives this",
+                where=server,
+                why=f"{', '.join(others)} hold the cluster's data too",
+                fix="bring a majority of the servers up first; `systemctl status k3s` on each "
+                "says what keeps it down",
+            )
+
+    def _holds_data(self, server: str) -> bool:
+        """Whether the server has the cluster's database; one that cannot be asked may have it."""
+        look = f"[ -e {SERVER_DIR}/db/etcd ] || [ -e {SERVER_DIR}/db/state.db ]"
+        try:
+            return self.sessions.get(server).run(look, timeout=30).status == 0
+        except NodeError:
+            return True
+
+
+def make_site(
+    cluster: Cluster,
+    sessions: Sessions,
+    *,
+    state: Path,
+    cache: Path,
+    user_kubeconfig: Path,
+    token: Secret | None,
+) -> Site:
+    """Put together what the phases need. `state` and `cache` are directories of this cluster's."""
+    k3s = cluster.k3s
+    return Site(
+        cluster=cluster,
+        sessions=sessions,
+        artifacts=Artifacts(
+            version=k3s.version,
+            release_url=k3s.release_url,
+            install_url=k3s.install_url,
+            airgap_dir=k3s.airgap_dir,
+            cache=cache / "k3s",
+        ),
+        api=ClusterApi(
+            tuple(Server(node.name, node.address) for node in cluster.servers),
+            sessions,
+            state / "kubeconfig",
+        ),
+        token=choose_token(token, state / "token"),
+        user_kubeconfig=user_kubeconfig,
+    )

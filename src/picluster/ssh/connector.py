@@ -1,0 +1,266 @@
+"""Logging in to nodes: Fabric for configuration, keys and jump hosts; our rules for host keys."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from picluster.engine.session import Traffic
+from picluster.errors import AuthenticationFailed, NodeError, Unreachable
+from picluster.ssh.endpoint import Endpoint
+from picluster.ssh.host_keys import HostKeys
+from picluster.ssh.session import SshSession
+
+if TYPE_CHECKING:
+    import paramiko
+
+_ATTEMPTS = 3
+_BANNER_SECONDS = 30.0
+_KEEPALIVE_SECONDS = 15
+_DEAD_PEER_MILLISECONDS = 60_000
+# sshd drops connections at random once ten are half open (MaxStartups 10:30:100), and behind one
+# jump host all of ours are.
+_AT_ONCE_THROUGH_A_JUMP_HOST = 8
+
+
+@dataclass(slots=True)
+class SshConnector:
+    """Opens sessions to the nodes of a cluster. Implements `engine.session.Connector`.
+
+    `passphrase` is asked for a key file's passphrase, once per file.
+    """
+
+    endpoints: Mapping[str, Endpoint]
+    host_keys: HostKeys
+    passphrase: Callable[[str], str] | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _jumps: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(_AT_ONCE_THROUGH_A_JUMP_HOST)
+    )
+    _keys: dict[str, paramiko.PKey] = field(default_factory=dict)
+    _config: Any = None
+
+    def connect(self, node: str) -> SshSession:
+        """Log in to a node. Raises a `NodeError` that says why not.
+
+        What may be passing (a busy sshd, a lost packet) is tried again; a refused key or password
+        never is, because servers count failures and shut clients out.
+        """
+        endpoint = self.endpoints[node]
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                if endpoint.jump is None:
+                    return self._connect(endpoint)
+                with self._jumps:
+                    return self._connect(endpoint)
+            except Unreachable:
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0.3, 0.8) * attempt)  # noqa: S311 - jitter
+        raise AssertionError("unreachable")
+
+    def _connect(self, endpoint: Endpoint) -> SshSession:
+        import paramiko  # noqa: PLC0415 - 0.2 s with Fabric, which only a connection needs
+
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+        connection = self._connection(endpoint)
+        try:
+            connection.open()
+        except NodeError:
+            connection.close()
+            raise
+        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+            connection.close()
+            raise explain_failure(endpoint, connection.user, error) from error
+        transport = connection.transport
+        transport.set_keepalive(_KEEPALIVE_SECONDS)
+        with self._lock:
+            self.traffic.connections += 1
+        return SshSession(
+            endpoint, connection.user, transport, connection, self.traffic, self._lock
+        )
+
+    def _connection(self, endpoint: Endpoint) -> Any:
+        import fabric  # noqa: PLC0415 - see above
+
+        gateway = None
+        if endpoint.jump is not None:
+            jump = endpoint.jump
+            gateway = fabric.Connection(
+                jump.host, user=jump.user, port=jump.port, config=self._fabric_config()
+            )
+            self._apply_rules(gateway, f"jump host {jump}")
+            gateway.connect_kwargs.update(self._credentials(endpoint))
+        connection = fabric.Connection(
+            endpoint.host,
+            user=endpoint.user,
+            port=endpoint.port,
+            config=self._fabric_config(),
+            gateway=gateway,
+            connect_timeout=int(endpoint.connect_timeout),
+        )
+        connection.connect_kwargs.update(self._credentials(endpoint))
+        self._apply_rules(connection, endpoint.node)
+        return connection
+
+    def _credentials(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Return what to log in with: the named key alone, or else agent and usual keys."""
+        given: dict[str, Any] = {
+            "banner_timeout": _BANNER_SECONDS,
+            "auth_timeout": _BANNER_SECONDS,
+        }
+        if endpoint.key is not None:
+            given |= {"pkey": self._key(endpoint), "allow_agent": False, "look_for_keys": False}
+        if endpoint.password is not None:
+            given["password"] = endpoint.password.reveal()
+        return given
+
+    def _key(self, endpoint: Endpoint) -> paramiko.PKey:
+        """Load the private key that the file names, asking for its passphrase at most once."""
+        import paramiko  # noqa: PLC0415 - see above
+
+        path = str(endpoint.key)
+        with self._lock:
+            if path in self._keys:
+                return self._keys[path]
+            try:
+                key = _load_key(path, None)
+            except paramiko.PasswordRequiredException:
+                if self.passphrase is None:
+                    raise AuthenticationFailed(
+                        f"the key {path} needs its passphrase",
+                        where=str(endpoint),
+                        fix=f"`ssh-add {path}`, or run this in a terminal",
+                    ) from None
+                key = self._key_with_passphrase(endpoint, path)
+            except (OSError, paramiko.SSHException, ValueError) as error:
+                raise AuthenticationFailed(
+                    f"the key {path} cannot be used",
+                    where=str(endpoint),
+                    why=str(error),
+                    fix="correct ssh.key; `ssh-keygen -t ed25519` makes a new one",
+                ) from error
+            self._keys[path] = key
+            return key
+
+    def _key_with_passphrase(self, endpoint: Endpoint, path: str) -> paramiko.PKey:
+        import paramiko  # noqa: PLC0415 - see above
+
+        assert self.passphrase is not None  # noqa: S101 - the caller has checked
+        try:
+            return _load_key(path, self.passphrase(f"Passphrase of {path}: "))
+        except (paramiko.SSHException, ValueError):
+            raise AuthenticationFailed(
+                f"that is not the passphrase of {path}", where=str(endpoint), fix="try again"
+            ) from None
+
+    def _fabric_config(self) -> Any:
+        """Return one configuration for all connections; nobody's `~/.fabric.py` is run."""
+        import fabric  # noqa: PLC0415 - see above
+
+        with self._lock:
+            if self._config is None:
+                config = fabric.Config(lazy=True)
+                config.load_ssh_config()
+                config.merge()
+                self._config = config
+            return self._config.clone()
+
+    def _apply_rules(self, connection: Any, node: str) -> None:
+        """Check host keys our way, and do not let small packets wait for each other."""
+        host, port = connection.host, connection.port or 22
+        connection.client.set_missing_host_key_policy(_Policy(self.host_keys, node, host, port))
+        pinned = self.host_keys.pinned(host, port)
+
+        def make_transport(sock: Any, **options: Any) -> paramiko.Transport:
+            return _transport(sock, pinned, options)
+
+        connection.connect_kwargs = {**connection.connect_kwargs}
+        connection.connect_kwargs["transport_factory"] = make_transport
+
+
+class _Policy:
+    """Hands every host key to our own check; paramiko calls it for all, as it is told of none."""
+
+    def __init__(self, host_keys: HostKeys, node: str, host: str, port: int) -> None:
+        self.host_keys = host_keys
+        self.node = node
+        self.host = host
+        self.port = port
+
+    def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
+        self.host_keys.check(self.node, self.host, self.port, key)
+
+
+def _transport(
+    sock: Any, pinned: Mapping[str, paramiko.PKey], options: dict[str, Any]
+) -> paramiko.Transport:
+    """Make a transport that sends at once and asks first for the key types that are pinned.
+
+    Without TCP_NODELAY every command waits 40 ms for a delayed ACK; paramiko never sets it. A node
+    that is pinned by its ed25519 key must not be asked for its ecdsa key: the answer would look
+    like a changed key (k0sctl#813). Through a jump host `sock` is a channel.
+    """
+    import paramiko  # noqa: PLC0415 - see above
+
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MILLISECONDS)
+    transport = paramiko.Transport(sock, **options)
+    if pinned:
+        security = transport.get_security_options()
+        wanted = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
+        first = [name for kind in pinned for name in wanted.get(kind, (kind,))]
+        offered = list(security.key_types)
+        preferred = [name for name in first if name in offered]
+        security.key_types = preferred + [name for name in offered if name not in preferred]
+    return transport
+
+
+def _load_key(path: str, passphrase: str | None) -> paramiko.PKey:
+    import paramiko  # noqa: PLC0415 - see above
+
+    return paramiko.PKey.from_path(path, passphrase)
+
+
+def explain_failure(endpoint: Endpoint, user: str, error: Exception) -> NodeError:
+    """Turn what Fabric and Paramiko raise into what happened, why, and what to do."""
+    import paramiko  # noqa: PLC0415 - see above
+
+    where = str(endpoint)
+    if isinstance(error, NodeError):
+        return error
+    if isinstance(error, paramiko.AuthenticationException):
+        offered = f"the key {endpoint.key}" if endpoint.key else "the agent's and the usual keys"
+        return AuthenticationFailed(
+            f"it does not let {user} in",
+            where=where,
+            why=f"offered were {offered}" + (" and a password" if endpoint.password else ""),
+            fix=f"install the key: `ssh-copy-id {user}@{endpoint.host}`, or correct ssh.user and "
+            "ssh.key",
+        )
+    why, fix = _network_cause(error)
+    return Unreachable("it cannot be reached over SSH", where=where, why=why, fix=fix)
+
+
+def _network_cause(error: Exception) -> tuple[str, str]:
+    if isinstance(error, socket.gaierror):
+        return "its name does not resolve", "correct the node's address in the cluster file"
+    if isinstance(error, TimeoutError):
+        return "no answer in time", "is it powered, booted, and on this network?"
+    if isinstance(error, ConnectionRefusedError) or "Unable to connect" in str(error):
+        return "nothing listens on its SSH port", "is SSH enabled on it, and the port right?"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower(), "is it powered, booted, and on this network?"
+    return (
+        str(error) or "the connection was closed at once",
+        "look at sshd on the node (`journalctl -u ssh`); a busy node may answer a minute later",
+    )

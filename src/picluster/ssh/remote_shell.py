@@ -1,0 +1,100 @@
+"""The one command line that every script travels under, and what its failures mean. Pure.
+
+The script itself goes over stdin, so nothing of it shows in `ps`. A watcher in the background reads
+the rest of stdin: when the connection goes away, it ends the whole process group of the script.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from dataclasses import dataclass
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+KILL = b"K"
+"""Sent before the connection is closed, it has the script killed if it outlives its TERM."""
+
+GRACE_SECONDS = 10
+"""How long a script that ran out of time may take to end by itself after TERM."""
+
+# Runs as root. Lines up to the marker are skipped: a sudo that did not ask for its password leaves
+# it on stdin, and it must be neither run nor shown. `read` takes a byte at a time from a pipe, so
+# nothing after the marker is lost. The script is then exactly N bytes.
+_OPENING = """
+while IFS= read -r line; do [ "$line" != {marker} ] || break; done
+script=$(head -c {size})
+export LC_ALL=C PATH={path} HOME=/root
+umask 022
+cd /
+"""
+
+# The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It gets a process group of its own, which a watcher ends when the connection does. A script that
+# must not be torn (dpkg) ignores TERM.
+_WATCHED = """
+exec 3<&0 </dev/null
+printf %s "$script" | setsid sh -c '
+  exec 3<&-
+  script=$(cat)
+  exec </dev/null
+  eval "$script"
+' &
+job=$!
+(
+  order=$(head -c 1 <&3)
+  kill -s TERM -- -$job
+  [ "$order" != {kill} ] || {{ sleep {grace}; kill -s KILL -- -$job; }}
+) >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+wait $job
+status=$?
+kill $watcher 2>/dev/null
+exit $status
+"""
+
+# What follows on stdin is the script's to read, as fd 4; if it ends early, so does the script.
+_FED = """
+exec 4<&0 </dev/null
+printf %s "$script" | sh -c '
+  script=$(cat)
+  exec </dev/null
+  eval "$script"
+'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What to execute on the node, and what to send to its stdin before anything else."""
+
+    command: str
+    opening: bytes
+
+
+def invocation(script: str, *, user: str, password: str | None) -> Invocation:
+    """Return how to run `script` as root for a login as `user`, whose sudo may want a password.
+
+    The script is ended when its stdin ends, so stdin has to stay open until it is done.
+    """
+    return _invocation(_WATCHED, script, user, password)
+
+
+def fed_invocation(script: str, *, user: str, password: str | None) -> Invocation:
+    """Return the same for a script that reads what follows on stdin, as fd 4."""
+    return _invocation(_FED, script, user, password)
+
+
+def _invocation(rest: str, script: str, user: str, password: str | None) -> Invocation:
+    marker = secrets.token_hex(8)
+    body = script.encode()
+    wrapper = (_OPENING + rest).format(
+        marker=marker, size=len(body), path=PATH, kill=KILL.decode(), grace=GRACE_SECONDS
+    )
+    opening = f"{marker}\n".encode() + body
+    if user == "root":
+        return Invocation(f"sh -c {shlex.quote(wrapper)}", opening)
+    if password is None:
+        return Invocation(f"sudo -n -- sh -c {shlex.quote(wrapper)}", opening)
+    sudo = f"sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
+    return Invocation(sudo, password.encode() + b"\n" + opening)

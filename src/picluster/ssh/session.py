@@ -1,0 +1,256 @@
+"""One node's connection: scripts, uploads and ports over the channels of one SSH transport."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import select
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from picluster.engine.session import Completed, OnOutput, Traffic
+from picluster.errors import ActionFailed, SudoUnavailable, Unreachable
+from picluster.ssh.endpoint import Endpoint
+from picluster.ssh.forward import LocalForward
+from picluster.ssh.remote_shell import GRACE_SECONDS, KILL, Invocation, fed_invocation, invocation
+
+if TYPE_CHECKING:
+    import paramiko
+
+_OPEN_SECONDS = 30.0
+_WAIT_SECONDS = 0.5
+# Channel.sendall copies what is left after every window, which is quadratic in the size.
+_SLICE = 128 * 1024
+_RECEIVE = 64 * 1024
+
+_SUDO_WANTS_PASSWORD = ("a password is required", "no tty present", "a terminal is required")
+_SUDO_WRONG_PASSWORD = ("incorrect password attempt", "no password was provided")
+_SUDO_NOT_ALLOWED = ("is not in the sudoers file", "is not allowed to execute", "may not run sudo")
+_NO_SUDO = ("sudo: not found", "sudo: command not found")
+
+
+@dataclass(slots=True)
+class SshSession:
+    """An authenticated connection to a node, as root. Implements `engine.session.Session`."""
+
+    endpoint: Endpoint
+    user: str
+    transport: paramiko.Transport
+    connection: Any
+    traffic: Traffic
+    traffic_lock: threading.Lock
+    _forwards: list[LocalForward] = field(default_factory=list)
+
+    @property
+    def node(self) -> str:
+        """The node's name in the cluster file."""
+        return self.endpoint.node
+
+    def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
+        """Run a script as root; see `Session.run`."""
+        call = self._call(script)
+        exchange = _Exchange(self, call.command, timeout, on_output)
+        done = exchange.run([call.opening])
+        self.count(scripts=1)
+        if done.status != 0:
+            self._check_sudo(done)
+        return done
+
+    def upload(
+        self, source: Path, path: str, *, sha256: str, mode: int, owner: str, timeout: float
+    ) -> None:
+        """Stream a file into place; see `Session.upload`."""
+        size = source.stat().st_size
+        script = _receiving_script(path, size, sha256, mode, owner)
+        call = self._call(script, fed=True)
+        exchange = _Exchange(self, call.command, timeout, None)
+        with source.open("rb") as file:
+            slices = iter(lambda: file.read(_SLICE), b"")
+            done = exchange.run(itertools.chain([call.opening], slices))
+        self.count(uploads=1)
+        if done.status != 0:
+            self._check_sudo(done)
+            raise _upload_failure(self.node, source, path, done)
+
+    def forward(self, host: str, port: int) -> LocalForward:
+        """Open a local port that reaches `host:port` from the node."""
+        forward = LocalForward(self.transport, host, port)
+        self._forwards.append(forward)
+        self.count(forwards=1)
+        return forward
+
+    def close(self) -> None:
+        """Close the connection and everything that uses it."""
+        for forward in self._forwards:
+            forward.close()
+        self._forwards.clear()
+        with contextlib.suppress(Exception):
+            self.connection.close()
+
+    def _call(self, script: str, *, fed: bool = False) -> Invocation:
+        secret = self.endpoint.sudo_password
+        password = secret.reveal() if secret else None
+        prepare = fed_invocation if fed else invocation
+        return prepare(script, user=self.user, password=password)
+
+    def count(self, **amounts: int) -> None:
+        """Add to what has been spent, by the names of `Traffic`."""
+        with self.traffic_lock:
+            for name, amount in amounts.items():
+                setattr(self.traffic, name, getattr(self.traffic, name) + amount)
+
+    def _check_sudo(self, done: Completed) -> None:
+        """Raise `SudoUnavailable` if it was sudo that failed, and not the script."""
+        said = done.err.decode("utf-8", "replace")
+        where = str(self.endpoint)
+        if any(text in said for text in _SUDO_WRONG_PASSWORD):
+            raise SudoUnavailable(
+                "sudo does not accept the password",
+                where=where,
+                fix="correct what ssh.sudo_password refers to",
+            )
+        if any(text in said for text in _SUDO_WANTS_PASSWORD):
+            raise SudoUnavailable(
+                f"sudo asks for a password for {self.user}",
+                where=where,
+                fix="set ssh.sudo_password (such as `prompt`), or allow it without: "
+                f"`echo '{self.user} ALL=(ALL) NOPASSWD:ALL' | sudo tee "
+                f"/etc/sudoers.d/010_{self.user}` on the node",
+            )
+        if any(text in said for text in _SUDO_NOT_ALLOWED):
+            raise SudoUnavailable(
+                f"{self.user} may not use sudo", where=where, fix=f"`adduser {self.user} sudo`"
+            )
+        if any(text in said for text in _NO_SUDO):
+            raise SudoUnavailable(
+                "sudo is not installed", where=where, fix="install it, or log in as root"
+            )
+
+
+class _Exchange:
+    """One command on a channel of its own: feed it, read it, know how it ended."""
+
+    def __init__(
+        self, session: SshSession, command: str, timeout: float, on_output: OnOutput | None
+    ) -> None:
+        self.session = session
+        self.command = command
+        self.deadline = time.monotonic() + timeout
+        self.timeout = timeout
+        self.on_output = on_output
+        self.collected = {"stdout": bytearray(), "stderr": bytearray()}
+
+    def run(self, parts: Iterable[bytes]) -> Completed:
+        import paramiko  # noqa: PLC0415 - loaded long before, by the connection
+
+        try:
+            channel = self.session.transport.open_session(timeout=_OPEN_SECONDS)
+            with contextlib.closing(channel):
+                channel.settimeout(_OPEN_SECONDS)
+                channel.exec_command(self.command)
+                self._feed(channel, parts)
+                status = self._read(channel)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise Unreachable(
+                "the connection was lost",
+                where=str(self.session.endpoint),
+                why=str(error) or type(error).__name__,
+                fix="run the same command again; it goes on where this one stopped",
+            ) from error
+        out, err = (bytes(self.collected[name]) for name in ("stdout", "stderr"))
+        self.session.count(bytes_received=len(out) + len(err))
+        return Completed(status, out, err)
+
+    def _feed(self, channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
+        for part in parts:
+            for start in range(0, len(part), _SLICE):
+                piece = part[start : start + _SLICE]
+                while piece:
+                    self._drain(channel)
+                    if channel.closed or channel.exit_status_ready():
+                        return
+                    try:
+                        sent = channel.send(piece)
+                    except socket.timeout:  # noqa: UP041 - what paramiko raises
+                        self._check_deadline(channel)
+                        continue
+                    self.session.count(bytes_sent=sent)
+                    piece = piece[sent:]
+
+    def _read(self, channel: paramiko.Channel) -> int:
+        while True:
+            got = self._drain(channel)
+            if channel.exit_status_ready() and channel.eof_received and not got:
+                return int(channel.recv_exit_status())
+            if channel.closed and not channel.exit_status_ready():
+                raise EOFError("the node closed the connection")
+            if got:
+                continue
+            self._check_deadline(channel)
+            if channel.eof_received:
+                channel.status_event.wait(_WAIT_SECONDS)
+            else:
+                select.select([channel], [], [], _WAIT_SECONDS)
+
+    def _drain(self, channel: paramiko.Channel) -> bool:
+        """Read what both streams have; leaving one full would stop the other."""
+        got = False
+        while channel.recv_ready():
+            got |= self._hear("stdout", channel.recv(_RECEIVE))
+        while channel.recv_stderr_ready():
+            got |= self._hear("stderr", channel.recv_stderr(_RECEIVE))
+        return got
+
+    def _hear(self, stream: str, data: bytes) -> bool:
+        self.collected[stream] += data
+        if data and self.on_output is not None:
+            self.on_output(stream, data)
+        return bool(data)
+
+    def _check_deadline(self, channel: paramiko.Channel) -> None:
+        if time.monotonic() < self.deadline:
+            return
+        with contextlib.suppress(OSError):
+            channel.send(KILL)
+        last = bytes(self.collected["stderr"] or self.collected["stdout"])[-300:]
+        raise Unreachable(
+            f"no end after {self.timeout:.0f} s; what ran there is being ended "
+            f"(killed after another {GRACE_SECONDS} s)",
+            where=str(self.session.endpoint),
+            why=f"its last output was: {last.decode('utf-8', 'replace').strip() or 'nothing'}",
+            fix="raise limits.command if the node is merely slow",
+        )
+
+
+def _receiving_script(path: str, size: int, sha256: str, mode: int, owner: str) -> str:
+    """Return a script that takes `size` bytes from fd 4 and puts them in place once verified."""
+    target, directory = shlex.quote(path), shlex.quote(str(PurePosixPath(path).parent))
+    return f"""set -e
+mkdir -p {directory}
+tmp=$(mktemp {directory}/.picluster.XXXXXX)
+trap 'rm -f "$tmp"' EXIT
+head -c {size} <&4 >"$tmp"
+echo "{sha256}  $tmp" | sha256sum -c --status || {{ echo "the checksum differs" >&2; exit 1; }}
+chown {shlex.quote(owner)} "$tmp"
+chmod {mode:04o} "$tmp"
+sync "$tmp"
+mv -f "$tmp" {target}
+"""
+
+
+def _upload_failure(node: str, source: Path, path: str, done: Completed) -> ActionFailed:
+    said = done.err.decode("utf-8", "replace").strip()
+    last = said.splitlines()[-1] if said else f"it ended with status {done.status}"
+    return ActionFailed(
+        f"cannot store {source.name} as {path}",
+        where=node,
+        why=last,
+        fix="make room on the node" if "No space" in said else "see the node's own message",
+        evidence=said,
+    )

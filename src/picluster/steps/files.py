@@ -1,0 +1,86 @@
+"""Files with a given content, owner and mode."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Change, Decision, Diff, Satisfied, Script, WriteFile
+from picluster.engine.survey import Look
+from picluster.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedFile:
+    """A file is exactly so. The whole file is picluster's; nothing of anybody else is in it.
+
+    The present content is fetched in the same look, and only if it differs, so that a plan can
+    show the difference; that of a secret never is.
+    """
+
+    name: str
+    path: str
+    content: str | Secret
+    mode: int = 0o644
+    owner: str = "root:root"
+    backup: bool = False
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.path} is as it should be"
+
+    def probe(self) -> Script:
+        """Print mode, owner and digest; and the content if the digest is not the wanted one."""
+        path = quote(self.path)
+        show = "" if self._is_secret else f'[ "$sum" = {self._digest} ] || base64 -w0 <{path}'
+        return Script(
+            f"[ -f {path} ] || exit 0\n"
+            f"stat -c '%a %U:%G' {path}\n"
+            f"sum=$(sha256sum <{path} | cut -d' ' -f1); echo \"$sum\"\n{show}",
+            secret=self._is_secret,
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Compare access and digest."""
+        access, digest, content = [*look.own.lines, "", "", ""][:3]
+        wanted_access = f"{self.mode:o} {self.owner}"
+        if access == wanted_access and digest == self._digest:
+            return Satisfied()
+        return Change(
+            f"write {self.path}",
+            (WriteFile(self.path, self.content, self.mode, self.owner, self.backup),),
+            reason=self._reason(access, digest, wanted_access),
+            diff=None if self._is_secret else Diff(self._present(digest, content), self._text),
+            retry_safe=True,
+        )
+
+    def _reason(self, access: str, digest: str, wanted_access: str) -> str:
+        if not access:
+            return "it is missing"
+        if digest != self._digest:
+            return "its content differs"
+        return f"its mode and owner are {access}, not {wanted_access}"
+
+    def _present(self, digest: str, encoded: str) -> str:
+        if digest == self._digest:
+            return self._text
+        try:
+            return base64.b64decode(encoded).decode("utf-8", "replace")
+        except binascii.Error:
+            return ""
+
+    @property
+    def _is_secret(self) -> bool:
+        return isinstance(self.content, Secret)
+
+    @property
+    def _text(self) -> str:
+        return self.content.reveal() if isinstance(self.content, Secret) else self.content
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self._text.encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""The cluster as its API shows it, from whichever server answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from picluster.engine.pool import Sessions
+from picluster.engine.quote import quote
+from picluster.errors import NodeError, PiclusterError
+from picluster.kube.access import KubeAccess
+from picluster.kube.api import Api
+from picluster.kube.errors import ApiRefused, ApiUnavailable
+from picluster.kube.kubeconfig import AdminKubeconfig
+from picluster.kube.link import Server
+from picluster.kube.nodes import NodeState, get_node, list_nodes
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.state import read_admin
+
+T = TypeVar("T")
+
+_FETCH_SECONDS = 30.0
+_FORGET_ABSENCE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class ClusterApi:
+    """Reads and writes the cluster through its API, once there is one.
+
+    The administrator's credentials come from `saved`, this computer's copy, so that a run that has
+    nothing to do asks no node for them; when that copy is missing or no longer accepted, from the
+    first server that has some. Threads may share it.
+    """
+
+    servers: tuple[Server, ...]
+    sessions: Sessions
+    saved: Path
+    _access: KubeAccess | None = None
+    _admin: AdminKubeconfig | None = None
+    _absent_since: float | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def access(self) -> KubeAccess:
+        """Return the way to the API. Raises `ApiUnavailable` when no server has credentials."""
+        with self._lock:
+            if self._access is None:
+                self._use(self._saved_admin() or self._fetched_admin())
+            if self._access is None:
+                raise ApiUnavailable((), fix="bring the cluster up: `picluster up`")
+            return self._access
+
+    def nodes(self) -> dict[str, NodeState] | None:
+        """Return the state of every node in the cluster; None while there is no API to ask."""
+        try:
+            return self._ask(list_nodes)
+        except PiclusterError:
+            return None
+
+    def node(self, name: str) -> NodeState | None:
+        """Return one node's state; None if the cluster does not know it or does not answer."""
+        try:
+            return self._ask(lambda api: get_node(api, name))
+        except PiclusterError:
+            return None
+
+    def _ask(self, read: Callable[[Api], T]) -> T:
+        """Read; once more with fresh credentials when the saved ones may be out of date."""
+        access = self.access()
+        try:
+            return read(access)
+        except (ApiUnavailable, ApiRefused):
+            if not self._renewed(access):
+                raise
+            return read(self.access())
+
+    def _renewed(self, failed: KubeAccess) -> bool:
+        """Change to a server's own credentials; return whether they differ from those in use."""
+        with self._lock:
+            if self._access is not failed:
+                return self._access is not None
+            admin = self._fetched_admin()
+            if admin is None or admin == self._admin:
+                return False
+            failed.close()
+            self._use(admin)
+            return True
+
+    def _use(self, admin: AdminKubeconfig | None) -> None:
+        if admin is not None:
+            self._admin = admin
+            self._access = KubeAccess(self.servers, self.sessions.get, admin)
+
+    def close(self) -> None:
+        """Close every connection to the API."""
+        with self._lock:
+            if self._access is not None:
+                self._access.close()
+                self._access = None
+
+    def _saved_admin(self) -> AdminKubeconfig | None:
+        return read_admin(self.saved.read_text()) if self.saved.exists() else None
+
+    def _fetched_admin(self) -> AdminKubeconfig | None:
+        if self._absent_since and time.monotonic() - self._absent_since < _FORGET_ABSENCE_SECONDS:
+            return None
+        for server in self.servers:
+            try:
+                session = self.sessions.get(server.node)
+                done = session.run(f"cat {quote(paths.KUBECONFIG)}", timeout=_FETCH_SECONDS)
+            except NodeError:
+                continue
+            admin = read_admin(done.out.decode("utf-8", "replace")) if done.status == 0 else None
+            if admin is not None:
+                return admin
+        self._absent_since = time.monotonic()
+        return None

@@ -1,0 +1,169 @@
+"""K3s's own files on this computer: downloaded once and verified, or from an air-gap directory.
+
+One download serves all nodes. The cache is keyed by version and architecture; what is in it has
+passed its checksum, because only verified files are moved into place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote as quote_url
+
+from picluster.errors import StepFailed
+
+_CHUNK = 1 << 20
+_TIMEOUT_SECONDS = 60.0
+_BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
+INSTALL_SCRIPT = "install.sh"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified file on this computer."""
+
+    path: Path
+    sha256: str
+
+
+def binary_name(arch: str) -> str:
+    """Return what a release calls the binary for a Debian architecture name.
+
+    Raises `StepFailed` for an architecture that K3s is not released for in 64 bits.
+    """
+    try:
+        return _BINARY_NAMES[arch]
+    except KeyError:
+        raise StepFailed(
+            f"there is no 64-bit K3s for the architecture {arch or 'of this node'!r}",
+            fix="flash a 64-bit (arm64) image",
+        ) from None
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """Read `sha256sum` output: digest by file name."""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {pair[1].lstrip("*").strip(): pair[0] for pair in pairs if len(pair) > 1}
+
+
+@dataclass(slots=True)
+class Artifacts:
+    """Finds the files of one K3s version. Threads may ask at once; each file is fetched once."""
+
+    version: str
+    release_url: str
+    install_url: str
+    airgap_dir: Path | None
+    cache: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def binary(self, arch: str, report: Report) -> Artifact:
+        """Return the K3s binary for a Debian architecture name, verified.
+
+        Raises `StepFailed` if it cannot be had or its checksum is wrong.
+        """
+        name = binary_name(arch)
+        with self._lock:
+            sums = parse_checksums(self._text(f"sha256sum-{arch}.txt", report))
+            if name not in sums:
+                raise self._failure(f"sha256sum-{arch}.txt does not list {name}", self._where(name))
+            return self._verified(name, sums[name], report)
+
+    def install_script(self, report: Report) -> Artifact:
+        """Return K3s's install script; no checksum of it is published, so HTTPS vouches for it."""
+        with self._lock:
+            if self.airgap_dir is not None:
+                path = self._present(self.airgap_dir / INSTALL_SCRIPT)
+            else:
+                key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
+                path = self.cache / self.version / f"install-{key}.sh"
+                if not path.exists():
+                    self._download(self.install_url, path, report)
+            return Artifact(path, _digest(path))
+
+    def images(self, arch: str) -> Artifact | None:
+        """Return the air-gap image archive for an architecture, if the directory has one."""
+        if self.airgap_dir is None:
+            return None
+        found = sorted(self.airgap_dir.glob(f"k3s-airgap-images-{arch}.tar*"))
+        return Artifact(found[0], _digest(found[0])) if found else None
+
+    def _verified(self, name: str, wanted: str, report: Report) -> Artifact:
+        if self.airgap_dir is not None:
+            path = self._present(self.airgap_dir / name)
+        else:
+            path = self.cache / self.version / name
+            if not path.exists() or _digest(path) != wanted:
+                report(f"downloading {name} {self.version}")
+                self._download(self._url(name), path, report, wanted)
+        if _digest(path) != wanted:
+            raise self._failure(f"the checksum of {name} is wrong", str(path))
+        return Artifact(path, wanted)
+
+    def _text(self, name: str, report: Report) -> str:
+        if self.airgap_dir is not None:
+            return self._present(self.airgap_dir / name).read_text()
+        path = self.cache / self.version / name
+        if not path.exists():
+            self._download(self._url(name), path, report)
+        return path.read_text()
+
+    def _present(self, path: Path) -> Path:
+        if not path.is_file():
+            raise StepFailed(
+                f"the air-gap directory has no {path.name}",
+                where=str(path.parent),
+                fix=f"put {path.name} of {self.version} there, as docs/air-gap.md lists",
+            )
+        return path
+
+    def _url(self, name: str) -> str:
+        # The `+` of a version is a literal in GitHub's paths, but many mirrors read it as a space.
+        return f"{self.release_url.rstrip('/')}/{quote_url(self.version, safe='')}/{name}"
+
+    def _where(self, name: str) -> str:
+        return str(self.airgap_dir) if self.airgap_dir is not None else self._url(name)
+
+    def _download(self, url: str, path: Path, report: Report, sha256: str | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310 - the model admits only http(s)
+        try:
+            with (
+                urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer,  # noqa: S310
+                part.open("wb") as file,
+            ):
+                shutil.copyfileobj(answer, file, _CHUNK)
+            if sha256 is not None and _digest(part) != sha256:
+                raise self._failure("the download's checksum is wrong; it was thrown away", url)
+            part.replace(path)
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            raise self._failure(f"cannot download it: {error}", url) from error
+        finally:
+            part.unlink(missing_ok=True)
+        report(f"downloaded {path.name}")
+
+    def _failure(self, what: str, where: str) -> StepFailed:
+        return StepFailed(
+            what,
+            where=where,
+            fix="check k3s.version and the network, or point k3s.airgap_dir at a directory that "
+            "holds the release",
+        )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

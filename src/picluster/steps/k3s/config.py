@@ -1,0 +1,273 @@
+"""What K3s reads at start: config.yaml, registries.yaml and the token, rendered from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import yaml
+
+from picluster.engine.quote import quote
+from picluster.engine.step import (
+    Action,
+    Blocked,
+    Change,
+    Decision,
+    Diff,
+    Satisfied,
+    Script,
+    WriteFile,
+)
+from picluster.engine.survey import Look
+from picluster.model import Cluster, Node
+from picluster.model.network import bracketed
+from picluster.secret import Secret
+from picluster.steps.files import ManagedFile
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.membership import Joins, Split, Starts, membership
+from picluster.steps.k3s.state import CREDENTIALS, passphrase, read_credentials, states
+
+Value: TypeAlias = str | int | bool | list[str]
+
+_HEADER = "# Written by picluster from the cluster file; changes made here are undone.\n"
+_MODE_PRIVATE = 0o600
+
+
+def api_url(cluster: Cluster, server: str) -> str:
+    """Return the URL at which nodes reach the API of a server."""
+    return f"https://{bracketed(cluster.node(server).address)}:{paths.API_PORT}"
+
+
+def server_options(cluster: Cluster, node: Node, role: Starts | Joins) -> dict[str, Value]:
+    """Return config.yaml of a server, as data."""
+    k3s = cluster.k3s
+    options: dict[str, Value] = {
+        **_node_options(cluster, node),
+        "tls-san": _alternative_names(cluster),
+        "cluster-cidr": str(k3s.cluster_cidr),
+        "service-cidr": str(k3s.service_cidr),
+        "flannel-backend": k3s.flannel_backend,
+        "write-kubeconfig-mode": k3s.kubeconfig_mode,
+    }
+    if k3s.cluster_dns is not None:
+        options["cluster-dns"] = str(k3s.cluster_dns)
+    lists: dict[str, list[str]] = {
+        "disable": list(k3s.disable),
+        "kube-apiserver-arg": _arguments(k3s.kube_apiserver_args),
+        "kube-controller-manager-arg": _arguments(k3s.kube_controller_manager_args),
+        "kube-scheduler-arg": _arguments(k3s.kube_scheduler_args),
+    }
+    options |= {name: values for name, values in lists.items() if values}
+    if cluster.is_ha:
+        options |= {
+            "etcd-snapshot-schedule-cron": k3s.etcd.snapshot_schedule,
+            "etcd-snapshot-retention": k3s.etcd.snapshot_retention,
+            "etcd-expose-metrics": k3s.etcd.expose_metrics,
+        }
+    if isinstance(role, Joins):
+        options["server"] = api_url(cluster, role.server)
+    elif cluster.is_ha:
+        options["cluster-init"] = True
+    return options | _own_options(cluster, node)
+
+
+def agent_options(cluster: Cluster, node: Node, server: str) -> dict[str, Value]:
+    """Return config.yaml of an agent, as data."""
+    return {
+        **_node_options(cluster, node),
+        "server": api_url(cluster, server),
+        **_own_options(cluster, node),
+    }
+
+
+def _node_options(cluster: Cluster, node: Node) -> dict[str, Value]:
+    """Labels and taints are not here: K3s reads them only when a node registers."""
+    k3s, own = cluster.k3s, cluster.k3s_for(node)
+    options: dict[str, Value] = {"node-name": node.name, "token-file": paths.TOKEN}
+    if own.node_ip is not None:
+        options["node-ip"] = str(own.node_ip)
+    if own.flannel_iface is not None:
+        options["flannel-iface"] = own.flannel_iface
+    kubelet = _arguments(k3s.kubelet_args)
+    for flag, limits in (
+        ("system-reserved", k3s.system_reserved),
+        ("kube-reserved", k3s.kube_reserved),
+    ):
+        if limits:
+            kubelet.append(f"{flag}=" + ",".join(f"{key}={limits[key]}" for key in sorted(limits)))
+    if k3s.eviction_hard:
+        thresholds = sorted(k3s.eviction_hard.items())
+        kubelet.append("eviction-hard=" + ",".join(f"{key}<{value}" for key, value in thresholds))
+    if kubelet:
+        options["kubelet-arg"] = kubelet
+    return options
+
+
+def _own_options(cluster: Cluster, node: Node) -> dict[str, Value]:
+    options = cluster.k3s_for(node).options
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
+    }
+
+
+def _arguments(arguments: Mapping[str, str]) -> list[str]:
+    return [f"{name}={arguments[name]}" for name in sorted(arguments)]
+
+
+def _alternative_names(cluster: Cluster) -> list[str]:
+    """Every server's certificate is good for all of them, so that clients can fail over."""
+    names = [str(name) for name in cluster.k3s.tls_san]
+    for server in cluster.servers:
+        names += [server.address, server.name, cluster.fqdn(server)]
+    return list(dict.fromkeys(names))
+
+
+def render(options: Mapping[str, Value]) -> str:
+    """Return the text of config.yaml; the same options always give the same bytes."""
+    return _HEADER + yaml.safe_dump(dict(options), sort_keys=True, width=1000)
+
+
+def render_registries(cluster: Cluster) -> str:
+    """Return the text of registries.yaml: how images named by the registry are really fetched.
+
+    `mirrors` and `configs` are both written where TLS is used; K3s 1.29.2 and 1.29.3 got a
+    registry wrong that had only one of them (k3s-io/k3s#9839).
+    """
+    mirrors = {name: {"endpoint": [url]} for name, url in cluster.registry_endpoints.items()}
+    return _HEADER + yaml.safe_dump({"mirrors": mirrors}, sort_keys=True, width=1000)
+
+
+def joined_server(cluster: Cluster, config: str) -> str | None:
+    """Return which server a present config.yaml joins through, if it is one of the file's."""
+    try:
+        present = yaml.safe_load(config)
+    except yaml.YAMLError:
+        return None
+    url = present.get("server") if isinstance(present, dict) else None
+    return next(
+        (server.name for server in cluster.servers if api_url(cluster, server.name) == url), None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """config.yaml of one node. Its `server:` depends on who is in the cluster already."""
+
+    cluster: Cluster
+    node: Node
+    name: str = "k3s-config"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{paths.CONFIG} is as the cluster file says"
+
+    def probe(self) -> Script:
+        """Read the file and who may read it. It holds no secret: the token has its own file."""
+        path = quote(paths.CONFIG)
+        return Script(f"[ ! -e {path} ] || {{ stat -c '%a %U:%G' {path}; cat {path}; }}")
+
+    def decide(self, look: Look) -> Decision:
+        """Compare with what the model and the cluster's present members ask for."""
+        access, _, present = look.own.out.partition("\n")
+        role = self._membership(look, present)
+        if isinstance(role, Split):
+            return _refuse_split(role)
+        if self.node.is_server:
+            options = server_options(self.cluster, self.node, role)
+        else:
+            options = agent_options(self.cluster, self.node, self._through(role))
+        wanted = render(options)
+        if access == "600 root:root" and present.rstrip("\n") == wanted.rstrip("\n"):
+            return Satisfied()
+        return Change(
+            f"write {paths.CONFIG}",
+            (WriteFile(paths.CONFIG, wanted, _MODE_PRIVATE),),
+            reason=_difference(access, present, wanted),
+            diff=Diff(present, wanted),
+            retry_safe=True,
+        )
+
+    def _membership(self, look: Look, present: str) -> Starts | Joins | Split:
+        servers = [server.name for server in self.cluster.servers]
+        current = joined_server(self.cluster, present)
+        return membership(self.node.name, servers, states(look), current)
+
+    def _through(self, role: Starts | Joins) -> str:
+        return role.server if isinstance(role, Joins) else self.cluster.servers[0].name
+
+
+def _difference(access: str, present: str, wanted: str) -> str:
+    if not present:
+        return "it is missing"
+    old, new = set(present.splitlines()), set(wanted.splitlines())
+    changed = sorted({line.split(":")[0].strip("- ") for line in old ^ new if line.strip()})
+    return f"differs in {', '.join(changed)}" if changed else f"mode and owner are {access}"
+
+
+def _refuse_split(split: Split) -> Blocked:
+    clusters = " and ".join(", ".join(members) for members in split.clusters)
+    return Blocked(
+        f"the servers hold the data of different clusters: {clusters}",
+        "keep the cluster you need, uninstall K3s on the other servers "
+        "(k3s-uninstall.sh removes their data), and run this again",
+    )
+
+
+def registries_file(cluster: Cluster) -> ManagedFile:
+    """Keep registries.yaml as the cluster file says; K3s reads it at start, on every node."""
+    return ManagedFile(
+        "k3s-registries", paths.REGISTRIES, render_registries(cluster), mode=_MODE_PRIVATE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """The token that the node joins with, readable by root only.
+
+    `candidate` is what a cluster that does not exist yet will be started with; a cluster that
+    exists has a token already, and that one is used.
+    """
+
+    candidate: Secret
+    pinned: bool
+    servers: Sequence[str]
+    remember: Action
+    name: str = "k3s-token"
+    title: str = "the join token is in a file that only root can read"
+
+    def probe(self) -> Script:
+        """Read the file; never recorded."""
+        path = quote(paths.TOKEN)
+        text = f"[ ! -e {path} ] || {{ stat -c '%a %U:%G' {path}; cat {path}; }}"
+        return Script(text, secret=True)
+
+    def decide(self, look: Look) -> Decision:
+        """Want the running cluster's token, or the candidate when there is no cluster."""
+        token = cluster_token(look, self.servers)
+        wanted = token or self.candidate
+        if token and self.pinned and passphrase(token) != passphrase(self.candidate):
+            return Blocked(
+                "the token that k3s.token refers to is not the one this cluster was made with",
+                f"refer to the one in {paths.SERVER_DIR}/token on a server, or leave k3s.token out",
+            )
+        access, _, present = look.own.out.partition("\n")
+        same = passphrase(Secret(present.strip())) == passphrase(wanted)
+        if access == "600 root:root" and same:
+            return Satisfied()
+        return Change(
+            f"write {paths.TOKEN} (only root can read it)",
+            (self.remember, WriteFile(paths.TOKEN, wanted, _MODE_PRIVATE)),
+            reason="it differs" if present else "it is missing",
+            retry_safe=True,
+        )
+
+
+def cluster_token(look: Look, servers: Sequence[str]) -> Secret | None:
+    """Return the full token of the cluster that exists, from the first server that has one."""
+    for server in servers:
+        token = read_credentials(look.at(server, CREDENTIALS)).token
+        if token is not None:
+            return token
+    return None

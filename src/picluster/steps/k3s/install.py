@@ -1,0 +1,192 @@
+"""K3s of the wanted version on the node, put there by its own install script."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from picluster.engine.pool import Sessions
+from picluster.engine.quote import quote
+from picluster.engine.step import (
+    Blocked,
+    Call,
+    Change,
+    Decision,
+    Progress,
+    Risk,
+    Run,
+    Satisfied,
+    WriteFile,
+)
+from picluster.engine.survey import Look
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.artifacts import Artifact, Artifacts
+from picluster.steps.k3s.state import STATE, K3sState, read_state
+
+STAGED = "k3s-staged"
+INSTALLED = "k3s-installed"
+
+Version: TypeAlias = tuple[int, int, int, int]
+_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:-rc\d+)?\+k3s(\d+)")
+_UPLOAD_SECONDS = 1800.0
+
+
+def parse_version(text: str) -> Version | None:
+    """Read `v1.33.5+k3s1` as numbers that compare in order; None if it is not such a version."""
+    match = _VERSION.match(text)
+    if match is None:
+        return None
+    major, minor, patch, build = (int(part) for part in match.groups())
+    return (major, minor, patch, build)
+
+
+def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
+    """Refuse what Kubernetes does not support: going back, and skipping a minor version.
+
+    https://docs.k3s.io/upgrades says both; etcd's data cannot be read by an older K3s.
+    """
+    old, new = parse_version(installed), parse_version(wanted)
+    if old is None or new is None:
+        return None
+    if new < old:
+        return Blocked(
+            f"K3s {installed} is installed, and going back to {wanted} is not possible",
+            f"set k3s.version to {installed} or newer",
+        )
+    if new[0] != old[0] or new[1] - old[1] > 1:
+        return Blocked(
+            f"going from K3s {installed} to {wanted} would skip a minor version",
+            f"go through v{old[0]}.{old[1] + 1} first",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The wanted K3s lies on the node, verified, before anything is restarted for it."""
+
+    node: str
+    version: str
+    artifacts: Artifacts
+    sessions: Sessions
+    name: str = STAGED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"K3s {self.version} is on the node"
+
+    def probe(self) -> None:
+        """The state of K3s says it all; so does a staged file."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want the binary staged or installed."""
+        state = read_state(look.beside(STATE))
+        if self.version in (state.version, state.staged) and state.installer:
+            return Satisfied()
+        refusal = refuse_version_step(state.version, self.version)
+        if refusal:
+            return refusal
+        return Change(
+            f"put K3s {self.version} on the node",
+            (
+                Call(f"staging K3s {self.version}", lambda progress: self._stage(state, progress)),
+                Run(f"printf '%s\\n' {quote(self.version)} >{paths.STAGING_DIR}/version"),
+            ),
+            reason=f"{state.version} is installed" if state.version else "K3s is not installed",
+            retry_safe=True,
+        )
+
+    def _stage(self, state: K3sState, progress: Progress) -> None:
+        binary = self.artifacts.binary(state.arch, progress.report)
+        script = self.artifacts.install_script(progress.report)
+        images = self.artifacts.images(state.arch)
+        progress.report(f"uploading {binary.path.stat().st_size // 1_000_000} MB")
+        self._upload(binary, f"{paths.STAGING_DIR}/k3s", 0o755)
+        self._upload(script, f"{paths.STAGING_DIR}/install.sh", 0o700)
+        if images is not None:
+            progress.report(f"uploading {images.path.name}")
+            self._upload(images, f"{paths.IMAGES_DIR}/{images.path.name}", 0o644)
+
+    def _upload(self, artifact: Artifact, path: str, mode: int) -> None:
+        self.sessions.get(self.node).upload(
+            artifact.path,
+            path,
+            sha256=artifact.sha256,
+            mode=mode,
+            owner="root:root",
+            timeout=_UPLOAD_SECONDS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The staged K3s is installed as a service: its binary, unit, tools and uninstall script."""
+
+    role: str
+    version: str
+    timeout: float
+    name: str = INSTALLED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"K3s {self.version} is installed as a service"
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want the binary of the version, and the unit of the role."""
+        state = read_state(look.beside(STATE))
+        unit = paths.unit(self.role)
+        if state.unit and state.unit != unit:
+            return Blocked(
+                f"K3s runs here as {state.unit}, and the file makes this node's role {self.role}",
+                f"uninstall it on the node first ({state.unit}-uninstall.sh), or change the role",
+            )
+        if state.version == self.version and state.unit == unit and state.recorder:
+            return Satisfied()
+        return Change(
+            f"install K3s {self.version} as {unit}.service",
+            (
+                WriteFile(paths.RECORDER, _RECORDER, 0o755),
+                WriteFile(paths.drop_in(self.role), _drop_in(unit)),
+                Run(_install_script(self.role, self.version), timeout=self.timeout),
+            ),
+            reason=self._reason(state),
+            risk=Risk.RESTART if state.active else Risk.NONE,
+            retry_safe=True,
+        )
+
+    def _reason(self, state: K3sState) -> str:
+        if state.version and state.version != self.version:
+            return f"{state.version} is installed"
+        return "an earlier installation is incomplete" if state.version else "it is not installed"
+
+
+_RECORDER = f"""#!/bin/sh
+# Notes what K3s reads at start, so that picluster can tell later whether it is still the same.
+mkdir -p {paths.LOADED_DIR} && {paths.FINGERPRINT} >{paths.LOADED_DIR}/"$1".loaded
+"""
+
+
+def _drop_in(unit: str) -> str:
+    # The minus sign lets K3s start even if the note cannot be taken.
+    return f"[Service]\nExecStartPre=-{paths.RECORDER} {unit}\n"
+
+
+def _install_script(role: str, version: str) -> str:
+    """Return shell that installs what is staged through the official script, starting nothing."""
+    return f"""
+if [ -e {paths.STAGING_DIR}/k3s ]; then
+  cp {paths.STAGING_DIR}/k3s {paths.BINARY}.new
+  sync {paths.BINARY}.new
+  mv -f {paths.BINARY}.new {paths.BINARY}
+fi
+INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC={role} \\
+  INSTALL_K3S_VERSION={quote(version)} sh {paths.STAGING_DIR}/install.sh
+systemctl daemon-reload
+rm -f {paths.STAGING_DIR}/k3s {paths.STAGING_DIR}/version
+"""

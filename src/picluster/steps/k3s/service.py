@@ -1,0 +1,243 @@
+"""K3s runs on the node, with what is on disk now, and the node is Ready in the cluster."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from picluster.engine.pool import Sessions
+from picluster.engine.step import (
+    Call,
+    Change,
+    Decision,
+    Progress,
+    Query,
+    Risk,
+    Run,
+    Satisfied,
+)
+from picluster.engine.survey import Look
+from picluster.errors import WaitFailed
+from picluster.kube.nodes import NodeState
+from picluster.secret import redact
+from picluster.steps.k3s import journal
+from picluster.steps.k3s.state import STATE, K3sState, read_state
+
+RUNNING = "k3s-running"
+READY = "k3s-ready"
+
+_POLL_SECONDS = 1.0
+_POLLS_PER_JOURNAL = 10
+_LOOKS_AT_A_CAUSE = 2
+_COMMAND_SECONDS = 30.0
+_INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
+
+
+class NodeReader(Protocol):
+    """Reads one node's state from the cluster's API."""
+
+    def node(self, name: str) -> NodeState | None:
+        """Return the node's state; None if the cluster does not know it, or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Waits until a node runs K3s of a version and is Ready, and (servers of an HA cluster) votes.
+
+    A server that is Ready can still be a learner of etcd, which does not count for a majority;
+    restarting another one before it votes would stop the cluster (k3s-io/k3s-ansible#485).
+    """
+
+    node: str
+    unit: str
+    version: str
+    votes: bool
+    timeout: float
+    sessions: Sessions
+    api: NodeReader
+
+    def missing(self, state: NodeState | None) -> str:
+        """Return what is still missing, or an empty text when the node has arrived."""
+        if state is None:
+            return "not in the cluster yet"
+        if not state.ready:
+            return f"not Ready: {state.ready_reason}" if state.ready_reason else "not Ready"
+        if state.version != self.version:
+            return f"Ready, at {state.version}"
+        if self.votes and state.voter is False:
+            return "Ready, and still learning etcd's data"
+        return ""
+
+    def wait(self, progress: Progress) -> None:
+        """Wait at most `timeout` seconds. Raises `WaitFailed` with the cause that K3s names."""
+        deadline = time.monotonic() + self.timeout
+        polls, blamed = 0, 0
+        while time.monotonic() < deadline:
+            unit = self._unit_state()
+            missing = self.missing(self.api.node(self.node)) if unit == "active" else unit
+            if not missing:
+                return
+            progress.report(f"{self.unit} on {self.node}: {missing}")
+            polls += 1
+            if polls % _POLLS_PER_JOURNAL == 0 and unit != "active":
+                blamed = blamed + 1 if self._is_hopeless() else 0
+                if blamed >= _LOOKS_AT_A_CAUSE:
+                    raise self._failure(missing)
+            progress.sleep(_POLL_SECONDS)
+        raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow")
+
+    def _unit_state(self) -> str:
+        return self._shell(f"systemctl is-active {self.unit} || true").strip()
+
+    def _journal(self) -> str:
+        # Only this start's lines: yesterday's cause is not today's.
+        text = f"""
+id=$(systemctl show -p InvocationID --value {self.unit})
+journalctl --no-pager -o cat -n 80 _SYSTEMD_INVOCATION_ID=$id + \
+  INVOCATION_ID=$id 2>/dev/null || journalctl --no-pager -o cat -n 80 -u {self.unit}
+"""
+        return redact(self._shell(text))
+
+    def _shell(self, text: str) -> str:
+        done = self.sessions.get(self.node).run(text, timeout=_COMMAND_SECONDS)
+        return done.out.decode("utf-8", "replace")
+
+    def _is_hopeless(self) -> bool:
+        cause = journal.explain(self._journal())
+        return cause is not None and not cause.passing
+
+    def _failure(self, missing: str) -> WaitFailed:
+        lines = self._journal()
+        cause = journal.explain(lines)
+        return WaitFailed(
+            f"K3s did not come up: {missing}",
+            where=self.node,
+            why=cause.why if cause else f"{self.unit}'s journal names no cause that is known",
+            fix=cause.fix
+            if cause
+            else f"look at `journalctl -u {self.unit}` on the node; if it is merely slow, raise "
+            "limits.node_ready",
+            evidence=journal.tail(lines),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The service runs, starts at boot, and has read what is on disk now.
+
+    That is observed, not remembered: a run that was cut off between writing the configuration
+    and restarting is repaired by the next one.
+    """
+
+    arrival: Arrival
+    name: str = RUNNING
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.arrival.unit}.service runs with its present configuration"
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want the unit active, enabled, and started after the last change."""
+        state = read_state(look.beside(STATE))
+        reason = self._reason(state, look)
+        if not reason:
+            return Satisfied()
+        unit = self.arrival.unit
+        return Change(
+            f"{'restart' if state.active else 'start'} {unit}.service",
+            (
+                Run(_start(unit), timeout=_COMMAND_SECONDS),
+                Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
+            ),
+            reason=reason,
+            risk=Risk.RESTART if state.active else Risk.NONE,
+            retry_safe=True,
+        )
+
+    def _reason(self, state: K3sState, look: Look) -> str:
+        if look.changing(*_INPUTS):
+            return "what it reads at start changes"
+        if not state.active:
+            return "it is stopped"
+        if not state.enabled:
+            return "it would not start at boot"
+        return "" if state.settled else "what it read at start has changed since"
+
+
+def _start(unit: str) -> str:
+    # Not waited for here: the unit only counts as started once it is Ready, which can take
+    # minutes, and the wait that follows can say meanwhile what is missing.
+    return f"""
+systemctl daemon-reload
+systemctl enable --quiet {unit}
+systemctl reset-failed {unit} 2>/dev/null || true
+systemctl restart --no-block {unit}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStarted:
+    """A server that belongs to a cluster is not left stopped.
+
+    Servers that were all stopped need each other to start: none of them becomes Ready before a
+    majority runs, so they are started together and only then waited for, one by one.
+    """
+
+    unit: str
+    name: str = "k3s-member-started"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.unit}.service is not stopped"
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want the unit of a server with a cluster's data running."""
+        state = read_state(look.beside(STATE))
+        if state.active or not state.in_cluster or state.unit != self.unit:
+            return Satisfied()
+        return Change(
+            f"start {self.unit}.service",
+            (Run(f"systemctl start --no-block {self.unit}", timeout=_COMMAND_SECONDS),),
+            reason="it is stopped",
+            retry_safe=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The node is Ready in the cluster, at the right version, and votes where it should."""
+
+    arrival: Arrival
+    name: str = READY
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        also = " and votes" if self.arrival.votes else ""
+        return f"{self.arrival.node} is Ready{also}"
+
+    def probe(self) -> Query:
+        """Ask the cluster about the node."""
+        return Query(lambda: self.arrival.api.node(self.arrival.node))
+
+    def decide(self, look: Look) -> Decision:
+        """Want the node arrived; a service that is about to start is waited for already."""
+        state = look.own.value
+        missing = self.arrival.missing(state if isinstance(state, NodeState) else None)
+        if not missing or look.changing(RUNNING):
+            return Satisfied(detail=missing)
+        return Change(
+            f"wait until {self.arrival.node} is Ready",
+            (Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),),
+            reason=missing,
+            retry_safe=True,
+        )

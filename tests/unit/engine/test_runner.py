@@ -1,0 +1,339 @@
+"""The runner: look once, change what differs, look again, and account for everything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.doubles.shell_nodes import ShellNodes
+
+from picluster.engine.events import Event, PhaseFinished, StepFinished, TargetFailed
+from picluster.engine.phase import Phase, Stage, one_at_a_time
+from picluster.engine.pool import Sessions
+from picluster.engine.run import Run as RunState
+from picluster.engine.runner import plan_phase, run_phase
+from picluster.engine.step import (
+    Action,
+    Blocked,
+    Call,
+    Change,
+    Decision,
+    Probe,
+    Progress,
+    Query,
+    Risk,
+    Run,
+    Satisfied,
+    Script,
+)
+from picluster.engine.survey import CLUSTER, Look
+from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """A file holds a text; the simplest step that does something real."""
+
+    path: str
+    content: str = "wanted"
+    how: str = ""
+    after: tuple[str, ...] = ()
+    risk: Risk = Risk.NONE
+    retry_safe: bool = False
+    blocked: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    @property
+    def title(self) -> str:
+        return f"{self.path} is there"
+
+    def probe(self) -> Probe:
+        return Script(f'cat "$NODE_ROOT/{self.path}" 2>/dev/null || true')
+
+    def decide(self, look: Look) -> Decision:
+        if self.blocked:
+            return Blocked(self.blocked, "do not want that")
+        if look.own.out == self.content and not look.changing(*self.after):
+            return Satisfied()
+        action: Action = Run(
+            self.how or f'echo writing; printf %s {self.content} >"$NODE_ROOT/{self.path}"'
+        )
+        return Change(
+            f"write {self.path}",
+            (action,),
+            reason="it differs",
+            risk=self.risk,
+            retry_safe=self.retry_safe,
+        )
+
+
+@dataclass
+class Bench:
+    """A run over directories that stand for nodes, and every event of it."""
+
+    nodes: ShellNodes
+    run: RunState
+    events: list[Event]
+
+    def outcomes(self, target: str) -> dict[str, str]:
+        return {
+            event.step: event.outcome
+            for event in self.events
+            if isinstance(event, StepFinished) and event.target == target
+        }
+
+    def failure(self, target: str) -> TargetFailed:
+        return next(
+            event
+            for event in self.events
+            if isinstance(event, TargetFailed) and event.target == target
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    nodes, events = ShellNodes(tmp_path), []
+    return Bench(nodes, RunState(Sessions(nodes), events.append), events)
+
+
+def again(bench: Bench) -> Bench:
+    """Start another run over the same nodes, with new connections and counts."""
+    nodes, events = ShellNodes(bench.nodes.base), []
+    return Bench(nodes, RunState(Sessions(nodes), events.append), events)
+
+
+def phase(*stages: Stage) -> Phase:
+    return Phase("test", "a phase of a test", stages)
+
+
+def on(targets: Sequence[str], *steps: FileStep, **stage: object) -> Stage:
+    return Stage("stage", dict.fromkeys(targets, steps), **stage)  # type: ignore[arg-type]
+
+
+class TestRoundTrips:
+    two = on(["pi1", "pi2"], FileStep("a"), FileStep("b"), FileStep("c"))
+
+    def test_changes_of_one_node_travel_as_one_script_between_two_looks(self, bench: Bench) -> None:
+        assert run_phase(phase(self.two), bench.run)
+        assert bench.nodes.scripts == {"pi1": 3, "pi2": 3}
+        assert bench.outcomes("pi1") == {"a": "changed", "b": "changed", "c": "changed"}
+
+    def test_a_second_run_looks_once_and_finds_nothing_to_do(self, bench: Bench) -> None:
+        run_phase(phase(self.two), bench.run)
+        second = again(bench)
+        assert run_phase(phase(self.two), second.run)
+        assert second.nodes.scripts == {"pi1": 1, "pi2": 1}
+        assert second.nodes.traffic.connections == 2
+        assert set(second.outcomes("pi1").values()) == {"ok"}
+
+    def test_a_plan_looks_once_and_changes_nothing(self, bench: Bench) -> None:
+        plan = plan_phase(phase(self.two), bench.run)
+        assert [item.key for item in plan.changes] == [
+            (node, step) for node in ("pi1", "pi2") for step in "abc"
+        ]
+        assert list(bench.nodes.root("pi1").iterdir()) == []
+        assert bench.nodes.scripts == {"pi1": 1, "pi2": 1}
+
+    def test_only_what_drifted_is_changed(self, bench: Bench) -> None:
+        run_phase(phase(self.two), bench.run)
+        (bench.nodes.root("pi2") / "b").write_text("drifted")
+        second = again(bench)
+        run_phase(phase(self.two), second.run)
+        assert second.outcomes("pi1") == {"a": "ok", "b": "ok", "c": "ok"}
+        assert second.outcomes("pi2") == {"a": "ok", "b": "changed", "c": "ok"}
+
+
+class TestFailures:
+    def test_a_failed_step_stops_its_node_and_not_the_others(self, bench: Bench) -> None:
+        broken = FileStep("b", how="echo no such luck >&2; false")
+        stage = Stage(
+            "stage",
+            {
+                "pi1": [FileStep("a"), broken, FileStep("c")],
+                "pi2": [FileStep("a"), FileStep("c")],
+            },
+            barrier=False,
+        )
+        assert run_phase(phase(stage), bench.run), "no barrier failed"
+        assert bench.outcomes("pi1") == {"a": "changed", "b": "failed", "c": "skipped"}
+        assert bench.outcomes("pi2") == {"a": "changed", "c": "changed"}
+        assert bench.failure("pi1").why == "no such luck"
+        assert bench.run.exit_code() == 1
+
+    def test_a_failed_barrier_stops_the_phase_for_everyone(self, bench: Bench) -> None:
+        first = Stage("first", {"pi1": [FileStep("a", how="false")], "pi2": [FileStep("a")]})
+        assert not run_phase(phase(first, on(["pi1", "pi2"], FileStep("z"))), bench.run)
+        assert bench.outcomes("pi2") == {"a": "changed", "z": "skipped"}
+
+    def test_a_change_that_has_no_effect_is_a_failure_with_the_evidence(self, bench: Bench) -> None:
+        stubborn = FileStep("a", how='printf other >"$NODE_ROOT/a"')
+        run_phase(phase(on(["pi1"], stubborn)), bench.run)
+        assert bench.outcomes("pi1") == {"a": "failed"}
+        assert "still not so" in bench.failure("pi1").what
+        assert bench.failure("pi1").evidence == "other"
+
+    def test_one_at_a_time_stops_at_the_first_failure(self, bench: Bench) -> None:
+        stage = Stage(
+            "servers",
+            {
+                "pi1": [FileStep("a")],
+                "pi2": [FileStep("a", how="false")],
+                "pi3": [FileStep("a")],
+            },
+            width=one_at_a_time,
+        )
+        run_phase(phase(stage), bench.run)
+        assert [bench.outcomes(node)["a"] for node in ("pi1", "pi2", "pi3")] == [
+            "changed",
+            "failed",
+            "skipped",
+        ]
+
+    def test_a_node_lost_before_the_look_fails_alone(self, bench: Bench) -> None:
+        bench.nodes.refuse["pi2"] = Unreachable("no answer", where="pi2")
+        run_phase(phase(on(["pi1", "pi2"], FileStep("a"), barrier=False)), bench.run)
+        assert bench.outcomes("pi1") == {"a": "changed"}
+        assert bench.run.exit_code() == 4
+
+    def test_every_phase_ends_with_an_event_even_when_it_is_refused(self, bench: Bench) -> None:
+        with pytest.raises(PreflightRefused):
+            run_phase(phase(on(["pi1"], FileStep("a", blocked="never"))), bench.run)
+        assert [e.outcome for e in bench.events if isinstance(e, PhaseFinished)] == ["failed"]
+
+
+class TestRefusals:
+    def test_one_refusal_keeps_everything_unchanged_everywhere(self, bench: Bench) -> None:
+        stage = Stage(
+            "stage", {"pi1": [FileStep("a")], "pi2": [FileStep("b", blocked="it is too old")]}
+        )
+        with pytest.raises(PreflightRefused, match="pi2: it is too old") as refusal:
+            run_phase(phase(stage), bench.run)
+        assert refusal.value.fix == "do not want that"
+        assert list(bench.nodes.root("pi1").iterdir()) == []
+
+    def test_the_lock_is_asked_for_only_when_something_will_change(self, bench: Bench) -> None:
+        def taken() -> None:
+            raise Locked("somebody else works here")
+
+        run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        second = again(bench)
+        second.run.take_lock = taken
+        assert run_phase(phase(on(["pi1"], FileStep("a"))), second.run)
+        with pytest.raises(Locked):
+            run_phase(phase(on(["pi1"], FileStep("new"))), second.run)
+        assert not (bench.nodes.root("pi1") / "new").exists()
+
+    def test_the_guard_is_asked_before_a_disruption_and_only_then(self, bench: Bench) -> None:
+        asked: list[str] = []
+
+        def guard(node: str) -> None:
+            asked.append(node)
+            raise PreflightRefused("pi3 is not healthy", where=node)
+
+        harmless, restart = FileStep("a"), FileStep("b", risk=Risk.RESTART)
+        run_phase(phase(on(["pi1"], harmless, guard=guard)), bench.run)
+        assert asked == []
+        run_phase(phase(on(["pi1"], harmless, restart, guard=guard)), bench.run)
+        assert asked == ["pi1"]
+        assert not (bench.nodes.root("pi1") / "b").exists()
+        assert bench.run.exit_code() == 5
+
+
+class TestLostConnections:
+    def test_a_look_is_repeated_on_a_new_connection(self, bench: Bench) -> None:
+        bench.nodes.drop_after["pi1"] = 1
+        assert run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        assert bench.outcomes("pi1") == {"a": "changed"}
+        assert bench.nodes.traffic.connections == 2
+
+    @pytest.mark.parametrize(("safe", "outcome"), [(True, "changed"), (False, "failed")])
+    def test_a_change_is_repeated_only_if_it_says_that_it_may_be(
+        self, bench: Bench, safe: bool, outcome: str
+    ) -> None:
+        bench.nodes.drop_after["pi1"] = 2
+        run_phase(phase(on(["pi1"], FileStep("a", retry_safe=safe))), bench.run)
+        assert bench.outcomes("pi1") == {"a": outcome}
+
+
+class TestPlanning:
+    def test_a_restart_shows_in_the_plan_before_its_cause_is_written(self, bench: Bench) -> None:
+        config, service = FileStep("config"), FileStep("service", after=("config",))
+        run_phase(phase(on(["pi1"], config, service)), bench.run)
+        newer = replace(config, content="newer")
+        plan = plan_phase(phase(on(["pi1"], newer, service)), again(bench).run)
+        assert [item.step.name for item in plan.changes] == ["config", "service"]
+
+    def test_what_is_planned_is_what_is_done(self, bench: Bench) -> None:
+        stages = phase(on(["pi1"], FileStep("a")), on(["pi1"], FileStep("b", after=("a",))))
+        planned = {item.step.name for item in plan_phase(stages, bench.run).changes}
+        run_phase(stages, bench.run)
+        done = {step for step, outcome in bench.outcomes("pi1").items() if outcome == "changed"}
+        assert planned == done == {"a", "b"}
+
+    def test_limited_runs_look_everywhere_and_change_only_there(self, bench: Bench) -> None:
+        bench.run.only = {"pi2"}
+        run_phase(phase(on(["pi1", "pi2"], FileStep("a"))), bench.run)
+        assert not (bench.nodes.root("pi1") / "a").exists()
+        assert (bench.nodes.root("pi2") / "a").exists()
+
+    def test_a_limited_run_does_without_a_node_that_is_down(self, bench: Bench) -> None:
+        bench.run.only = {"pi2"}
+        bench.nodes.refuse["pi1"] = Unreachable("no answer", where="pi1")
+        run_phase(phase(on(["pi1", "pi2"], FileStep("a"))), bench.run)
+        assert bench.outcomes("pi2") == {"a": "changed"}
+        assert bench.run.exit_code() == 0
+
+
+@dataclass(frozen=True)
+class CallStep:
+    """Counts in memory, once per cluster; its look is a query."""
+
+    box: list[str]
+    name: str = "call"
+    title: str = "the box is full"
+
+    def probe(self) -> Probe:
+        return Query(lambda: list(self.box))
+
+    def decide(self, look: Look) -> Decision:
+        if look.own.value:
+            return Satisfied()
+        return Change("fill the box", (Call("filling", self.fill),))
+
+    def fill(self, progress: Progress) -> None:
+        progress.report("1 of 1")
+        progress.sleep(0)
+        self.box.append("full")
+
+
+class TestClusterSteps:
+    def test_steps_of_the_cluster_need_no_node(self, bench: Bench) -> None:
+        box: list[str] = []
+        stage = Stage("once", {CLUSTER: [CallStep(box)]})
+        assert run_phase(phase(stage), bench.run)
+        assert box == ["full"]
+        assert bench.nodes.traffic.connections == 0
+
+    def test_a_wait_ends_when_the_user_stops_the_run(self, bench: Bench) -> None:
+        def wait_for_ever(progress: Progress) -> None:
+            bench.run.stop.set()
+            progress.sleep(3600)
+
+        step = CallStep([])
+        object.__setattr__(step, "fill", wait_for_ever)
+        with pytest.raises(Interrupted):
+            run_phase(phase(Stage("once", {CLUSTER: [step]})), bench.run)
+        assert bench.run.exit_code() == 130
+
+    def test_nothing_starts_after_the_user_has_stopped_the_run(self, bench: Bench) -> None:
+        bench.run.stop = threading.Event()
+        bench.run.stop.set()
+        with pytest.raises(Interrupted):
+            run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        assert list(bench.nodes.root("pi1").iterdir()) == []

@@ -1,0 +1,76 @@
+"""Secrets are fetched late, from where the file says, and never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from picluster.errors import ConfigInvalid
+from picluster.model import SecretRef, load
+from picluster.secret import Secret, redact
+
+
+def nobody_is_asked(label):
+    raise AssertionError(f"asked for {label}")
+
+
+def test_a_variable_is_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("PI_PASSWORD", "correct horse")
+    secret = SecretRef("env", "PI_PASSWORD").resolve(label="login password", ask=nobody_is_asked)
+    assert secret == Secret("correct horse")
+    assert "correct horse" not in repr(secret)
+    assert redact("it is correct horse") == "it is ***"
+
+
+def test_a_missing_variable_is_named():
+    with pytest.raises(ConfigInvalid, match="PI_PASSWORD is not set") as caught:
+        SecretRef("env", "PI_PASSWORD").resolve(label="token", ask=nobody_is_asked, environ={})
+    assert "token" in caught.value.why
+
+
+def test_an_empty_secret_is_refused(tmp_path):
+    with pytest.raises(ConfigInvalid, match="token is empty"):
+        SecretRef("env", "T").resolve(label="token", ask=nobody_is_asked, environ={"T": ""})
+    with pytest.raises(ConfigInvalid, match="token is empty"):
+        SecretRef("prompt").resolve(label="token", ask=lambda _label: "")
+
+
+@pytest.mark.parametrize("content", [b"s3cret-token", b"s3cret-token\n", b"s3cret-token\r\n"])
+def test_a_file_is_read_without_the_end_of_its_line(tmp_path, smallest, content):
+    (tmp_path / "token").write_bytes(content)
+    (tmp_path / "cluster.yaml").write_text(smallest + "k3s: {token: file:token}\n")
+    token = load(tmp_path / "cluster.yaml").cluster.k3s.token
+    assert token.resolve(label="token", ask=nobody_is_asked).reveal() == "s3cret-token"
+
+
+def test_only_the_last_line_end_is_taken_off(tmp_path):
+    (tmp_path / "key").write_bytes(b" a\nb \n\n")
+    ref = SecretRef("file", str(tmp_path / "key"))
+    assert ref.resolve(label="key", ask=nobody_is_asked).reveal() == " a\nb \n"
+
+
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path):
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    reasons = {"gone": "no such file", "": "is a directory", "large": "64 KiB", "binary": "utf-8"}
+    for name, reason in reasons.items():
+        with pytest.raises(ConfigInvalid, match="cannot read the token") as caught:
+            SecretRef("file", str(tmp_path / name)).resolve(label="token", ask=nobody_is_asked)
+        assert reason.lower() in caught.value.why.lower()
+        assert str(tmp_path / name) in caught.value.what
+
+
+def test_home_is_expanded_when_the_file_is_read(tmp_path, monkeypatch, cluster):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cluster("k3s: {token: file:~/token}\n").k3s.token.target == str(tmp_path / "token")
+
+
+def test_a_prompt_asks_with_the_label():
+    asked = []
+    ref = SecretRef("prompt")
+    secret = ref.resolve(label="sudo password of pi3", ask=lambda what: asked.append(what) or "pw")
+    assert asked == ["sudo password of pi3"]
+    assert secret.reveal() == "pw"
+
+
+def test_loading_fetches_no_secret(cluster):
+    assert cluster("ssh: {password: env:NOT_SET, sudo_password: file:/not/there}\n")
