@@ -26,11 +26,29 @@ def compose(text: str) -> yaml.MappingNode:
 
 
 def serialize(root: yaml.Node) -> str:
-    """Write a tree as text; scalars that were parsed come out as they went in."""
+    """Write a tree as text; scalars that were parsed come out as they went in.
+
+    Raises `PiclusterError` if the text would not read back as the same tree.
+    """
     text: str = yaml.serialize(
         root, Dumper=yaml.SafeDumper, allow_unicode=True, width=_NEVER_FOLD, indent=2
     )
+    try:
+        intact = _shape(compose(text)) == _shape(root)
+    except RecursionError:
+        raise _broken("it refers to itself") from None
+    if not intact:
+        raise _broken("it holds characters that cannot be written back as they are")
     return text
+
+
+def _shape(node: yaml.Node) -> object:
+    """Return what a tree says, types included, without how it is laid out."""
+    if isinstance(node, yaml.MappingNode):
+        return node.tag, [(_shape(key), _shape(value)) for key, value in node.value]
+    if isinstance(node, yaml.SequenceNode):
+        return node.tag, [_shape(item) for item in node.value]
+    return node.tag, node.value
 
 
 def as_node(value: Any) -> yaml.Node:

@@ -29,7 +29,8 @@ umask 022
 cd /
 """
 
-# The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It gets a process group of its own, which a watcher ends when the connection does. A script that
+# The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It
+# gets a process group of its own, which a watcher ends when the connection does. A script that
 # must not be torn (dpkg) ignores TERM.
 _WATCHED = """
 exec 3<&0 </dev/null

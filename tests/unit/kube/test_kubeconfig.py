@@ -134,7 +134,16 @@ def test_an_alias_shared_with_a_users_entry_is_not_edited_through() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[", "a: b: c", "- list", "just text", "clusters: {}", "--- {}\n--- {}", "a: &x *y"],
+    [
+        "[",
+        "a: b: c",
+        "- list",
+        "just text",
+        "clusters: {}",
+        "--- {}\n--- {}",
+        "a: &x *y",
+        "a: &x [*x]",
+    ],
 )
 def test_a_broken_kubeconfig_is_refused(text: str) -> None:
     with pytest.raises(PiclusterError, match="cannot be read"):
@@ -211,7 +220,7 @@ styles = st.sampled_from([None, True, False])
 
 @given(kubeconfigs, styles)
 def test_merge_loses_nothing(users: dict[str, Any], style: bool | None) -> None:
-    text = yaml.safe_dump(users, default_flow_style=style, allow_unicode=True)
+    text = yaml.safe_dump(users, default_flow_style=style)
     after = yaml.safe_load(merge(text, entry()))
     expected = copy.deepcopy(users)
     for section in ("clusters", "users", "contexts"):
@@ -225,7 +234,7 @@ def test_merge_loses_nothing(users: dict[str, Any], style: bool | None) -> None:
 def test_merge_is_idempotent_and_remove_is_its_inverse(
     users: dict[str, Any], style: bool | None
 ) -> None:
-    text = yaml.safe_dump(users, default_flow_style=style, allow_unicode=True)
+    text = yaml.safe_dump(users, default_flow_style=style)
     once = merge(text, entry())
     assert merge(once, entry()) == once
     undone = yaml.safe_load(remove(once, "home"))

@@ -86,8 +86,7 @@ class Artifacts:
             else:
                 key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
                 path = self.cache / self.version / f"install-{key}.sh"
-                if not path.exists():
-                    self._download(self.install_url, path, report)
+                self._refresh(self.install_url, path, report)
             return Artifact(path, _digest(path))
 
     def images(self, arch: str) -> Artifact | None:
@@ -113,9 +112,16 @@ class Artifacts:
         if self.airgap_dir is not None:
             return self._present(self.airgap_dir / name).read_text()
         path = self.cache / self.version / name
-        if not path.exists():
-            self._download(self._url(name), path, report)
+        self._refresh(self._url(name), path, report)
         return path.read_text()
+
+    def _refresh(self, url: str, path: Path, report: Report) -> None:
+        """Fetch a small file anew; what was fetched before serves while the network is down."""
+        try:
+            self._download(url, path, report)
+        except StepFailed:
+            if not path.exists():
+                raise
 
     def _present(self, path: Path) -> Path:
         if not path.is_file():

@@ -1,0 +1,152 @@
+"""The Debian that every lab node starts from: built once, cached by a digest of its recipe.
+
+Beside the tree there is a small package repository with all that `prepare` installs, so that apt
+really works on the nodes, and without the network: each package is fetched once, not per node.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from picluster.errors import PreflightRefused
+from picluster.lab.layout import USER
+from picluster.lab.swap_tools import SWAPOFF, SWAPON
+from picluster.model.prepare import Prepare
+
+SUITE = "bookworm"
+
+_INCLUDED = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    "iproute2",
+    "ca-certificates",
+    "openssl",
+    "udev",
+    "kmod",
+    "procps",
+    "python3",
+    "locales",
+    "tzdata",
+)
+# What picluster may install on a node, and a few more to rehearse `prepare.packages` with.
+_ON_OFFER = (
+    *Prepare().packages,
+    "socat",
+    "conntrack",
+    "ipset",
+    "open-iscsi",
+    "nfs-common",
+    "systemd-timesyncd",
+    "cryptsetup",
+    "tree",
+    "jq",
+)
+_RECIPE_VERSION = 4
+_REPOSITORY = "var/lib/picluster-lab/packages"
+
+Report = Callable[[str], None]
+
+
+def recipe_digest() -> str:
+    """Identify what would be built; another recipe makes another tree."""
+    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, sorted(set(_ON_OFFER)), SWAPON, SWAPOFF]
+    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
+
+
+def base_tree(cache: Path, report: Report) -> Path:
+    """Return the base tree, building it if it is not in `cache` (about a minute).
+
+    Raises `PreflightRefused` with the last lines of what failed.
+    """
+    root = cache / f"base-{recipe_digest()}"
+    if root.is_dir():
+        return root
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = cache / f".{root.name}.{os.getpid()}"
+    report("building the nodes' Debian, once (a minute or two)")
+    try:
+        _run(
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--include={','.join(_INCLUDED)}",
+            SUITE,
+            str(unfinished),
+        )
+        report("collecting the packages that nodes will install")
+        _collect_packages(unfinished)
+        _configure(unfinished)
+        unfinished.rename(root)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return root
+
+
+def _collect_packages(root: Path) -> None:
+    """Download what is on offer with all it depends on, and index it as a local repository."""
+    repository = root / _REPOSITORY
+    repository.mkdir(parents=True)
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    in_tree = ("chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive")
+    _run(*in_tree, "apt-get", "update", "-qq")
+    _run(
+        *in_tree,
+        "apt-get",
+        "install",
+        "-y",
+        "-qq",
+        "--download-only",
+        *sorted(set(_ON_OFFER)),
+    )
+    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+        package.rename(repository / package.name)
+    index = _run("dpkg-scanpackages", "--multiversion", ".", cwd=repository)
+    (repository / "Packages").write_text(index)
+
+
+def _configure(root: Path) -> None:
+    """Make the tree's apt use the local repository alone, and remove what nodes must not share."""
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{_REPOSITORY} ./\n")
+    for path in (root / "etc/apt/sources.list.d").glob("*"):
+        path.unlink()
+    shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
+    (root / "var/lib/apt/lists/partial").mkdir(parents=True)
+    _run("chroot", str(root), "useradd", "-m", "-s", "/bin/bash", "-G", "sudo", USER)
+    sudoers = root / f"etc/sudoers.d/010_{USER}-nopasswd"
+    sudoers.write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
+    sudoers.chmod(0o440)
+    for path in (root / "etc/ssh").glob("ssh_host_*"):
+        path.unlink()
+    (root / "etc/machine-id").write_text("")
+    (root / "etc/resolv.conf").unlink(missing_ok=True)
+    firmware = root / "boot/firmware"
+    firmware.mkdir(parents=True, exist_ok=True)
+    (firmware / "cmdline.txt").write_text(
+        "console=serial0,115200 console=tty1 root=PARTUUID=0badcafe-02 rootfstype=ext4 "
+        "fsck.repair=yes rootwait\n"
+    )
+    (firmware / "config.txt").write_text("# lab node\narm_64bit=1\n\n[all]\n")
+    for name, script in (("swapon", SWAPON), ("swapoff", SWAPOFF)):
+        tool = root / "usr/local/sbin" / name
+        tool.write_text(script)
+        tool.chmod(0o755)
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PreflightRefused(
+            f"building the lab's Debian failed at `{command[0]}`",
+            why="\n".join(done.stderr.strip().splitlines()[-5:]),
+            fix="does apt work on this computer (`apt-get update`)?",
+        )
+    return done.stdout

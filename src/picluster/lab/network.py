@@ -1,0 +1,71 @@
+"""The lab's cables: a bridge, and for each node a network namespace with one interface.
+
+The subnet has an `unreachable` route of its own underneath, so that nothing sent to a node ever
+leaves this computer, not even while the bridge is down. Nodes have no way out either.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from picluster.lab.commands import attempt, run
+from picluster.lab.layout import LabLayout, LabNode
+
+NODE_INTERFACE = "eth0"
+
+
+def lay_cables(lab: LabLayout) -> None:
+    """Make the guard route, the bridge and every node's namespace; what is there stays."""
+    run("ip", "route", "replace", "unreachable", lab.subnet, "metric", "9999")
+    if not _is_interface(lab.bridge):
+        run("ip", "link", "add", lab.bridge, "type", "bridge")
+        run("ip", "addr", "add", f"{lab.gateway}/24", "dev", lab.bridge)
+    run("ip", "link", "set", lab.bridge, "up")
+    for node in lab.nodes:
+        _plug(lab, node)
+
+
+def _plug(lab: LabLayout, node: LabNode) -> None:
+    space = node.namespace
+    if not Path("/run/netns", space).exists():
+        run("ip", "netns", "add", space)
+        run("ip", "-n", space, "link", "set", "lo", "up")
+    if _is_interface(node.interface):
+        return
+    peer = ("peer", "name", NODE_INTERFACE, "netns", space)
+    run("ip", "link", "add", node.interface, "type", "veth", *peer)
+    run("ip", "-n", space, "addr", "add", f"{node.address}/24", "dev", NODE_INTERFACE)
+    run("ip", "-n", space, "link", "set", NODE_INTERFACE, "up")
+    run("ip", "link", "set", node.interface, "master", lab.bridge, "up")
+
+
+def remove_cables(lab: LabLayout) -> None:
+    """Remove what `lay_cables` made; the guard route goes last."""
+    for node in lab.nodes:
+        attempt("ip", "link", "del", node.interface)
+        attempt("ip", "netns", "del", node.namespace)
+    attempt("ip", "link", "del", lab.bridge)
+    attempt("ip", "route", "del", "unreachable", lab.subnet, "metric", "9999")
+
+
+def cut(node: LabNode) -> None:
+    """Pull the node's network cable."""
+    run("ip", "link", "set", node.interface, "down")
+
+
+def reconnect(node: LabNode) -> None:
+    """Put the cable back, as fast as it was."""
+    run("ip", "link", "set", node.interface, "up")
+    attempt("tc", "qdisc", "del", "dev", node.interface, "root")
+
+
+def slow(node: LabNode) -> None:
+    """Make the cable slow: 1 Mbit/s, and late and lossy too where the kernel can do that."""
+    change = ("tc", "qdisc", "replace", "dev", node.interface, "root")
+    late = ("netem", "rate", "1mbit", "delay", "150ms", "loss", "1%")
+    if attempt(*change, *late).returncode != 0:
+        run(*change, "tbf", "rate", "1mbit", "burst", "8kb", "latency", "2s")
+
+
+def _is_interface(name: str) -> bool:
+    return Path("/sys/class/net", name).exists()

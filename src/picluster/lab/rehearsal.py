@@ -1,0 +1,178 @@
+"""Lab up, down and list: from nothing to booted nodes and a cluster file that names them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.errors import StepFailed, UsageError
+from picluster.lab import background, identity, network, requirements
+from picluster.lab.base_tree import Report, base_tree
+from picluster.lab.cluster_file import NOTICE_FILE, render
+from picluster.lab.inside import run_inside
+from picluster.lab.layout import (
+    LabLayout,
+    LabNode,
+    labs_directory,
+    plan_lab,
+    read_lab,
+    recorded_labs,
+    save_lab,
+    trees_directory,
+)
+from picluster.lab.serve import url
+from picluster.lab.supervise import leader, power_off, power_on
+from picluster.lab.waiting import wait_until
+from picluster.paths import cluster_state
+
+_BOOT_SECONDS = 120.0
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What lab to have: how many nodes, what to serve them, where to write the cluster file."""
+
+    name: str
+    nodes: int
+    servers: int
+    artifacts: Path | None
+    output: Path
+
+
+def up(wish: Wish, report: Report) -> LabLayout:
+    """Boot the lab's nodes and write its cluster file. Idempotent: what runs is left alone.
+
+    Raises `PreflightRefused` if this computer cannot run it, `UsageError` if there is a lab of
+    that name with other nodes, and `StepFailed` with the console of a node that does not boot.
+    """
+    requirements.check()
+    lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), report))
+    save_lab(lab)
+    identity.make_login_key(lab)
+    network.lay_cables(lab)
+    _serve(lab)
+    report(f"booting {len(lab.nodes)} nodes")
+    _each(lab.nodes, lambda node: _start(lab, node))
+    _each(lab.nodes, lambda node: wait_until_booted(node, report))
+    trust(lab, lab.nodes)
+    _write_cluster_file(lab, wish.output)
+    return lab
+
+
+def down(name: str) -> None:
+    """Switch the lab's nodes off and remove all that is left of it. Raises `UsageError`."""
+    requirements.check()
+    lab = read_lab(name)
+    _each(lab.nodes, power_off)
+    _each(lab.nodes, identity.unmount)
+    server = background.recorded(_server_record(lab), "server")
+    if server is not None:
+        background.end(server)
+    network.remove_cables(lab)
+    shutil.rmtree(lab.directory)
+
+
+def labs() -> list[LabLayout]:
+    """Return every lab on this computer."""
+    return [read_lab(path.name) for path in recorded_labs()]
+
+
+def wait_until_booted(node: LabNode, report: Report) -> None:
+    """Wait until the node has finished booting. Raises `StepFailed` with its console."""
+    state = ""
+
+    def booted() -> bool:
+        nonlocal state
+        if leader(node) is None:
+            return False
+        state = run_inside(node, "systemctl is-system-running").stdout.strip()
+        return state in ("running", "degraded")
+
+    if not wait_until(booted, _BOOT_SECONDS):
+        raise StepFailed(
+            f"{node.name} has not booted in {_BOOT_SECONDS:.0f} s",
+            where=str(node.console),
+            why=f"systemd says {state or 'nothing'}",
+        )
+    report(f"{node.name} is up at {node.address}")
+
+
+def trust(lab: LabLayout, nodes: Iterable[LabNode]) -> None:
+    """Pin the present host keys of nodes: the lab made them, so it knows them first-hand."""
+    pins = cluster_state(lab.name) / "known_hosts"
+    pins.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    addresses = {node.address for node in nodes}
+    kept = [
+        line
+        for line in (pins.read_text().splitlines() if pins.exists() else [])
+        if line.split(maxsplit=1)[:1] and line.split(maxsplit=1)[0] not in addresses
+    ]
+    fresh = [identity.host_key_lines(node) for node in nodes]
+    pins.write_text("".join(f"{line}\n" for line in kept) + "".join(fresh))
+
+
+def _existing(wish: Wish) -> LabLayout | None:
+    if not (labs_directory() / wish.name / "lab.json").exists():
+        return None
+    lab = read_lab(wish.name)
+    servers = sum(node.role == "server" for node in lab.nodes)
+    if (len(lab.nodes), servers) != (wish.nodes, wish.servers):
+        raise UsageError(
+            f"there is a lab {lab.name} already, with {len(lab.nodes)} nodes, {servers} servers",
+            fix=f"picluster lab down --name {lab.name}, or give this one another --name",
+        )
+    return lab
+
+
+def _plan(wish: Wish, base: Path) -> LabLayout:
+    notice = ""
+    if wish.artifacts is not None and (wish.artifacts / "NOTICE").exists():
+        notice = (wish.artifacts / "NOTICE").read_text().strip()
+    artifacts = str(wish.artifacts.resolve()) if wish.artifacts else ""
+    return plan_lab(wish.name, wish.nodes, wish.servers, base, notice=notice, artifacts=artifacts)
+
+
+def _start(lab: LabLayout, node: LabNode) -> None:
+    if not node.card.exists():
+        identity.flash(lab, node)
+    power_on(lab, node)
+
+
+def _server_record(lab: LabLayout) -> Path:
+    return lab.directory / "server.json"
+
+
+def _serve(lab: LabLayout) -> None:
+    record = _server_record(lab)
+    if not lab.artifacts or background.recorded(record, "server") is not None:
+        return
+    log = lab.directory / "server.log"
+    server = background.start("picluster.lab.serve", lab.gateway, lab.artifacts, log=log)
+    background.record(record, server=server)
+
+
+def _write_cluster_file(lab: LabLayout, output: Path) -> None:
+    """Write the cluster file unless there is one already: by then it is the user's."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if lab.notice:
+        output.with_name(NOTICE_FILE).write_text(f"{lab.notice}\n")
+    if output.exists() and str(lab.nodes[0].address) in output.read_text():
+        return
+    if output.exists():
+        raise UsageError(
+            "there is a file already, and it is not of this lab",
+            where=str(output),
+            fix="move it away, or give another --output",
+        )
+    output.write_text(render(lab, url(lab.gateway) if lab.artifacts else ""))
+
+
+def _each(nodes: Iterable[LabNode], action: Callable[[LabNode], object]) -> None:
+    """Do it to every node, several at a time; the first failure is raised when all are done."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for done in [threads.submit(action, node) for node in nodes]:
+            done.result()

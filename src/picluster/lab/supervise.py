@@ -1,0 +1,152 @@
+"""A node's power: one process per node boots it, and boots it again when it reboots.
+
+`python -m picluster.lab.supervise LAB NODE` is that process. Killing the node's first process is
+pulling the plug; a power-off inside the node ends the supervisor, and the node stays off.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from picluster.errors import StepFailed
+from picluster.lab import background, firmware, identity
+from picluster.lab.layout import LabLayout, LabNode, read_lab
+
+_REBOOT_STATUS = 133
+_START_SECONDS = 60.0
+_POLL = 0.05
+
+
+# ------------------------------------------------------------------ the supervisor's own process
+
+
+def supervise(lab: LabLayout, node: LabNode) -> None:
+    """Keep the node running until it powers itself off or this process is told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    while True:
+        identity.mount(lab, node)
+        try:
+            status = _boot(node)
+        finally:
+            identity.unmount(node)
+        if status != _REBOOT_STATUS:
+            break
+        _append(node, "--- reboot ---\n")
+    node.power.unlink(missing_ok=True)
+
+
+def _boot(node: LabNode) -> int:
+    environment = os.environ | {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"}
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        environment["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "0"
+    with node.console.open("ab") as console:
+        machine = subprocess.Popen(
+            _command(node),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env=environment,
+        )
+    first = 0
+    try:
+        first = _wait_for_leader(machine)
+        firmware.start(node, first)
+        background.record(
+            node.power,
+            supervisor=background.identify(os.getpid()),
+            leader=background.identify(first),
+        )
+        return machine.wait()
+    finally:
+        if machine.poll() is None:
+            _kill(first or machine.pid)
+            machine.wait()
+
+
+def _command(node: LabNode) -> list[str]:
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        f"--directory={node.root}",
+        f"--machine={node.name}",
+        "--boot",
+        "--keep-unit",
+        "--register=no",
+        "--capability=all",
+        "--system-call-filter=add_key keyctl bpf @mount",
+        "--bind=/sys/fs/cgroup",
+        "--bind=/dev/kmsg",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=pipe",
+        f"--network-namespace-path=/run/netns/{node.namespace}",
+        *identity.binds(node),
+    ]
+
+
+def _wait_for_leader(machine: subprocess.Popen[bytes]) -> int:
+    """Return the process that is the node's first, as soon as it has become init."""
+    deadline = time.monotonic() + _START_SECONDS
+    children = Path(f"/proc/{machine.pid}/task/{machine.pid}/children")
+    while time.monotonic() < deadline and machine.poll() is None:
+        for child in children.read_text().split():
+            if _program(int(child)) == "systemd":
+                return int(child)
+        time.sleep(_POLL)
+    raise StepFailed("the node did not start", why=f"nspawn ended with {machine.poll()}")
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _append(node: LabNode, text: str) -> None:
+    with node.console.open("a") as console:
+        console.write(text)
+
+
+# ------------------------------------------------------------------ what others ask of it
+
+
+def power_on(lab: LabLayout, node: LabNode) -> None:
+    """Start the node if it is off; it boots in the background."""
+    if leader(node) is None:
+        node.power.unlink(missing_ok=True)
+        background.start("picluster.lab.supervise", lab.name, node.name, log=node.console)
+
+
+def power_off(node: LabNode) -> None:
+    """Pull the plug: everything on the node ends at once, and it stays off.
+
+    Raises `StepFailed` if it does not go off.
+    """
+    supervisor = background.recorded(node.power, "supervisor")
+    if supervisor is not None and not background.end(supervisor):
+        raise StepFailed(f"{node.name} cannot be switched off", where=str(node.console))
+    node.power.unlink(missing_ok=True)
+
+
+def leader(node: LabNode) -> int | None:
+    """Return the node's first process, as this computer numbers it; None while it is off."""
+    return background.recorded(node.power, "leader")
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+if __name__ == "__main__":
+    _lab = read_lab(sys.argv[1])
+    supervise(_lab, _lab.node(sys.argv[2]))
