@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from picluster.engine.phase import Phase
 from picluster.engine.step import Blocked, Change, Decision, Satisfied, Step
@@ -38,6 +38,8 @@ class PhasePlan:
     phase: str
     title: str
     items: tuple[Judged, ...]
+    survey: Survey = field(default_factory=dict, compare=False, repr=False)
+    """What was seen, and all of this was judged from."""
 
     @property
     def changes(self) -> tuple[Judged, ...]:
@@ -83,4 +85,4 @@ def judge_phase(phase: Phase, survey: Survey, only: Collection[str] | None = Non
             judged = judge_target(stage.title, target, steps, survey, planned)
             planned |= {item.key for item in judged if isinstance(item.decision, Change)}
             items += judged
-    return PhasePlan(phase.name, phase.title, tuple(items))
+    return PhasePlan(phase.name, phase.title, tuple(items), survey)

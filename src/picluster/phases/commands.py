@@ -11,17 +11,20 @@ from pathlib import Path
 
 from picluster.engine.events import Connected, Emit, RunFinished, RunStarted
 from picluster.engine.lock import NodeLock, WorkstationLock, take_all
+from picluster.engine.phase import Phase
 from picluster.engine.plan import PhasePlan
 from picluster.engine.pool import Sessions
 from picluster.engine.run import Run
 from picluster.engine.runner import plan_phase, run_phase
-from picluster.engine.session import Connector
-from picluster.engine.survey import CLUSTER
-from picluster.errors import NodeError, PiclusterError
+from picluster.engine.session import Traffic
+from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES
+from picluster.phases.preflight import preflight
 from picluster.phases.site import Site, make_site
 from picluster.secret import Secret
+from picluster.steps.k3s.state import STATE, K3sState, read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Job:
 
     command: str
     cluster: Cluster
-    connector: Connector
+    sessions: Sessions
+    traffic: Traffic
     state: Path
     cache: Path
     user_kubeconfig: Path
@@ -43,9 +47,12 @@ class Job:
     stop: threading.Event
     phases: Sequence[str]
     only: Collection[str] | None = None
-    parallel: int = 10
     token: Secret | None = None
     notices: tuple[str, ...] = ()
+
+    def abort(self) -> None:
+        """Drop every connection at once: what waits on one fails, and the run ends."""
+        self.sessions.abort()
 
 
 @dataclass(slots=True)
@@ -58,6 +65,33 @@ class Work:
     began: float
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `validate` found; `installed` says whether any node has K3s."""
+
+    cluster: str
+    plans: tuple[PhasePlan, ...]
+    installed: bool
+    notices: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> int:
+        """How many checks say that a node is not fit."""
+        return len(self.plans[0].blocked)
+
+    @property
+    def differing(self) -> int:
+        """How much of the cluster is not as the file says, or cannot be made so."""
+        return sum(len(plan.changes) + len(plan.blocked) for plan in self.plans[1:])
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well, 5 if a node is not fit, 1 if the cluster is not as it should be."""
+        if self.refused:
+            return PreflightRefused.exit_code
+        return PiclusterError.exit_code if self.differing else 0
+
+
 def up(job: Job) -> int:
     """Run the job's phases in order and return the exit code; failures are told as events.
 
@@ -67,8 +101,8 @@ def up(job: Job) -> int:
         lock = WorkstationLock(job.state / "lock")
         lock.take()
         try:
-            for name in job.phases:
-                if not run_phase(PHASES[name](work.site), work.run):
+            for phase in _phases(work):
+                if not run_phase(phase, work.run):
                     break
         except PiclusterError as error:
             _finish(work, error.exit_code)
@@ -81,7 +115,34 @@ def up(job: Job) -> int:
 def plan(job: Job) -> list[PhasePlan]:
     """Look at every node and return what `up` would do; nothing is changed anywhere."""
     with _under_way(job) as work:
-        return [plan_phase(PHASES[name](work.site), work.run) for name in job.phases]
+        return [plan_phase(phase, work.run) for phase in _phases(work)]
+
+
+def validate(job: Job) -> Verdict:
+    """Look whether the nodes are fit, and, if there is a cluster, whether it is as it should be."""
+    with _under_way(job) as work:
+        fitness = plan_phase(preflight(job.cluster), work.run)
+        k3s = plan_phase(PHASES["k3s"](work.site), work.run)
+        installed = any(
+            _has_k3s(read_state(k3s.survey.get(node.name, {}).get(STATE, UNSEEN)))
+            for node in job.cluster.nodes
+        )
+        plans = [fitness]
+        if installed:
+            plans += [plan_phase(PHASES["prepare"](work.site), work.run), k3s]
+        return Verdict(job.cluster.name, tuple(plans), installed, job.notices)
+
+
+def _has_k3s(state: K3sState) -> bool:
+    """Whether a node is, or was, in a cluster: one whose service is gone is not an empty node."""
+    return bool(state.unit) or state.in_cluster or state.joined
+
+
+def _phases(work: Work) -> Iterator[Phase]:
+    """Build the job's phases, after the one that refuses what cannot work."""
+    yield preflight(work.job.cluster)
+    for name in work.job.phases:
+        yield PHASES[name](work.site)
 
 
 @contextmanager
@@ -96,11 +157,11 @@ def _under_way(job: Job) -> Iterator[Work]:
             command=job.command,
             cluster=cluster.name,
             targets=tuple(node.name for node in cluster.nodes),
-            phases=tuple(job.phases),
+            phases=("preflight", *job.phases),
             notices=job.notices,
         )
     )
-    sessions = Sessions(job.connector, job.parallel)
+    sessions = job.sessions
     site = make_site(
         cluster,
         sessions,
@@ -153,7 +214,7 @@ def _together(refused: Mapping[str, NodeError]) -> NodeError:
 
 def _finish(work: Work, exit_code: int) -> int:
     """Tell the recap; return the exit code."""
-    traffic = work.job.connector.traffic
+    traffic = work.job.traffic
     work.job.emit(
         RunFinished(
             tallies=work.run.tallies(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.model import Cluster, Node
+from picluster.model.secret_ref import SecretRef
 from picluster.model.ssh import JumpHost
 from picluster.secret import Secret
 
@@ -37,20 +38,18 @@ def endpoints_of(cluster: Cluster, ask: Callable[[str], str]) -> dict[str, Endpo
     """
     answers: dict[str, Secret] = {}
 
-    def secret(node: Node, kind: str) -> Secret | None:
-        reference = getattr(cluster.ssh_for(node), kind)
+    def secret(reference: SecretRef | None, label: str) -> Secret | None:
         if reference is None:
             return None
         if str(reference) not in answers:
-            label = kind.replace("_", " ")
-            answers[str(reference)] = reference.resolve(label=f"{label} of the nodes", ask=ask)
+            answers[str(reference)] = reference.resolve(label=label, ask=ask)
         return answers[str(reference)]
 
     return {node.name: _endpoint(cluster, node, secret) for node in cluster.nodes}
 
 
 def _endpoint(
-    cluster: Cluster, node: Node, secret: Callable[[Node, str], Secret | None]
+    cluster: Cluster, node: Node, secret: Callable[[SecretRef | None, str], Secret | None]
 ) -> Endpoint:
     ssh = cluster.ssh_for(node)
     return Endpoint(
@@ -60,7 +59,7 @@ def _endpoint(
         user=ssh.user,
         key=ssh.key,
         jump=ssh.jump,
-        password=secret(node, "password"),
-        sudo_password=secret(node, "sudo_password"),
+        password=secret(ssh.password, "password of the nodes"),
+        sudo_password=secret(ssh.sudo_password, "sudo password of the nodes"),
         connect_timeout=cluster.limits.connect,
     )

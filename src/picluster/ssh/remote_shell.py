@@ -15,6 +15,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KILL = b"K"
 """Sent before the connection is closed, it has the script killed if it outlives its TERM."""
 
+# sudo asks three times. Without these it would take the marker and the script for passwords, and
+# wait for the rest of a line; a sudo that does not ask leaves them before the marker.
+_NO_SECOND_TRY = b"\n\n"
+
 GRACE_SECONDS = 10
 """How long a script that ran out of time may take to end by itself after TERM."""
 
@@ -98,4 +102,4 @@ def _invocation(rest: str, script: str, user: str, password: str | None) -> Invo
     if password is None:
         return Invocation(f"sudo -n -- sh -c {shlex.quote(wrapper)}", opening)
     sudo = f"sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
-    return Invocation(sudo, password.encode() + b"\n" + opening)
+    return Invocation(sudo, password.encode() + b"\n" + _NO_SECOND_TRY + opening)

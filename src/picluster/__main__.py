@@ -1,0 +1,81 @@
+"""`picluster` and `python -m picluster`: run the command, and turn every failure into a message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from picluster.errors import PiclusterError
+
+_INTERRUPTED = 130
+_BUG = 1
+
+
+def main() -> None:
+    """Run picluster; the process exits with the code of docs/exit-codes.md."""
+    from picluster.cli.app import app
+
+    try:
+        app()
+    except PiclusterError as error:
+        _explain(error)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001, RUF100 - no user is to see a traceback
+        _confess(error)
+
+
+def _explain(error: PiclusterError) -> NoReturn:
+    from picluster.secret import redact
+    from picluster.ui.words import failure, safe
+
+    if _wants_traceback():
+        import traceback
+
+        print(redact(traceback.format_exc()), file=sys.stderr)
+    message = failure(
+        error.what,
+        where=error.where,
+        why=error.why,
+        fix=error.fix,
+        evidence=str(getattr(error, "evidence", "")),
+    )
+    print(safe(redact(message)), file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _confess(error: Exception) -> NoReturn:
+    """Keep the traceback of a bug of ours in a file, and say where."""
+    import traceback
+
+    from picluster.cli import crash
+    from picluster.secret import redact
+
+    details = redact(traceback.format_exc())
+    if _wants_traceback():
+        print(details, file=sys.stderr)
+    path = crash.keep(details)
+    print(
+        f"this is a bug in picluster: {type(error).__name__}: {redact(str(error))}\n"
+        f"  why: picluster did not expect this to happen\n"
+        f"  fix: please report it with {path or 'the output of -vv'}; "
+        "running the command again is safe",
+        file=sys.stderr,
+    )
+    sys.exit(_BUG)
+
+
+def _wants_traceback() -> bool:
+    return any(argument in ("-vv", "-vvv") for argument in sys.argv) or (
+        sum(argument in ("-v", "--verbose") for argument in sys.argv) > 1
+    )
+
+
+if __name__ == "__main__":
+    main()

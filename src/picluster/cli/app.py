@@ -1,0 +1,177 @@
+"""The `picluster` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from picluster.cli import lab
+from picluster.cli.options import (
+    DEFAULT_FILE,
+    AcceptKeys,
+    File,
+    First,
+    Json,
+    Last,
+    Limit,
+    Parallel,
+    Verbose,
+)
+
+app = typer.Typer(
+    name="picluster",
+    help="From a box of Raspberry Pis to a running, highly available K3s cluster.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+config = typer.Typer(
+    help="Look at the cluster file as picluster understands it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+known_hosts = typer.Typer(
+    help="The host keys that are pinned for a cluster.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(config, name="config")
+app.add_typer(known_hosts, name="known-hosts")
+app.add_typer(lab.app, name="lab")
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+
+
+@app.command()
+def up(
+    *,
+    file: File = DEFAULT_FILE,
+    limit: Limit = None,
+    first: First = None,
+    last: Last = None,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Make the cluster what the file says. Run it as often as you like."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    phases = work.phases_between(first, last)
+    sys.exit(work.show_plan(choice, phases) if dry_run else work.up(choice, "up", phases))
+
+
+@app.command()
+def plan(
+    *,
+    file: File = DEFAULT_FILE,
+    limit: Limit = None,
+    first: First = None,
+    last: Last = None,
+    parallel: Parallel = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 2 if there is something to do.")
+    ] = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Show what `up` would do, with reasons and differences. Changes nothing anywhere."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    pending = work.show_plan(choice, work.phases_between(first, last), exit_code=exit_code)
+    sys.exit(pending)
+
+
+@app.command()
+def phase(
+    name: Annotated[str, typer.Argument(help="The phase: prepare, k3s, ...")],
+    *,
+    file: File = DEFAULT_FILE,
+    limit: Limit = None,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Run one phase of `up` alone."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    phases = work.phases_between(name, name)
+    run = work.show_plan if dry_run else work.run_phases
+    sys.exit(run(choice, phases))
+
+
+@app.command()
+def validate(
+    *,
+    file: File = DEFAULT_FILE,
+    parallel: Parallel = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Check the file and the nodes, and the cluster if there is one. Changes nothing anywhere."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
+    sys.exit(work.validate(choice))
+
+
+@config.command("show")
+def config_show(file: File = DEFAULT_FILE, json: Json = False) -> None:
+    """Print every value in force, and where it comes from: a line of the file, or a default."""
+    from picluster.cli import reading
+
+    reading.show_config(file, as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the cluster file, for editors."""
+    from picluster.cli import reading
+
+    reading.show_schema()
+
+
+@app.command()
+def version() -> None:
+    """Print picluster's version."""
+    from picluster import __version__
+
+    typer.echo(f"picluster {__version__}")
+
+
+@known_hosts.command("forget")
+def known_hosts_forget(
+    node: Annotated[str, typer.Argument(help="The node's name.")], file: File = DEFAULT_FILE
+) -> None:
+    """Forget a node's pinned host key, after its card was re-flashed."""
+    from picluster.cli import reading
+
+    reading.forget_host_key(file, node)
+
+
+@app.command()
+def logs(
+    run: Annotated[str | None, typer.Argument(help="A run's name; the newest by default.")] = None,
+    file: File = DEFAULT_FILE,
+    list_: Annotated[bool, typer.Option("--list", help="List the recorded runs.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a recorded run: its events, and what the nodes printed."""
+    from picluster.cli import reading
+
+    reading.show_logs(file, run, list_runs=list_, as_json=json)

@@ -1,0 +1,207 @@
+"""From a command's options to what the phases work with: model, connections, sinks."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from picluster.cli import crash
+from picluster.engine.events import Emit
+from picluster.engine.pool import Sessions
+from picluster.errors import ConfigInvalid, UsageError
+from picluster.model import Cluster, load
+from picluster.paths import cache_home, cluster_state
+from picluster.phases.commands import Job
+from picluster.secret import Secret
+
+if TYPE_CHECKING:
+    from picluster.ssh.connector import SshConnector
+
+_NOTICE_FILE = "lab-notice.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user chose on the command line, besides the command."""
+
+    file: Path
+    limit: Sequence[str] = ()
+    parallel: int | None = None
+    as_json: bool = False
+    verbose: int = 0
+    accept_new_host_keys: bool = False
+
+
+@contextmanager
+def job_for(
+    choice: Choice, command: str, phases: Sequence[str], *, progress: bool = True
+) -> Iterator[tuple[Job, Sinks]]:
+    """Put a job together; its journal and its screen are closed afterwards.
+
+    `progress` shows what happens as it happens. Raises `ConfigInvalid`, `UsageError`.
+    """
+    cluster = load(choice.file).cluster
+    only = _scope(cluster, choice.limit)
+    state = cluster_state(cluster.name)
+    stop = threading.Event()
+    prompts = _Prompts()
+    connector = _connector(cluster, state, choice, prompts)
+    token = _token(cluster)
+    with _sinks(choice, state, command, progress=progress) as sinks:
+        prompts.pause = sinks.paused
+        job = Job(
+            command=command,
+            cluster=cluster,
+            sessions=Sessions(connector, choice.parallel or cluster.limits.parallel),
+            traffic=connector.traffic,
+            state=state,
+            cache=cache_home() / cluster.name,
+            user_kubeconfig=_user_kubeconfig(),
+            emit=sinks.emit,
+            stop=stop,
+            phases=phases,
+            only=only,
+            token=token,
+            notices=notices(choice.file),
+        )
+        yield job, sinks
+
+
+def notices(file: Path) -> tuple[str, ...]:
+    """Return what every output about this cluster has to say, such as that K3s is a stand-in."""
+    beside = file.absolute().parent / _NOTICE_FILE
+    return tuple(beside.read_text().splitlines()) if beside.is_file() else ()
+
+
+def _scope(cluster: Cluster, limit: Sequence[str]) -> frozenset[str] | None:
+    names = {node.name for node in cluster.nodes}
+    for name in limit:
+        if name not in names:
+            raise UsageError(
+                f"--limit {name}: there is no such node", fix=f"nodes: {', '.join(sorted(names))}"
+            )
+    return frozenset(limit) or None
+
+
+@dataclass(slots=True)
+class _Prompts:
+    """Asks about new host keys; `pause` keeps whatever draws on the terminal off it meanwhile."""
+
+    pause: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def agree(self, node: str, kind: str, print_: str) -> bool:
+        """Ask about a new host key, as ssh does."""
+        with self.pause():
+            return _agree(node, kind, print_)
+
+
+def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts) -> SshConnector:
+    from picluster.ssh.connector import SshConnector
+    from picluster.ssh.endpoint import endpoints_of
+    from picluster.ssh.host_keys import HostKeys, accept_new, refuse_new
+
+    agree = refuse_new
+    if choice.accept_new_host_keys:
+        agree = accept_new
+    elif _at_a_terminal():
+        agree = prompts.agree
+    return SshConnector(
+        endpoints_of(cluster, _ask),
+        HostKeys(state / "known_hosts", agree),
+        _ask if _at_a_terminal() else None,
+    )
+
+
+def _agree(node: str, kind: str, print_: str) -> bool:
+    sys.stderr.write(f"{node} is new, and presents the {kind} key {print_}.\n")
+    sys.stderr.write("Trust it and remember it? [yes/no] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("yes", "y")
+
+
+def _ask(question: str) -> str:
+    if not _at_a_terminal():
+        raise ConfigInvalid(
+            f"{question.rstrip(': ')}: there is no terminal to ask on",
+            fix="give it as env:NAME or file:PATH in the cluster file",
+        )
+    return getpass.getpass(f"{question.rstrip(': ')}: ")
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _token(cluster: Cluster) -> Secret | None:
+    reference = cluster.k3s.token
+    return reference.resolve(label="the cluster's token", ask=_ask) if reference else None
+
+
+def _user_kubeconfig() -> Path:
+    from picluster.kube.kubefile import default_path
+
+    return default_path()
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where events go: the journal, and the screen or standard output."""
+
+    emit: Emit
+    recap: Callable[[], str]
+    stop_drawing: Callable[[], None]
+    paused: Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iterator[Sinks]:
+    from picluster.engine.bus import Bus
+    from picluster.engine.journal import begin
+    from picluster.ui.recap import Recap
+    from picluster.ui.words import marks_for
+
+    journal = begin(state, command)
+    recap = Recap(marks_for(sys.stdout.encoding))
+    sinks: list[Emit] = [journal, recap]
+    stop_drawing: Callable[[], None] = _nothing
+    paused: Callable[[], AbstractContextManager[None]] = nullcontext
+    crash.directory = journal.directory
+    if choice.as_json and progress:
+        from picluster.ui.json_lines import JsonLines
+
+        sinks.append(JsonLines(sys.stdout))
+    elif progress and _can_draw() and not choice.verbose:
+        from picluster.ui.live import LiveProgress
+
+        live = LiveProgress(sys.stderr, marks_for(sys.stderr.encoding))
+        sinks.append(live)
+        stop_drawing, paused = live.close, live.paused
+    elif progress:
+        from picluster.ui.plain import PlainProgress
+
+        sinks.append(PlainProgress(sys.stderr, verbose=bool(choice.verbose)))
+    try:
+        yield Sinks(Bus(sinks, _lost_sink), recap.text, stop_drawing, paused)
+    finally:
+        stop_drawing()
+        journal.close()
+
+
+def _can_draw() -> bool:
+    quiet = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+    return sys.stderr.isatty() and not quiet
+
+
+def _lost_sink(sink: Emit, error: Exception) -> None:
+    print(f"{type(sink).__name__} failed and is left out: {error}", file=sys.stderr)
+
+
+def _nothing() -> None:
+    """Do nothing: there is no drawing to stop."""

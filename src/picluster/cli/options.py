@@ -1,0 +1,34 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[
+    Path,
+    typer.Option(
+        "--file", "-f", envvar="PICLUSTER_FILE", help="The cluster file.", show_default=True
+    ),
+]
+Limit = Annotated[
+    list[str] | None, typer.Option("--limit", help="Change this node only; may be repeated.")
+]
+First = Annotated[str | None, typer.Option("--from", help="The first phase to run.")]
+Last = Annotated[str | None, typer.Option("--until", help="The last phase to run.")]
+Parallel = Annotated[
+    int | None,
+    typer.Option("--parallel", min=1, help="Nodes to connect to at once [limits.parallel]."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, documented in docs/.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Tell more; -vv adds tracebacks.")
+]
+AcceptKeys = Annotated[
+    bool,
+    typer.Option("--accept-new-host-keys", help="Trust and pin host keys at first contact."),
+]
+
+DEFAULT_FILE = Path("cluster.yaml")

@@ -1,0 +1,72 @@
+"""The commands that only read files on this computer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from picluster.engine.journal import RecordedRun, recorded_runs
+from picluster.errors import UsageError
+from picluster.model import json_schema, load
+from picluster.paths import cluster_state
+
+
+def show_config(file: Path, *, as_json: bool) -> None:
+    """Print every value of the file and its origin."""
+    from picluster.ui import config_view
+
+    rows = load(file).rows()
+    if as_json:
+        print(json.dumps(config_view.as_document(rows), indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write(config_view.as_text(rows))
+
+
+def show_schema() -> None:
+    """Print the JSON Schema of the cluster file."""
+    print(json.dumps(json_schema(), indent=2))
+
+
+def forget_host_key(file: Path, node: str) -> None:
+    """Remove a node's pins from the cluster's own known_hosts."""
+    from picluster.ssh.host_keys import HostKeys
+
+    cluster = load(file).cluster
+    names = [known.name for known in cluster.nodes]
+    if node not in names:
+        raise UsageError(f"there is no node {node!r}", fix=f"nodes: {', '.join(names)}")
+    wanted = cluster.node(node)
+    port = cluster.ssh_for(wanted).port or 22
+    forgotten = HostKeys(cluster_state(cluster.name) / "known_hosts").forget(wanted.address, port)
+    print(f"{node}: {'forgotten' if forgotten else 'nothing was pinned'}")
+
+
+def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -> None:
+    """Print a recorded run, or the list of them. Raises `UsageError` if there is none."""
+    from picluster.ui.log_view import as_text
+
+    cluster = load(file).cluster.name
+    runs = recorded_runs(cluster_state(cluster))
+    if list_runs:
+        print("\n".join(run.name for run in runs) or "no run is recorded yet")
+        return
+    run = _chosen(runs, name, cluster)
+    if as_json:
+        for event in run.events():
+            print(json.dumps(event, ensure_ascii=False))
+    else:
+        sys.stdout.write(as_text(run))
+
+
+def _chosen(runs: list[RecordedRun], name: str | None, cluster: str) -> RecordedRun:
+    # Without a name it is the newest that may have changed something: `validate` and `plan`, which
+    # one runs after it, have little to tell.
+    changing = [run for run in runs if not run.name.endswith(("-plan", "-validate"))]
+    for run in [*changing, *runs]:
+        if name in (None, run.name):
+            return run
+    raise UsageError(
+        f"there is no recorded run {name}" if name else f"no run of {cluster} is recorded yet",
+        fix="`picluster logs --list` names those that are kept",
+    )

@@ -1,0 +1,88 @@
+"""The commands that connect to nodes: call the phases, render what comes back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from picluster.cli.context import Choice, job_for
+from picluster.cli.interrupt import asking_to_stop, ending_at_once
+from picluster.errors import NodeError, PreflightRefused
+from picluster.phases import commands
+from picluster.phases.catalog import select
+from picluster.ui import plan_view, validate_view
+from picluster.ui.words import count, marks_for
+
+CHANGES_PENDING = 2
+PREFLIGHT = "preflight"
+
+
+def phases_between(first: str | None, last: str | None) -> list[str]:
+    """Return the names of the phases in that range; raises `UsageError`."""
+    return select(first, last)
+
+
+def run_phases(choice: Choice, phases: Sequence[str]) -> int:
+    """Run phases that were named one by one."""
+    return up(choice, f"phase-{phases[0]}", phases)
+
+
+def up(choice: Choice, command: str, phases: Sequence[str]) -> int:
+    """Run phases and print the recap; return the exit code."""
+    with job_for(choice, command, phases) as (job, sinks):
+        try:
+            with asking_to_stop(job.stop, job.abort):
+                return commands.up(job)
+        except NodeError as error:
+            # The recap tells of each node; on one and the same terminal, once is enough.
+            if choice.as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
+                raise
+            return error.exit_code
+        finally:
+            sinks.stop_drawing()
+            if not choice.as_json:
+                sys.stdout.write(sinks.recap())
+
+
+def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False) -> int:
+    """Print what would be done.
+
+    Returns 5 if `up` would refuse to begin, 2 if that is asked for and there is something to do.
+    """
+    with job_for(choice, "plan", phases, progress=False) as (job, _), ending_at_once(job.abort):
+        _looking(job)
+        plans = commands.plan(job)
+    if choice.as_json:
+        _print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
+    else:
+        sys.stdout.write(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)))
+    if any(plan.blocked for plan in plans if plan.phase == PREFLIGHT):
+        return PreflightRefused.exit_code
+    return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
+
+
+def validate(choice: Choice) -> int:
+    """Print every check's outcome; return the exit code."""
+    with (
+        job_for(choice, "validate", (PREFLIGHT,), progress=False) as (job, _),
+        ending_at_once(job.abort),
+    ):
+        _looking(job)
+        verdict = commands.validate(job)
+    if choice.as_json:
+        _print_json(validate_view.as_document(verdict))
+    else:
+        sys.stdout.write(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)))
+    return verdict.exit_code
+
+
+def _looking(job: commands.Job) -> None:
+    """Say on a terminal what takes so long; there is nothing else to show until all is seen."""
+    if sys.stderr.isatty():
+        nodes = count(len(job.cluster.nodes), "node")
+        print(f"{job.command} {job.cluster.name}: looking at {nodes} ...", file=sys.stderr)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))

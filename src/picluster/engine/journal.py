@@ -1,0 +1,131 @@
+"""The journal of a run: every event as a JSON line, kept for `logs` and for reports.
+
+A run is a directory, `<time in UTC>-<command>`, readable by its owner alone. `events.jsonl` holds
+the events (docs/events.md), `output.log` what nodes printed, with node and step before each line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from picluster.engine.events import Event, Output, to_record
+from picluster.secret import redact
+
+KEPT_RUNS = 50
+"""How many runs of a cluster are kept."""
+
+FORMAT = 1
+"""Version of the events' format; it grows when a field's meaning changes."""
+
+EVENTS = "events.jsonl"
+OUTPUT = "output.log"
+_RUNS = "runs"
+_MOST_RUNS_A_SECOND = 100
+
+
+def to_line(event: Event) -> str:
+    """Return the event as one line of JSON, cleaned of secrets."""
+    record = {"picluster": FORMAT, **to_record(event)}
+    return json.dumps(_masked(record), ensure_ascii=False) + "\n"
+
+
+def _masked(value: Any) -> Any:
+    """Mask before JSON escapes anything: an escaped secret would no longer be recognised."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item) for item in value]
+    return value
+
+
+class Journal:
+    """Writes one run down as it happens. A sink: call it with events."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._events = _private(directory / EVENTS)
+        self._output = _private(directory / OUTPUT)
+
+    def __call__(self, event: Event) -> None:
+        """Write the event down; what is written survives a kill of this process."""
+        if isinstance(event, Output):
+            print(f"{event.target} {event.step}: {redact(event.text)}", file=self._output)
+            self._output.flush()
+            return
+        self._events.write(to_line(event))
+        self._events.flush()
+
+    def close(self) -> None:
+        """Close the files; later events are an error."""
+        self._events.close()
+        self._output.close()
+
+
+def begin(state: Path, command: str) -> Journal:
+    """Start the journal of a run of `command` on the cluster whose directory `state` is."""
+    runs = state / _RUNS
+    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    for attempt in range(1, _MOST_RUNS_A_SECOND):
+        name = f"{stamp}-{command}" if attempt == 1 else f"{stamp}-{command}-{attempt}"
+        try:
+            (runs / name).mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        _forget_old(runs)
+        return Journal(runs / name)
+    raise FileExistsError(runs / stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run that was written down."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """What `picluster logs` calls it."""
+        return self.directory.name
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Return its events; a last line that was cut off is left out."""
+        path = self.directory / EVENTS
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+    def output(self) -> str:
+        """Return what the nodes printed."""
+        path = self.directory / OUTPUT
+        return path.read_text() if path.exists() else ""
+
+
+def recorded_runs(state: Path) -> list[RecordedRun]:
+    """Return the recorded runs of a cluster, the newest first."""
+    runs = state / _RUNS
+    if not runs.is_dir():
+        return []
+    return [RecordedRun(path) for path in sorted(runs.iterdir(), reverse=True) if path.is_dir()]
+
+
+def _forget_old(runs: Path) -> None:
+    kept_and_old = sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)
+    for path in kept_and_old[KEPT_RUNS:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _private(path: Path) -> IO[str]:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return os.fdopen(handle, "a", encoding="utf-8")

@@ -1,0 +1,41 @@
+"""The preflight phase: refuses nodes that cannot become what the file says. Changes nothing."""
+
+from __future__ import annotations
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Step
+from picluster.model import Cluster, Node
+from picluster.steps.preflight.identity import Clock, HostNames, OwnIdentity
+from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
+from picluster.steps.preflight.network import (
+    AddressIsItsOwn,
+    NothingInTheWay,
+    PortsFree,
+    ports_of,
+)
+
+
+def preflight(cluster: Cluster) -> Phase:
+    """Build the phase: one look at each node, and nothing but refusals and warnings after it."""
+    return Phase(
+        "preflight",
+        "every node is fit for its part",
+        (Stage("checks", {node.name: _checks(cluster, node) for node in cluster.nodes}),),
+    )
+
+
+def _checks(cluster: Cluster, node: Node) -> list[Step]:
+    prepare = cluster.prepare_for(node)
+    ports = ports_of(is_server=node.is_server, is_ha=cluster.is_ha)
+    return [
+        OperatingSystem(),
+        Memory(node.is_server),
+        Disk(),
+        Clock(),
+        OwnIdentity(),
+        HostNames(will_be_set=prepare.set_hostname),
+        AddressIsItsOwn(node.address, (cluster.k3s.cluster_cidr, cluster.k3s.service_cidr)),
+        PortsFree(ports),
+        MemoryCgroupKnown(),
+        NothingInTheWay(),
+    ]

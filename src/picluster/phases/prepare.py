@@ -1,0 +1,109 @@
+"""The prepare phase: every node's operating system is fit for K3s and Longhorn."""
+
+from __future__ import annotations
+
+from picluster.engine.phase import Guard, Phase, Stage
+from picluster.engine.step import Step
+from picluster.engine.survey import UNSEEN, Survey
+from picluster.model import Cluster, Node, Prepare
+from picluster.steps.files import ManagedFile
+from picluster.steps.host import boot, kernel
+from picluster.steps.host.hosts import HostsFile
+from picluster.steps.host.naming import Hostname, SystemLocale, Timezone
+from picluster.steps.host.packages import K3S_NEEDS, Packages
+from picluster.steps.host.services import (
+    TIMESYNCD,
+    IscsiDaemon,
+    MultipathLeavesLonghornAlone,
+    TimeSync,
+)
+from picluster.steps.host.swap import SwapOff
+
+
+def prepare(cluster: Cluster, guard: Guard | None = None) -> Phase:
+    """Build the phase. `guard` is asked before a node that runs a cluster is rebooted."""
+    return Phase(
+        "prepare",
+        "every node's operating system is ready for K3s",
+        (
+            Stage(
+                "packages, names, swap, kernel and services",
+                {node.name: _system(cluster, node) for node in cluster.nodes},
+            ),
+            Stage(
+                "the memory cgroup is on",
+                {node.name: [boot.MemoryCgroup(cluster.limits.reboot)] for node in cluster.nodes},
+                width=_together_unless_a_cluster_runs,
+                guard=_servers_only(cluster, guard),
+            ),
+        ),
+    )
+
+
+def _system(cluster: Cluster, node: Node) -> list[Step]:
+    prepare = cluster.prepare_for(node)
+    sysctls = {**kernel.K3S_SYSCTLS, **prepare.sysctls}
+    required = (*_k3s_modules(cluster), *prepare.extra_modules)
+    modules = (*required, *kernel.LONGHORN_MODULES)
+    return [
+        Packages(_packages(prepare), prepare.apt_cache_max_age),
+        *_naming(node, prepare),
+        HostsFile(cluster.name, _host_entries(cluster)),
+        *([SwapOff()] if prepare.swap == "disable" else []),
+        ManagedFile("modules-file", kernel.MODULES_FILE, kernel.modules_text(modules)),
+        kernel.ModulesLoaded(required, kernel.LONGHORN_MODULES),
+        ManagedFile("sysctl-file", kernel.SYSCTL_FILE, kernel.sysctl_text(sysctls)),
+        kernel.SysctlsInForce(sysctls),
+        IscsiDaemon(),
+        MultipathLeavesLonghornAlone(),
+        *([TimeSync()] if prepare.time_sync else []),
+    ]
+
+
+def _packages(prepare: Prepare) -> list[str]:
+    """Return all packages to have; the time daemon only where the user wants time kept."""
+    time_daemon = [TIMESYNCD] if prepare.time_sync else []
+    return list(dict.fromkeys([*prepare.packages, *K3S_NEEDS, *time_daemon]))
+
+
+def _naming(node: Node, prepare: Prepare) -> list[Step]:
+    steps: list[Step] = []
+    if prepare.set_hostname:
+        steps.append(Hostname(node.name))
+    if prepare.timezone:
+        steps.append(Timezone(prepare.timezone))
+    if prepare.locale:
+        steps.append(SystemLocale(prepare.locale))
+    return steps
+
+
+def _host_entries(cluster: Cluster) -> list[tuple[str, str]]:
+    """Name every node by its full name first, as hosts(5) wants the canonical one."""
+    return [
+        (node.address, " ".join(dict.fromkeys([cluster.fqdn(node), node.name])))
+        for node in cluster.nodes
+    ]
+
+
+def _k3s_modules(cluster: Cluster) -> tuple[str, ...]:
+    needs_vxlan = cluster.k3s.flannel_backend == "vxlan"
+    return tuple(name for name in kernel.K3S_MODULES if name != "vxlan" or needs_vxlan)
+
+
+def _together_unless_a_cluster_runs(survey: Survey) -> int | None:
+    """Reboot bare nodes together, but nodes of a cluster one after the other."""
+    running = any(
+        boot.runs_a_cluster(seen.get(boot.MEMORY_CGROUP, UNSEEN).facts) for seen in survey.values()
+    )
+    return 1 if running else None
+
+
+def _servers_only(cluster: Cluster, guard: Guard | None) -> Guard | None:
+    """Ask the guard for servers alone: an agent's reboot costs no vote."""
+    servers = {node.name for node in cluster.servers}
+
+    def ask(target: str) -> None:
+        if guard is not None and target in servers:
+            guard(target)
+
+    return ask

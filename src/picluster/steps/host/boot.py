@@ -1,0 +1,135 @@
+"""The memory cgroup, which Raspberry Pi firmware turns off: cmdline.txt, and a reboot."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from picluster.engine.step import (
+    Blocked,
+    Change,
+    Decision,
+    Diff,
+    Reboot,
+    Risk,
+    Satisfied,
+    Script,
+    WriteFile,
+)
+from picluster.engine.survey import Look
+
+MEMORY_CGROUP = "memory-cgroup"
+
+MEMORY_CGROUP_PROBE = """
+if grep -qsw memory /sys/fs/cgroup/cgroup.controllers; then echo memory=yes
+elif grep -qsE '^memory[[:space:]].*[[:space:]]1$' /proc/cgroups \\
+  && [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then echo memory=yes
+else echo memory=no; fi
+"""
+"""Shell that says whether the running kernel has the memory cgroup, on either cgroup version.
+
+With version 2 only cgroup.controllers counts: /proc/cgroups may call it enabled and mean nothing.
+"""
+
+# Bookworm moved the file and left a note in its old place, which is not a command line.
+_PROBE = (
+    MEMORY_CGROUP_PROBE
+    + """
+for file in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
+  [ -f $file ] && [ ! -L $file ] || continue
+  ! grep -qi 'moved to' $file || continue
+  echo "file=$file"
+  echo "text=$(base64 -w0 <$file)"
+  echo "mode=$(stat -c %a $file)"
+  break
+done
+for directory in /var/lib/rancher/k3s/server/db /var/lib/rancher/k3s/agent/kubelet.kubeconfig; do
+  [ ! -e $directory ] || { echo cluster=yes; break; }
+done
+"""
+)
+
+_WANTED = ("cgroup_enable=memory", "cgroup_memory=1")
+_UNWANTED = "cgroup_disable=memory"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCgroup:
+    """The kernel runs with the memory cgroup; without it K3s does not start.
+
+    `reboot_seconds` is how long the node may take to come back.
+    """
+
+    reboot_seconds: float
+    name: str = MEMORY_CGROUP
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the kernel has the memory cgroup"
+
+    def probe(self) -> Script:
+        """Look at the running kernel, and at the firmware's command line for the next boot."""
+        return Script(_PROBE)
+
+    def decide(self, look: Look) -> Decision:
+        """Want it in force; the file matters only if it is not."""
+        facts = look.own.facts
+        if facts.get("memory") == "yes":
+            return Satisfied()
+        path = facts.get("file", "")
+        if not path:
+            return Blocked(
+                "the kernel runs without the memory cgroup, and there is no cmdline.txt to change",
+                f"add {' '.join(_WANTED)} to the kernel's command line "
+                "(GRUB_CMDLINE_LINUX in /etc/default/grub), and reboot",
+            )
+        present = _decoded(facts.get("text", ""))
+        wanted = with_memory_cgroup(present)
+        reboot = Reboot(self.reboot_seconds)
+        if wanted == present:
+            return Change(
+                "reboot",
+                (reboot,),
+                reason=f"{path} enables the memory cgroup, but the running kernel is older",
+                risk=Risk.REBOOT,
+            )
+        return Change(
+            f"enable the memory cgroup in {path} and reboot",
+            (WriteFile(path, wanted, mode=_mode(facts), backup=True), reboot),
+            reason="the kernel runs without the memory cgroup",
+            diff=Diff(present, wanted),
+            risk=Risk.REBOOT,
+        )
+
+
+def runs_a_cluster(facts: dict[str, str]) -> bool:
+    """Whether the node holds K3s data, as this step's probe saw it."""
+    return facts.get("cluster") == "yes"
+
+
+def with_memory_cgroup(cmdline: str) -> str:
+    """Return the command line with the memory cgroup enabled: one line, no word of ours twice.
+
+    The firmware reads the first line only, so a second one that somebody appended has never had
+    an effect; its words join the first. Other words keep their order and their repetitions.
+    """
+    ours = {*_WANTED, _UNWANTED}
+    words = [word for word in cmdline.split() if word not in ours]
+    return " ".join([*words, *_WANTED]) + "\n"
+
+
+def _mode(facts: dict[str, str]) -> int:
+    """Return the mode that the file has: FAT knows few, and refuses to be given another."""
+    try:
+        return int(facts.get("mode", ""), 8)
+    except ValueError:
+        return 0o755
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode("utf-8", "replace")
+    except binascii.Error:
+        return ""

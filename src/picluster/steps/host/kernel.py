@@ -1,0 +1,160 @@
+"""Kernel modules and parameters: in force now, and after every reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
+from picluster.engine.survey import Look
+
+MODULES = "kernel-modules"
+SYSCTLS = "sysctls-in-force"
+MODULES_FILE = "/etc/modules-load.d/k3s.conf"
+SYSCTL_FILE = "/etc/sysctl.d/99-k3s.conf"
+
+K3S_MODULES = ("overlay", "br_netfilter", "nf_conntrack", "vxlan")
+"""What containerd, kube-proxy and flannel's default backend need."""
+
+LONGHORN_MODULES = ("iscsi_tcp",)
+"""What Longhorn's volumes need; K3s runs without it."""
+
+K3S_SYSCTLS: Mapping[str, str] = {
+    "net.ipv4.ip_forward": "1",
+    "net.bridge.bridge-nf-call-iptables": "1",
+    "net.bridge.bridge-nf-call-ip6tables": "1",
+}
+
+# A module is there by effect: loaded or built in with parameters (/sys/module), listed as built
+# in, or, for a kernel that says neither, by the files that it makes.
+_MODULE_PROBE = """
+kernel=$(uname -r)
+builtin=/lib/modules/$kernel/modules.builtin
+[ -e $builtin ] || echo modules=none
+for module in {modules}; do
+  word=$(printf %s "$module" | tr - _)
+  if [ -d "/sys/module/$word" ]; then echo "there=$module"
+  elif [ -e $builtin ] && tr - _ <$builtin | grep -q "/$word\\.ko"; then echo "there=$module"
+  elif [ "$word" = br_netfilter ] && [ -d /proc/sys/net/bridge ]; then echo "there=$module"
+  elif [ "$word" = nf_conntrack ] && [ -d /proc/sys/net/netfilter ]; then echo "there=$module"
+  elif [ "$word" = overlay ] && grep -qw overlay /proc/filesystems; then echo "there=$module"
+  elif modprobe -qn "$module" 2>/dev/null; then echo "can=$module"; fi
+done
+"""
+
+_MODULES_FIX = "reboot if the kernel was just updated, or install its extra modules"
+_VXLAN_FIX = (
+    "on Ubuntu install linux-modules-extra-raspi and reboot, or set k3s.flannel_backend: host-gw"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesLoaded:
+    """These kernel modules are loaded or built in.
+
+    `optional` ones are only needed by some storage: without them there is a warning. A kernel
+    that brings no modules at all (a virtual machine's) may have what it needs built in without
+    saying so, hence a warning there too.
+    """
+
+    required: Sequence[str]
+    optional: Sequence[str] = ()
+    name: str = MODULES
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the kernel modules of K3s are loaded"
+
+    def probe(self) -> Script:
+        """See which are there, and which can be loaded."""
+        names = " ".join(quote(module) for module in (*self.required, *self.optional))
+        return Script(_MODULE_PROBE.format(modules=names))
+
+    def decide(self, look: Look) -> Decision:
+        """Want all of them; load those that can be."""
+        lines = set(look.own.lines)
+        wanted = (*self.required, *self.optional)
+        absent = [module for module in wanted if f"there={module}" not in lines]
+        loadable = [module for module in absent if f"can={module}" in lines]
+        lost = [module for module in absent if module not in loadable]
+        refused = [module for module in lost if module in self.required]
+        if refused and "modules=none" not in lines:
+            return Blocked(
+                f"the kernel has no module {', '.join(refused)}",
+                _VXLAN_FIX if refused == ["vxlan"] else _MODULES_FIX,
+            )
+        if loadable:
+            script = "".join(f"modprobe {quote(module)}\n" for module in loadable)
+            return Change(
+                f"load {', '.join(loadable)}",
+                (Run(script),),
+                reason="not loaded",
+                retry_safe=True,
+            )
+        if lost:
+            return Satisfied(warning=f"the kernel does not show {', '.join(lost)}{_use(lost)}")
+        return Satisfied()
+
+
+def _use(modules: Sequence[str]) -> str:
+    return " (Longhorn's volumes need it)" if list(modules) == list(LONGHORN_MODULES) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlsInForce:
+    """These kernel parameters have these values now; the file beside it says so for every boot."""
+
+    values: Mapping[str, str]
+    name: str = SYSCTLS
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the kernel parameters of K3s are in force"
+
+    def probe(self) -> Script:
+        """Print each parameter's value; nothing for one that does not exist."""
+        keys = " ".join(quote(key) for key in self.values)
+        return Script(
+            f'for key in {keys}; do value=$(sysctl -n "$key" 2>/dev/null) && '
+            'echo "$key=$(printf %s "$value" | tr -s "[:space:]" " ")"; done; true'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Compare the values, whatever blanks are between their parts."""
+        facts = look.own.facts
+        wrong = {
+            key: facts.get(key)
+            for key, value in self.values.items()
+            if facts.get(key) != " ".join(value.split())
+        }
+        if not wrong:
+            return Satisfied()
+        lines = "".join(
+            f"sysctl -q -w {quote(f'{key}={value}')}\n"
+            for key, value in self.values.items()
+            if key in wrong
+        )
+        return Change(
+            f"set {', '.join(wrong)}",
+            (Run(lines),),
+            reason="; ".join(
+                f"{key} is {'not there' if value is None else value}"
+                for key, value in wrong.items()
+            ),
+            retry_safe=True,
+        )
+
+
+def sysctl_text(values: Mapping[str, str]) -> str:
+    """Return the file that sets these at boot."""
+    return "# Written by picluster.\n" + "".join(
+        f"{key} = {value}\n" for key, value in values.items()
+    )
+
+
+def modules_text(modules: Sequence[str]) -> str:
+    """Return the file that has these loaded at boot."""
+    return "# Written by picluster.\n" + "".join(f"{module}\n" for module in modules)

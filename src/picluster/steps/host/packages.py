@@ -1,0 +1,126 @@
+"""Debian packages, installed in one apt transaction that survives whatever interrupts it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Change, Decision, Run, Satisfied, Script
+from picluster.engine.survey import Look
+
+PACKAGES = "packages"
+
+K3S_NEEDS = ("socat", "conntrack", "ipset", "open-iscsi", "nfs-common")
+"""What K3s and Longhorn want on a node: https://longhorn.io/docs/ lists the last two."""
+
+_STAND_INS = {"systemd-timesyncd": ("chrony", "ntpsec", "ntp", "openntpd")}
+"""Packages that do another one's work: installing that one would remove them."""
+
+_LOCK_SECONDS = 600
+_APT_SECONDS = 3600.0
+
+# dpkg notes unfinished work in /var/lib/dpkg/updates, under names of digits only; `--audit` lists
+# what was unpacked and never configured.
+_PROBE = """
+dpkg-query -W -f='have=${{db:Status-Status}} ${{Package}}\\n' {packages} 2>/dev/null
+[ -z "$(dpkg --audit 2>/dev/null)" ] && ! ls /var/lib/dpkg/updates | grep -q '^[0-9]' \
+  || echo interrupted=yes
+newest=$(stat -c %Y /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp 2>/dev/null \
+  | sort -n | tail -n 1)
+echo "age=$(( $(date +%s) - ${{newest:-0}} ))"
+ls /var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*.lz4 >/dev/null 2>&1 || echo lists=none
+"""
+
+# apt is not torn by a lost connection: the script ignores the signals that would end it, and only
+# KILL, which comes after the time limit, stops it. What that leaves behind, `interrupted` finds.
+_APPLY = """
+trap '' TERM HUP INT
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a UCF_FORCE_CONFFOLD=1
+options='-y -q -o DPkg::Lock::Timeout={lock} -o APT::Acquire::Retries=3
+  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0'
+"""
+_REPAIR = """
+waited=0
+until dpkg --configure -a --force-confdef --force-confold; do
+  waited=$((waited + 5)); [ $waited -le {lock} ] || exit 1
+  echo "dpkg is busy or cannot go on yet, trying again"; sleep 5
+done
+apt-get $options --fix-broken install
+"""
+_REFRESH = "apt-get $options update\n"
+_INSTALL = "apt-get $options --no-install-recommends install {packages}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """These packages are installed, and dpkg has nothing unfinished.
+
+    The lists of what there is to install are fetched anew when they are older than
+    `lists_max_age` seconds, and only if something has to be installed.
+    """
+
+    packages: Sequence[str]
+    lists_max_age: float
+    name: str = PACKAGES
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{len(self.packages)} packages are installed"
+
+    def probe(self) -> Script:
+        """Ask dpkg about all of them at once, and look how old the package lists are."""
+        names = [*self.packages, *(other for name in self.packages for other in _instead(name))]
+        return Script(_PROBE.format(packages=" ".join(quote(name) for name in names)))
+
+    def decide(self, look: Look) -> Decision:
+        """Want every package installed and configured."""
+        missing = self.missing(look.own.lines)
+        interrupted = "interrupted=yes" in look.own.lines
+        if not missing and not interrupted:
+            return Satisfied()
+        steps = [_APPLY.format(lock=_LOCK_SECONDS)]
+        reasons = []
+        if interrupted:
+            steps.append(_REPAIR.format(lock=_LOCK_SECONDS))
+            reasons.append("an installation was interrupted")
+        if missing:
+            if self._lists_are_old(look):
+                steps.append(_REFRESH)
+            steps.append(_INSTALL.format(packages=" ".join(quote(name) for name in missing)))
+            reasons.append("not installed")
+        return Change(
+            f"install {', '.join(missing)}" if missing else "finish the interrupted installation",
+            (Run("".join(steps), timeout=_APT_SECONDS),),
+            reason="; ".join(reasons),
+            retry_safe=True,
+        )
+
+    def missing(self, lines: Sequence[str]) -> list[str]:
+        """Return the packages that dpkg does not list as installed, in the order asked for."""
+        found = (re.fullmatch(r"have=installed (\S+)", line) for line in lines)
+        present = {match[1] for match in found if match}
+        return [
+            name
+            for name in self.packages
+            if not present.intersection([_plain(name), *_instead(name)])
+        ]
+
+    def _lists_are_old(self, look: Look) -> bool:
+        age = look.own.facts.get("age", "")
+        return (
+            "lists=none" in look.own.lines
+            or not age.lstrip("-").isdigit()
+            or int(age) >= self.lists_max_age
+        )
+
+
+def _instead(package: str) -> Sequence[str]:
+    return _STAND_INS.get(package, ())
+
+
+def _plain(package: str) -> str:
+    """Return the name without an architecture or version that apt would accept after it."""
+    return re.split("[:=/]", package, maxsplit=1)[0]

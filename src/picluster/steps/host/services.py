@@ -1,0 +1,137 @@
+"""Services that nodes need besides K3s: iSCSI, quiet multipathing, the right time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picluster.engine.step import Change, Decision, Run, Satisfied, Script, WriteFile
+from picluster.engine.survey import Look
+from picluster.steps.host.packages import PACKAGES
+
+MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
+TIMESYNCD = "systemd-timesyncd"
+
+# https://longhorn.io/kb/troubleshooting-volume-with-multipath/
+_MULTIPATH = '# Written by picluster.\nblacklist {\n    devnode "^sd[a-z0-9]+"\n}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class IscsiDaemon:
+    """iscsid is enabled and runs, for Longhorn's volumes."""
+
+    name: str = "iscsid"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "iscsid runs"
+
+    def probe(self) -> Script:
+        """Ask systemd."""
+        return Script(
+            'echo "enabled=$(systemctl is-enabled iscsid 2>/dev/null)"\n'
+            'echo "active=$(systemctl is-active iscsid)"\n'
+            'echo "result=$(systemctl show -P Result iscsid 2>/dev/null)"'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it enabled and running; one that fails by itself is Longhorn's trouble, not K3s'."""
+        facts = look.own.facts
+        enabled, active = facts.get("enabled") == "enabled", facts.get("active") == "active"
+        if enabled and active:
+            return Satisfied()
+        if enabled and facts.get("active") == "failed":
+            return Satisfied(
+                warning=f"iscsid fails here ({facts.get('result')}): Longhorn will not work; "
+                "see `journalctl -u iscsid` on the node"
+            )
+        return Change(
+            "enable and start iscsid",
+            # A kernel without iSCSI lets it fail, which the next look tells as a warning.
+            (Run("systemctl enable --quiet iscsid\nsystemctl start iscsid || true"),),
+            reason="open-iscsi is being installed"
+            if look.changing(PACKAGES)
+            else "it is not enabled"
+            if not enabled
+            else "it is stopped",
+            retry_safe=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MultipathLeavesLonghornAlone:
+    """multipathd, where it is installed, does not grab Longhorn's devices."""
+
+    name: str = "multipath"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "multipathd leaves Longhorn's devices alone"
+
+    def probe(self) -> Script:
+        """See whether it is installed, and what it is told."""
+        return Script(
+            "command -v multipathd >/dev/null || exit 0\n"
+            "echo installed=yes\n"
+            f'[ ! -e {MULTIPATH_FILE} ] || echo "file=$(sha256sum <{MULTIPATH_FILE})"\n'
+            f"echo \"wanted=$(printf '%s' '{_MULTIPATH}' | sha256sum)\""
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want our file there, if multipathd is."""
+        facts = look.own.facts
+        if facts.get("installed") != "yes" or facts.get("file") == facts.get("wanted"):
+            return Satisfied()
+        return Change(
+            f"write {MULTIPATH_FILE}",
+            (
+                WriteFile(MULTIPATH_FILE, _MULTIPATH),
+                Run("systemctl try-reload-or-restart multipathd || true"),
+            ),
+            reason="multipathd would take Longhorn's devices",
+            retry_safe=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSync:
+    """The clock is set from the network: certificates fail on a Pi that wakes up in the past."""
+
+    name: str = "time-sync"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the clock is set from the network"
+
+    def probe(self) -> Script:
+        """See which daemon runs, and whether the clock is synchronised."""
+        return Script(
+            f"for unit in chrony chronyd ntpsec ntp {TIMESYNCD}; do\n"
+            '  [ "$(systemctl is-active $unit)" = active ] && echo "daemon=$unit"\n'
+            "done\n"
+            f"systemctl cat {TIMESYNCD} >/dev/null 2>&1 && echo available=yes\n"
+            f'echo "enabled=$(systemctl is-enabled {TIMESYNCD} 2>/dev/null)"\n'
+            f'echo "condition=$(systemctl show -P ConditionResult {TIMESYNCD} 2>/dev/null)"\n'
+            'echo "synchronised=$(timedatectl show -P NTPSynchronized 2>/dev/null)"'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want one daemon running; one that systemd skips in a container cannot."""
+        facts = look.own.facts
+        if facts.get("daemon"):
+            unsynchronised = facts.get("synchronised") == "no"
+            warning = "the clock is not synchronised yet: no time server was reached"
+            return Satisfied(detail=facts["daemon"], warning=warning if unsynchronised else "")
+        if facts.get("enabled") == "enabled" and facts.get("condition") == "no":
+            return Satisfied(
+                warning="the clock is this node's host's: time synchronisation does not run in "
+                "a container"
+            )
+        return Change(
+            "turn time synchronisation on",
+            (Run(f"systemctl enable --quiet {TIMESYNCD}\nsystemctl start {TIMESYNCD}"),),
+            reason="no time daemon runs",
+            retry_safe=True,
+        )

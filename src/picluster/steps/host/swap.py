@@ -1,0 +1,99 @@
+"""Swap: off now and at every boot, whoever provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from picluster.engine.step import Change, Decision, Run, Satisfied, Script
+from picluster.engine.survey import Look
+
+# Providers are found by what they leave on a system, not by its name or version: two of them may
+# be there after an upgrade. rpi-swap (Raspberry Pi OS on trixie) is configured by drop-ins.
+_PROBE = """
+tail -n +2 /proc/swaps | awk '{print "on=" $1}'
+awk '!/^#/ && $3 == "swap" {found = 1} END {exit !found}' /etc/fstab 2>/dev/null \
+  && echo provider=fstab
+systemctl is-enabled dphys-swapfile >/dev/null 2>&1 && echo provider=dphys-swapfile
+systemctl is-enabled zramswap >/dev/null 2>&1 && echo provider=zram-tools
+if [ -e /etc/rpi/swap.conf ] || [ -e /usr/lib/rpi-swap ] || [ -d /usr/lib/rpi/swap.conf.d ]; then
+  grep -qs '^Mechanism=none' /etc/rpi/swap.conf.d/90-picluster.conf || echo provider=rpi-swap
+fi
+if [ -x /usr/lib/systemd/system-generators/zram-generator ]; then
+  [ -e /etc/systemd/zram-generator.conf ] && ! [ -s /etc/systemd/zram-generator.conf ] \
+    || echo provider=zram-generator
+fi
+for unit in $(systemctl list-unit-files --type=swap --state=enabled --no-legend 2>/dev/null \
+  | cut -d' ' -f1); do echo "unit=$unit"; done
+true
+"""
+
+_PROVIDERS = {
+    "fstab": """
+cp -n --preserve=all /etc/fstab /etc/fstab.picluster-backup
+awk '!/^#/ && $3 == "swap" {printf "# picluster: "} {print}' /etc/fstab >/etc/fstab.picluster-new
+chmod 644 /etc/fstab.picluster-new
+mv -f /etc/fstab.picluster-new /etc/fstab
+""",
+    "dphys-swapfile": """
+systemctl disable --now dphys-swapfile
+! command -v dphys-swapfile >/dev/null || dphys-swapfile uninstall || true
+""",
+    "zram-tools": "systemctl disable --now zramswap\n",
+    "rpi-swap": """
+mkdir -p /etc/rpi/swap.conf.d
+printf '# Written by picluster.\\n[Main]\\nMechanism=none\\n' \
+  >/etc/rpi/swap.conf.d/90-picluster.conf
+""",
+    "zram-generator": """
+[ ! -s /etc/systemd/zram-generator.conf ] || \
+  mv /etc/systemd/zram-generator.conf /etc/systemd/zram-generator.conf.picluster-backup
+: >/etc/systemd/zram-generator.conf
+""",
+}
+_OFF_NOW = """
+systemctl daemon-reload
+swapoff -a
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SwapOff:
+    """No swap is on, and nothing turns it on at boot.
+
+    Kubernetes tolerates swap under K3s, but memory limits and evictions mean little with it, and
+    swapping wears an SD card out.
+    """
+
+    name: str = "swap"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "swap is off, also after a reboot"
+
+    def probe(self) -> Script:
+        """Print the swap that is on, and whatever would turn some on."""
+        return Script(_PROBE)
+
+    def decide(self, look: Look) -> Decision:
+        """Want none, and no provider."""
+        active = _values(look, "on")
+        providers = [name for name in _values(look, "provider") if name in _PROVIDERS]
+        units = _values(look, "unit")
+        if not (active or providers or units):
+            return Satisfied()
+        script = "".join(_PROVIDERS[name] for name in providers)
+        script += "".join(f"systemctl mask --now '{unit}'\n" for unit in units)
+        reasons = [f"{', '.join(active)} is on"] if active else []
+        reasons += [f"{name} turns it on at boot" for name in [*providers, *units]]
+        return Change(
+            "turn swap off",
+            (Run(script + _OFF_NOW, timeout=600),),
+            reason="; ".join(reasons),
+            retry_safe=True,
+        )
+
+
+def _values(look: Look, key: str) -> Sequence[str]:
+    return [line.removeprefix(f"{key}=") for line in look.own.lines if line.startswith(f"{key}=")]

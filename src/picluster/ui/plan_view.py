@@ -1,0 +1,126 @@
+"""A plan as text and as a JSON document."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from picluster.engine.plan import Judged, PhasePlan
+from picluster.engine.step import Blocked, Change, Diff, Risk, Satisfied
+from picluster.secret import redact
+from picluster.ui.words import Marks, count, safe
+
+FORMAT = 1
+_MOST_DIFF_LINES = 60
+
+
+def has_changes(plans: Sequence[PhasePlan]) -> bool:
+    """Whether anything would be done, or would have to be and cannot."""
+    return any(plan.changes or plan.blocked for plan in plans)
+
+
+def as_text(plans: Sequence[PhasePlan], notices: Sequence[str], marks: Marks) -> str:
+    """Return what `up` would do, node by node, with reasons, risks and differences."""
+    blocks = [_phase(plan, marks) for plan in plans]
+    changes = sum(len(plan.changes) for plan in plans)
+    blocked = sum(len(plan.blocked) for plan in plans)
+    total = "nothing to do" if not changes else f"{count(changes, 'change')} to make"
+    if blocked:
+        total += f", {blocked} refused"
+    lines = [*(block for block in blocks if block), f"plan: {total}"]
+    lines += [f"NOTE: {notice}" for notice in notices]
+    return safe(redact("\n".join(lines))) + "\n"
+
+
+def as_document(cluster: str, plans: Sequence[PhasePlan], notices: Sequence[str]) -> dict[str, Any]:
+    """Return the plan as plain data; docs/schemas/plan.json describes it."""
+    return {
+        "picluster": FORMAT,
+        "cluster": cluster,
+        "notices": list(notices),
+        "changes": [_change(plan, item) for plan in plans for item in plan.changes],
+        "refused": [_refusal(plan, item) for plan in plans for item in plan.blocked],
+        "warnings": [_warning(plan, item) for plan in plans for item in plan.warnings],
+    }
+
+
+def _phase(plan: PhasePlan, marks: Marks) -> str:
+    shown = [
+        item
+        for item in plan.items
+        if not isinstance(item.decision, Satisfied) or item.decision.warning
+    ]
+    if not shown:
+        return ""
+    lines = [f"[{plan.phase}] {plan.title}"]
+    for target, items in groupby(sorted(shown, key=_target_order(plan)), lambda item: item.target):
+        lines.append(f"  {target}")
+        for item in items:
+            lines += _item(item, marks)
+    return "\n".join(lines) + "\n"
+
+
+def _target_order(plan: PhasePlan) -> Any:
+    order = list(dict.fromkeys(item.target for item in plan.items))
+    return lambda item: order.index(item.target)
+
+
+def _item(item: Judged, marks: Marks) -> list[str]:
+    match item.decision:
+        case Change() as change:
+            risk = f" [{change.risk.name.lower().replace('_', ' ')}]" if change.risk else ""
+            reason = f": {change.reason}" if change.reason else ""
+            lines = [f"    {marks.changed} {change.summary}{reason}{risk}"]
+            return lines + [f"        {line}" for line in _diff(change.diff)]
+        case Blocked() as blocked:
+            lines = [f"    {marks.failed} {item.step.title}: refused: {blocked.reason}"]
+            return lines + ([f"        fix: {blocked.fix}"] if blocked.fix else [])
+        case Satisfied() as satisfied:
+            return [f"    {marks.warning} {satisfied.warning}"]
+
+
+def _diff(diff: Diff | None) -> list[str]:
+    if diff is None:
+        return []
+    lines = list(
+        difflib.unified_diff(diff.before.splitlines(), diff.after.splitlines(), lineterm="", n=1)
+    )[2:]
+    if len(lines) > _MOST_DIFF_LINES:
+        left = len(lines) - _MOST_DIFF_LINES
+        lines = [*lines[:_MOST_DIFF_LINES], f"… {count(left, 'more line')}"]
+    return lines
+
+
+def _change(plan: PhasePlan, item: Judged) -> dict[str, Any]:
+    change = item.decision
+    assert isinstance(change, Change)  # noqa: S101 - `changes` holds nothing else
+    return {
+        **_place(plan, item),
+        "summary": redact(change.summary),
+        "reason": redact(change.reason),
+        "risk": Risk(change.risk).name.lower(),
+        "diff": [redact(line) for line in _diff(change.diff)],
+    }
+
+
+def _refusal(plan: PhasePlan, item: Judged) -> dict[str, Any]:
+    blocked = item.decision
+    assert isinstance(blocked, Blocked)  # noqa: S101 - `blocked` holds nothing else
+    return {**_place(plan, item), "reason": redact(blocked.reason), "fix": redact(blocked.fix)}
+
+
+def _warning(plan: PhasePlan, item: Judged) -> dict[str, Any]:
+    satisfied = item.decision
+    assert isinstance(satisfied, Satisfied)  # noqa: S101 - `warnings` holds nothing else
+    return {**_place(plan, item), "warning": redact(satisfied.warning)}
+
+
+def _place(plan: PhasePlan, item: Judged) -> dict[str, str]:
+    return {
+        "phase": plan.phase,
+        "target": item.target,
+        "step": item.step.name,
+        "title": item.step.title,
+    }

@@ -1,0 +1,93 @@
+"""What a run came to: each node's tally, what failed and why, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from picluster.engine.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    TargetFailed,
+    TargetTally,
+)
+from picluster.ui.words import Marks, count, duration, failure, safe
+
+
+@dataclass(slots=True)
+class Recap:
+    """Collects a run's events; `text` is the recap once the run is over."""
+
+    marks: Marks
+    started: RunStarted | None = None
+    finished: RunFinished | None = None
+    failures: list[TargetFailed] = field(default_factory=list)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of what the recap needs."""
+        match event:
+            case RunStarted():
+                self.started = event
+            case RunFinished():
+                self.finished = event
+            case TargetFailed():
+                self.failures.append(event)
+            case StepFinished() if event.warning:
+                targets = self.warnings.setdefault(event.warning, [])
+                if event.target not in targets:
+                    targets.append(event.target)
+
+    def text(self) -> str:
+        """Return the recap; empty if the run did not come to one."""
+        if self.finished is None or self.started is None:
+            return ""
+        blocks = [
+            "\n".join(_failure(event) for event in self.failures),
+            "\n".join(
+                f"{self.marks.warning} {', '.join(targets)}: {warning}"
+                for warning, targets in self.warnings.items()
+            ),
+            _table(self.finished.tallies, self.marks),
+            self._summary(self.started, self.finished),
+        ]
+        return safe("\n\n".join(block for block in blocks if block)) + "\n"
+
+    def _summary(self, started: RunStarted, finished: RunFinished) -> str:
+        changed = sum(tally.changed for tally in finished.tallies)
+        if finished.exit_code:
+            outcome = f"{started.command} did not finish (exit code {finished.exit_code})"
+        elif changed:
+            outcome = f"{started.command}: {count(changed, 'change')}"
+        else:
+            outcome = f"{started.command}: nothing to do"
+        spent = (
+            f"{outcome} in {duration(finished.seconds)}, "
+            f"{count(finished.connections, 'connection')}, {count(finished.scripts, 'script')}"
+        )
+        lines = [spent, *(f"NOTE: {notice}" for notice in started.notices)]
+        if finished.next_command:
+            lines.append(f"next: {finished.next_command}")
+        return "\n".join(lines)
+
+
+def _failure(event: TargetFailed) -> str:
+    return failure(
+        event.what, where=event.target, why=event.why, fix=event.fix, evidence=event.evidence
+    )
+
+
+def _table(tallies: Sequence[TargetTally], marks: Marks) -> str:
+    if not tallies:
+        return ""
+    width = max(len("node"), *(len(tally.target) for tally in tallies))
+    lines = [f"  {'node':<{width}}  {'ok':>4} {'changed':>8} {'failed':>7} {'skipped':>8}  time"]
+    for tally in tallies:
+        outcome = "failed" if tally.failed else "skipped" if tally.skipped else "ok"
+        lines.append(
+            f"{marks.of(outcome):<2}{tally.target:<{width}}  {tally.ok:>4} {tally.changed:>8} "
+            f"{tally.failed:>7} {tally.skipped:>8}  {duration(tally.seconds)}"
+        )
+    return "\n".join(lines)

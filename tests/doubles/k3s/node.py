@@ -1,0 +1,259 @@
+"""Nodes: what one says of itself, how a server takes it in, and when it counts as lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+from typing import Any
+
+from . import stamp
+from .config import Options
+from .log import info, now
+from .members import Cluster, NoQuorum, NotLeading, Transaction
+from .patches import owners, write_owners
+from .resources import ApiError
+from .store import Key, Object
+
+REJECTED = (
+    "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may "
+    "not match server node-passwd entry, try enabling a unique node name with the --with-node-id "
+    "flag"
+)
+BEAT = 2.0
+_LOST = 10.0
+_SECRETS = {"token", "agent-token", "etcd-s3-access-key", "etcd-s3-secret-key", "vpn-auth"}
+_UNREACHABLE = "node.kubernetes.io/unreachable"
+
+
+def describe(options: Options, name: str, ip: str, *, etcd: bool) -> Object:
+    """Return what a node tells the cluster about itself."""
+    arguments = [options.role]
+    for option, value in sorted(options.values.items()):
+        shown = "********" if option in _SECRETS else value
+        for item in shown if isinstance(shown, list) else [shown]:
+            arguments += [f"--{option}", str(item).lower() if isinstance(item, bool) else str(item)]
+    labels = dict(label.partition("=")[::2] for label in options.items("node-label"))
+    return {
+        "name": name,
+        "ip": ip,
+        "arch": stamp.ARCH or "amd64",
+        "version": stamp.VERSION,
+        "server": options.role == "server",
+        "etcd": etcd,
+        "labels": labels,
+        "taints": [_taint(taint) for taint in options.items("node-taint")],
+        "args": arguments,
+    }
+
+
+def _taint(text: str) -> Object:
+    left, _, effect = text.rpartition(":")
+    key, equals, value = left.partition("=")
+    return {"key": key, "effect": effect} | ({"value": value} if equals and value else {})
+
+
+class Registry:
+    """The leader's care for nodes. Every server has one; only the leader's acts."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._heard: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def register(self, about: Object) -> Object:
+        """Take a node in, or refuse it. Raises `ApiError`, `NotLeading` or `NoQuorum`."""
+
+        def change(transaction: Transaction) -> Object:
+            self._check_password(transaction, about)
+            key = ("", "nodes", "", about["name"])
+            live = transaction.get(key)
+            node = _node(about, live)
+            write_owners(node, owners(live) if live else {("k3s", "Update", ""): set()}, live, "v1")
+            transaction.put(key, node)
+            return {"servers": self.servers()}
+
+        result = self.cluster.transact(change)
+        self._heard[about["name"]] = time.monotonic()
+        return result
+
+    def _check_password(self, transaction: Transaction, about: Object) -> None:
+        name = about["name"]
+        key = ("", "secrets", "kube-system", f"{name}.node-password.k3s")
+        digest = hashlib.sha256(f"{name}:{about['password']}".encode()).hexdigest()
+        data = {"hash": base64.b64encode(digest.encode()).decode()}
+        present = transaction.get(key)
+        if present is None:
+            transaction.put(
+                key, plain("v1", "Secret", key, data=data, type="Opaque", immutable=True)
+            )
+        elif present.get("data") != data:
+            raise ApiError(403, "Forbidden", REJECTED)
+
+    def servers(self) -> list[str]:
+        """Return the API URLs of all servers, for agents to fall back to."""
+        return [about["api"] for about in self.cluster.members.values()]
+
+    def beat(self, name: str) -> Object:
+        """Note that a node lives. Raises `NotLeading` or `NoQuorum`."""
+        if not self.cluster.leads:
+            raise NotLeading(self.cluster.leader_url())
+        self._heard[name] = time.monotonic()
+        self._report(name, lost=False)
+        return {"servers": self.servers()}
+
+    def _report(self, name: str, *, lost: bool) -> None:
+        key = ("", "nodes", "", name)
+        live = self.cluster.store.objects.get(key)
+        if live is None or self._after(live, lost=lost) == live:
+            return
+
+        def change(transaction: Transaction) -> None:
+            present = transaction.get(key)
+            if present is not None:
+                transaction.put(key, self._after(present, lost=lost))
+
+        self.cluster.transact(change)
+
+    def _after(self, node: Object, *, lost: bool) -> Object:
+        wanted = [
+            ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has enough memory"),
+            ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has enough PIDs"),
+            ("Ready", "True", "KubeletReady", "kubelet is posting ready status (stand-in)"),
+        ]
+        if lost:
+            why = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
+            wanted = [(kind, "Unknown", *why) for kind, _, _, _ in wanted]
+        name = node["metadata"]["name"]
+        member = next((m for m in self.cluster.members.values() if m["name"] == name), None)
+        if member is not None and "node-role.kubernetes.io/etcd" in node["metadata"]["labels"]:
+            voter = (
+                ("True", "MemberNotLearner", "Node is a voting member of the etcd cluster")
+                if member["voter"]
+                else ("False", "MemberIsLearner", "Node has not been promoted to voting member")
+            )
+            wanted.append(("EtcdIsVoter", *voter))
+        conditions = _conditions(node, wanted)
+        taints = [t for t in node["spec"].get("taints") or [] if t["key"] != _UNREACHABLE]
+        if lost:
+            taints += [{"key": _UNREACHABLE, "effect": e} for e in ("NoSchedule", "NoExecute")]
+        spec = {key: value for key, value in node["spec"].items() if key != "taints"}
+        if taints:
+            spec["taints"] = taints
+        return {**node, "spec": spec, "status": {**node["status"], "conditions": conditions}}
+
+    def watch(self) -> None:
+        """Look for lost nodes, for ever, while this server leads."""
+        led = False
+        while True:
+            time.sleep(1.0)
+            if not self.cluster.leads:
+                led = False
+                continue
+            listed = list(self.cluster.store.listed("", "nodes"))
+            if not led:
+                # A new leader has heard nobody yet: it gives every node its time.
+                self._heard = {key[3]: time.monotonic() for key, _ in listed} | self._heard
+                self._heard = {name: time.monotonic() for name in self._heard}
+                led = True
+            for key, _ in listed:
+                silent = time.monotonic() - self._heard.setdefault(key[3], time.monotonic())
+                try:
+                    if silent > _LOST:
+                        self._report(key[3], lost=True)
+                except (NotLeading, NoQuorum):
+                    break
+
+
+def _conditions(node: Object, wanted: list[Any]) -> list[Object]:
+    old = {each["type"]: each for each in node["status"].get("conditions") or []}
+    found = []
+    for kind, status, reason, message in wanted:
+        before = old.get(kind)
+        new = {"type": kind, "status": status, "reason": reason, "message": message}
+        if before and all(before.get(key) == value for key, value in new.items()):
+            found.append(before)
+            continue
+        since = before["lastTransitionTime"] if before and before["status"] == status else now()
+        found.append({**new, "lastHeartbeatTime": now(), "lastTransitionTime": since})
+    kinds = {each[0] for each in wanted}
+    return found + [each for kind, each in old.items() if kind not in kinds]
+
+
+def _node(about: Object, live: Object | None) -> Object:
+    name, arch = about["name"], about["arch"]
+    own = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/arch": arch,
+        "kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": arch,
+        "beta.kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": "k3s",
+        "beta.kubernetes.io/instance-type": "k3s",
+    }
+    if about["server"]:
+        own |= dict.fromkeys(
+            ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"), "true"
+        )
+    if about["etcd"]:
+        own["node-role.kubernetes.io/etcd"] = "true"
+    digest = base64.b32encode(hashlib.sha256(json.dumps(about["args"]).encode()).digest()).decode()
+    annotations = {
+        "k3s.io/hostname": name,
+        "k3s.io/internal-ip": about["ip"],
+        "k3s.io/node-args": json.dumps(about["args"]),
+        "k3s.io/node-config-hash": digest.replace("=", "") + "====",
+        "k3s.io/node-env": "{}",
+        "picluster.dev/stand-in": "true",
+    }
+    key: Key = ("", "nodes", "", name)
+    node = plain("v1", "Node", key, spec={}, status={}) if live is None else dict(live)
+    meta = node["metadata"]
+    labels = {**(about["labels"] if live is None else {}), **(meta.get("labels") or {}), **own}
+    notes = {**(meta.get("annotations") or {}), **annotations}
+    node["metadata"] = {**meta, "labels": labels, "annotations": notes}
+    if live is None:
+        node["spec"] = {"podCIDR": "10.42.0.0/24", "providerID": f"k3s://{name}"}
+        if about["taints"]:
+            node["spec"]["taints"] = about["taints"]
+    amounts = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "32Gi"}
+    ready = ("Ready", "False", "KubeletNotReady", "cni plugin not initialized (stand-in)")
+    old = node["status"]
+    node["status"] = {
+        "capacity": amounts,
+        "allocatable": amounts,
+        "addresses": [
+            {"type": "InternalIP", "address": about["ip"]},
+            {"type": "Hostname", "address": name},
+        ],
+        "conditions": _conditions(node, [ready]),
+        "nodeInfo": {
+            "architecture": arch,
+            "operatingSystem": "linux",
+            "kubeletVersion": about["version"],
+            "kubeProxyVersion": about["version"],
+            "containerRuntimeVersion": "containerd://stand-in",
+            "osImage": "stand-in",
+            "kernelVersion": "stand-in",
+            "machineID": "",
+            "systemUUID": "",
+            "bootID": "",
+        },
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+    }
+    if old.get("conditions") and live is not None:
+        info(f"node {name} registered again")
+    return node
+
+
+def plain(version: str, kind: str, key: Key, **parts: Any) -> Object:
+    """Return a new object, as a controller of the cluster would make it."""
+    import uuid  # noqa: PLC0415 - needs 10 ms, which `k3s --version` must not pay
+
+    meta: Object = {"name": key[3], "uid": str(uuid.uuid4()), "creationTimestamp": now()}
+    if key[2]:
+        meta["namespace"] = key[2]
+    return {"apiVersion": version, "kind": kind, "metadata": meta, **parts}

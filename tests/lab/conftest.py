@@ -1,0 +1,86 @@
+"""Real nodes for the tests: booted once for the session, fresh cards where a test needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from picluster.errors import PreflightRefused
+from picluster.lab import rehearsal, requirements
+from tests.doubles.k3s import build
+from tests.lab.bench import Bench, Pi, forget_environment
+
+_REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab_can_run() -> None:
+    """Without root and its programs the lab tests are skipped, but in CI that is a failure."""
+    try:
+        requirements.check()
+    except PreflightRefused as error:
+        if _REQUIRED:
+            pytest.fail(f"the lab cannot run here: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, lab_can_run: None) -> Iterator[Path]:
+    """A home of the tests' own; only the cache of base trees is shared with the user's."""
+    home = tmp_path_factory.mktemp("home")
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    before = dict(os.environ)
+    environment = forget_environment(home) | {"XDG_CACHE_HOME": cache}
+    os.environ.clear()
+    os.environ.update(environment)
+    yield home
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in for K3s, as a release page would have it."""
+    directory = tmp_path_factory.mktemp("artifacts")
+    build.build(directory)
+    return directory
+
+
+def _rehearse(name: str, nodes: int, servers: int, home: Path, artifacts: Path) -> Iterator[Bench]:
+    file = home / name / "cluster.yaml"
+    wish = rehearsal.Wish(name, nodes, servers, artifacts, file)
+    try:
+        yield Bench(rehearsal.up(wish, lambda line: None), file)
+    finally:
+        rehearsal.down(name)
+
+
+@pytest.fixture(scope="session")
+def trio(home: Path, artifacts: Path) -> Iterator[Bench]:
+    """Three nodes, all servers; tests leave a cluster on them, or fresh cards."""
+    yield from _rehearse("trio", 3, 3, home, artifacts)
+
+
+@pytest.fixture(scope="session")
+def solo(home: Path, artifacts: Path) -> Iterator[Bench]:
+    """One node."""
+    yield from _rehearse("solo", 1, 1, home, artifacts)
+
+
+@pytest.fixture
+def pi(solo: Bench) -> Iterator[Pi]:
+    """One fresh node."""
+    node = solo.node(1)
+    solo.reflash(node)
+    yield node
+    node.mend()

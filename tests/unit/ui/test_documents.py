@@ -1,0 +1,85 @@
+"""What programs read is what docs/schemas promises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.unit.ui.samples import failed_run, fine, hosts, plan, reboot, refused
+
+from picluster.engine import events
+from picluster.engine.journal import to_line
+from picluster.model import load
+from picluster.phases.commands import Verdict
+from picluster.ui import config_view, plan_view, validate_view
+
+_ROOT = Path(__file__).parents[3]
+
+
+def schema(name: str) -> dict[str, Any]:
+    text = (_ROOT / "docs" / "schemas" / f"{name}.json").read_text()
+    loaded: dict[str, Any] = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(loaded)
+    return loaded
+
+
+def check(document: object, name: str) -> None:
+    jsonschema.validate(json.loads(json.dumps(document)), schema(name))
+
+
+def test_every_event_of_a_run() -> None:
+    for event in failed_run():
+        check(json.loads(to_line(event)), "event")
+
+
+def test_the_schema_knows_every_event_and_every_field() -> None:
+    described = {
+        entry["properties"]["event"]["const"]: set(entry["properties"]) - {"event"}
+        for entry in schema("event")["oneOf"]
+    }
+    parts = {"Output", "TargetTally"}  # kept in output.log, and inside RunFinished
+    real = {
+        kind.__name__: {field.name for field in fields(kind)} - {"at"}
+        for kind in events.Event.__subclasses__()
+        if kind.__name__ not in parts
+    }
+    assert described == real
+
+
+def test_an_unknown_event_is_refused() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check({"picluster": 1, "event": "Nonsense", "at": 0}, "event")
+
+
+def test_a_plan() -> None:
+    plans = [plan(hosts("pi1"), reboot("pi1"), refused("pi2"), fine("pi2", "slow clock"))]
+    document = plan_view.as_document("home", plans, ["a notice"])
+    check(document, "plan")
+    assert [len(document[key]) for key in ("changes", "refused", "warnings")] == [2, 1, 1]
+
+
+def test_a_configuration() -> None:
+    check(config_view.as_document(load(_ROOT / "examples" / "ha.yaml").rows()), "config")
+
+
+@pytest.mark.parametrize(
+    ("plans", "installed", "code"),
+    [
+        ((plan(fine("pi1", "slow clock"), phase="preflight"),), False, 0),
+        ((plan(refused("pi1"), phase="preflight"),), False, 5),
+        ((plan(fine("pi1"), phase="preflight"), plan(fine("pi1"))), True, 0),
+        ((plan(fine("pi1"), phase="preflight"), plan(hosts("pi1"))), True, 1),
+        ((plan(fine("pi1"), phase="preflight"), plan(refused("pi1"))), True, 1),
+        ((plan(refused("pi1"), phase="preflight"), plan(hosts("pi1"))), True, 5),
+    ],
+)
+def test_a_validation(plans: tuple[Any, ...], installed: bool, code: int) -> None:
+    verdict = Verdict("home", plans, installed)
+    document = validate_view.as_document(verdict)
+    check(document, "validate")
+    assert document["exit_code"] == code
+    assert document["ok"] is (code == 0)

@@ -1,0 +1,71 @@
+"""Progress: plain lines without a terminal, a table on one; neither decorates a pipe."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from rich.console import Console
+from tests.unit.ui.samples import failed_run
+
+from picluster.engine.events import Output
+from picluster.ui.json_lines import JsonLines
+from picluster.ui.live import LiveProgress
+from picluster.ui.plain import PlainProgress
+from picluster.ui.words import UNICODE
+
+
+def plain(*, verbose: bool) -> list[str]:
+    stream = io.StringIO()
+    sink = PlainProgress(stream, verbose=verbose)
+    for event in failed_run():
+        sink(event)
+    return stream.getvalue().splitlines()
+
+
+def test_plain_lines_have_no_colour_and_one_line_for_each_happening() -> None:
+    lines = plain(verbose=False)
+    assert "\x1b" not in "".join(lines)
+    assert any("pi1" in line and "write /etc/hosts" in line for line in lines)
+    assert any("pi2" in line and "status 1" in line for line in lines)
+
+
+def test_verbose_tells_more() -> None:
+    assert any("waiting for disk" in line for line in plain(verbose=True))
+    assert not any("waiting for disk" in line for line in plain(verbose=False))
+
+
+def test_json_lines_are_json_and_leave_raw_output_to_the_journal() -> None:
+    stream = io.StringIO()
+    sink = JsonLines(stream)
+    for event in [*failed_run(), Output(phase="p", target="pi1", step="s", text="noise")]:
+        sink(event)
+    records = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert len(records) == len(failed_run())
+    assert "noise" not in stream.getvalue()
+
+
+def table_at(width: int, events: int) -> str:
+    """Return the live table as it is drawn after the first few events of the run."""
+    stream = io.StringIO()
+    live = LiveProgress(stream, UNICODE)
+    for event in failed_run()[:events]:
+        live(event)
+    drawn = io.StringIO()
+    Console(file=drawn, width=width).print(live._table())
+    live.close()
+    return drawn.getvalue()
+
+
+def test_the_table_shows_what_is_waited_for_at_80_and_120_columns() -> None:
+    for width in (80, 120):
+        text = table_at(width, 5)
+        assert "write /etc/hosts" in text
+        assert "waiting for disk" in text
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_table_names_every_node_and_phase_from_the_start() -> None:
+    text = table_at(80, 1)
+    for word in ("pi1", "pi2", "prepare"):
+        assert word in text
