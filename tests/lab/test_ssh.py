@@ -193,12 +193,18 @@ def test_through_a_jump_host(trio: Bench, solo: Bench) -> None:
     )
 
 
-def test_a_cut_connection_ends_the_script_on_our_side(solo: Bench, pi: Pi) -> None:
-    session = connector(solo, endpoint_of(pi)).connect(pi.name)
-    timer = threading.Timer(1.0, lambda: pi.break_("power-off"))
+def test_a_connection_that_the_node_closes_is_noticed_at_once(session: SshSession, pi: Pi) -> None:
+    timer = threading.Timer(0.5, lambda: pi.sh("pkill -KILL -f 'sshd: [p]i'"))
+    timer.start()
+    with pytest.raises(Unreachable, match="lost"):
+        session.run("sleep 600", timeout=500)
+
+
+def test_a_script_on_a_node_that_vanishes_ends_with_its_time(session: SshSession, pi: Pi) -> None:
+    timer = threading.Timer(0.5, lambda: pi.break_("power-off"))
     timer.start()
     with pytest.raises(NodeError):
-        session.run("sleep 60", timeout=8)
+        session.run("sleep 60", timeout=5)
 
 
 def test_settings_of_the_users_ssh_config_are_honoured(solo: Bench, pi: Pi, home: Path) -> None:

@@ -52,6 +52,12 @@ class Run:
             self._locked = True
             return True
 
+    def renew_lock(self) -> None:
+        """Take the lock again if it went with a connection: a reboot ends what holds it."""
+        with self._guard:
+            if self._locked and self.take_lock is not None:
+                self.take_lock()
+
     def check_stop(self, target: str) -> None:
         """Raise `Interrupted` if the user has asked to stop."""
         if self.stop.is_set():

@@ -55,6 +55,7 @@ def _converge_phase(phase: Phase, run: Run) -> tuple[bool, Outcome]:
     sightings = Sightings()
     plan = _look_and_judge(phase, run, sightings)
     _refuse_if_blocked(plan.blocked)
+    run.renew_lock()
     if plan.changes and run.ensure_lock():
         # What was seen before the lock was ours may have been another run's half-done work.
         plan = _look_and_judge(phase, run, sightings)

@@ -50,7 +50,7 @@ _ON_OFFER = (
     "tree",
     "jq",
 )
-_RECIPE_VERSION = 4
+_RECIPE_VERSION = 5
 _REPOSITORY = "var/lib/picluster-lab/packages"
 
 Report = Callable[[str], None]
@@ -135,6 +135,10 @@ def _configure(root: Path) -> None:
         "fsck.repair=yes rootwait\n"
     )
     (firmware / "config.txt").write_text("# lab node\narm_64bit=1\n\n[all]\n")
+    # The kernel offers iSCSI to its own network namespace alone; there, iscsid hangs or crashes.
+    drop_in = root / "etc/systemd/system/iscsid.service.d/lab.conf"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Unit]\nConditionVirtualization=!container\n")
     for name, script in (("swapon", SWAPON), ("swapoff", SWAPOFF)):
         tool = root / "usr/local/sbin" / name
         tool.write_text(script)

@@ -28,7 +28,7 @@ from picluster.lab.supervise import leader, power_off, power_on
 from picluster.lab.waiting import wait_until
 from picluster.paths import cluster_state
 
-_BOOT_SECONDS = 120.0
+_BOOT_SECONDS = 60.0
 _AT_ONCE = 8
 
 
@@ -97,6 +97,7 @@ def wait_until_booted(node: LabNode, report: Report) -> None:
             f"{node.name} has not booted in {_BOOT_SECONDS:.0f} s",
             where=str(node.console),
             why=f"systemd says {state or 'nothing'}",
+            evidence="\n".join(node.console.read_text(errors="replace").splitlines()[-10:]),
         )
     report(f"{node.name} is up at {node.address}")
 

@@ -185,13 +185,12 @@ class _Exchange:
 
     def _read(self, channel: paramiko.Channel) -> int:
         while True:
-            got = self._drain(channel)
-            if channel.exit_status_ready() and channel.eof_received and not got:
-                return int(channel.recv_exit_status())
-            if channel.closed and not channel.exit_status_ready():
-                raise EOFError("the node closed the connection")
-            if got:
+            # Asked for before the streams are emptied: what was sent before the end is kept.
+            over = channel.closed or (channel.exit_status_ready() and channel.eof_received)
+            if self._drain(channel):
                 continue
+            if over:
+                return _status_of(channel)
             self._check_deadline(channel)
             if channel.eof_received:
                 channel.status_event.wait(_WAIT_SECONDS)
@@ -226,6 +225,14 @@ class _Exchange:
             why=f"its last output was: {last.decode('utf-8', 'replace').strip() or 'nothing'}",
             fix="raise limits.command if the node is merely slow",
         )
+
+
+def _status_of(channel: paramiko.Channel) -> int:
+    """Return the exit status; paramiko's -1 stands for a channel that ended without one."""
+    status = int(channel.recv_exit_status())
+    if status < 0:
+        raise EOFError("the node closed the connection")
+    return status
 
 
 def _receiving_script(path: str, size: int, sha256: str, mode: int, owner: str) -> str:

@@ -85,7 +85,7 @@ def _diff(diff: Diff | None) -> list[str]:
     if diff is None:
         return []
     lines = list(
-        difflib.unified_diff(diff.before.splitlines(), diff.after.splitlines(), lineterm="", n=1)
+        difflib.unified_diff(diff.before.splitlines(), diff.after.splitlines(), lineterm="", n=0)
     )[2:]
     if len(lines) > _MOST_DIFF_LINES:
         left = len(lines) - _MOST_DIFF_LINES

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import kinds, resources, stamp
@@ -143,7 +144,7 @@ class Api:
             status = 201
         return status, obj
 
-    def _action(
+    def _action(  # noqa: PLR0911 - one return for each verb
         self, place: Place, request: Request
     ) -> tuple[Callable[[Transaction], Object], int]:
         body = request.json()
@@ -200,7 +201,7 @@ class Api:
 
     # --- discovery ------------------------------------------------------------------------------
 
-    def _discovery(self, path: str) -> Object | None:
+    def _discovery(self, path: str) -> Object | None:  # noqa: PLR0911 - one for each path
         match path.split("/")[1:]:
             case ["version"]:
                 return version_info()
@@ -241,7 +242,7 @@ class Api:
 
     # --- watches --------------------------------------------------------------------------------
 
-    def _watch(self, place: Place, request: Request) -> Iterator[bytes]:
+    def _watch(self, place: Place, request: Request) -> Iterator[bytes]:  # noqa: C901 - one loop
         wanted = selector(request.query)
         if place.name:
             wanted = selector({"fieldSelector": f"metadata.name={place.name}"})
@@ -337,10 +338,14 @@ def _requirement(text: str) -> tuple[str, Callable[[str | None], bool]]:
     for sign, equal in (("!=", False), ("==", True), ("=", True)):
         name, found, value = text.partition(sign)
         if found:
-            return name.strip(), lambda own, v=value.strip(), e=equal: (own == v) == e
+            return name.strip(), partial(_equals, value.strip(), equal)
     if text.startswith("!"):
         return text[1:], lambda found: found is None
     return text, lambda found: found is not None
+
+
+def _equals(value: str, wanted: bool, found: str | None) -> bool:
+    return (found == value) == wanted
 
 
 def version_info() -> Object:

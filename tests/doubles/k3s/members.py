@@ -286,7 +286,8 @@ class Cluster:
             return peer.at != before
         peer.caught_up_since = peer.caught_up_since or started
         if not about["voter"] and started - peer.caught_up_since > _PROMOTE:
-            self._promote(member)
+            peer.caught_up_since = 0.0
+            self._pool.submit(self._promote, member)  # it waits for this thread
         return False
 
     def _entries_after(self, at: tuple[int, int] | None) -> list[Object] | None:

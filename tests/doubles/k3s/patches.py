@@ -79,7 +79,7 @@ def _item_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 def leaves(value: Any, *, keyed: bool, path: Path = (), field: str = "") -> Iterator[Path]:
     """Return every field that is set, as paths. `keyed` is for kinds whose lists have keys."""
-    if path in _UNOWNED:
+    if path in _UNOWNED or (path == ("f:metadata",) and not value):
         return
     if isinstance(value, dict) and (value or not path):
         for name, inner in value.items():
@@ -263,7 +263,7 @@ def write_owners(
         for e in old
     }
     entries = []
-    for owner, paths in found.items():
+    for owner, paths in sorted(found.items()):
         if not paths:
             continue
         fields = _encoded(paths)

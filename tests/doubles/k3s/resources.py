@@ -238,6 +238,8 @@ def _write(change: Transaction, place: Place, obj: Object, live: Object | None) 
             return obj
     if place.sub != "status":
         obj = settle(change, place.key, obj)
+    if live is not None and _same(live, obj):
+        return live
     return change.put(place.key, obj)
 
 

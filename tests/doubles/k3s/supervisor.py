@@ -149,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version = "k3s-stand-in"
+    disable_nagle_algorithm = True
     supervisor: ClassVar[Supervisor]
 
     def _serve(self) -> None:

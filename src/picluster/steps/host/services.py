@@ -31,7 +31,7 @@ class IscsiDaemon:
         return Script(
             'echo "enabled=$(systemctl is-enabled iscsid 2>/dev/null)"\n'
             'echo "active=$(systemctl is-active iscsid)"\n'
-            'echo "result=$(systemctl show -P Result iscsid 2>/dev/null)"'
+            "systemctl show -p Result -p ConditionResult iscsid 2>/dev/null"
         )
 
     def decide(self, look: Look) -> Decision:
@@ -40,9 +40,11 @@ class IscsiDaemon:
         enabled, active = facts.get("enabled") == "enabled", facts.get("active") == "active"
         if enabled and active:
             return Satisfied()
+        if enabled and facts.get("ConditionResult") == "no":
+            return Satisfied(warning="iscsid does not run in a container: no Longhorn volumes here")
         if enabled and facts.get("active") == "failed":
             return Satisfied(
-                warning=f"iscsid fails here ({facts.get('result')}): Longhorn will not work; "
+                warning=f"iscsid fails ({facts.get('Result')}), so Longhorn will not work; "
                 "see `journalctl -u iscsid` on the node"
             )
         return Change(
