@@ -10,7 +10,7 @@ import pytest
 
 from picluster.errors import PreflightRefused
 from picluster.lab import rehearsal, requirements
-from tests.doubles.k3s import build
+from tests.doubles.k3s.build import build
 from tests.lab.bench import Bench, Pi, forget_environment
 
 _REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, lab_can_run: None) -> Iterato
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stand-in for K3s, as a release page would have it."""
     directory = tmp_path_factory.mktemp("artifacts")
-    build.build(directory)
+    build(directory)
     return directory
 
 

@@ -198,6 +198,7 @@ def test_a_connection_that_the_node_closes_is_noticed_at_once(session: SshSessio
     timer.start()
     with pytest.raises(Unreachable, match="lost"):
         session.run("sleep 600", timeout=500)
+    timer.join()
 
 
 def test_a_script_on_a_node_that_vanishes_ends_with_its_time(session: SshSession, pi: Pi) -> None:
@@ -205,6 +206,7 @@ def test_a_script_on_a_node_that_vanishes_ends_with_its_time(session: SshSession
     timer.start()
     with pytest.raises(NodeError):
         session.run("sleep 60", timeout=5)
+    timer.join()
 
 
 def test_settings_of_the_users_ssh_config_are_honoured(solo: Bench, pi: Pi, home: Path) -> None:

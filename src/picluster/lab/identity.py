@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from functools import partial
 from pathlib import Path
 
-from picluster.lab.commands import run
+from picluster.lab.commands import attempt, run
 from picluster.lab.layout import USER, LabLayout, LabNode
+from picluster.lab.waiting import wait_until
 
 CARD_SIZE = 16 * 1024**3
 """Bytes of a node's card. The image is sparse: it takes what is written to it."""
 
+_UNMOUNT_SECONDS = 10.0
 _USER_ID = 1000  # the first user that Debian makes
 _BOUND = ("docker", "rancher", "kubelet")
 
@@ -51,10 +54,15 @@ def mount(lab: LabLayout, node: LabNode) -> None:
 
 
 def unmount(node: LabNode) -> None:
-    """Undo `mount`."""
+    """Undo `mount`. Raises `StepFailed` if something of this computer still uses the card."""
     for path in (node.root, node.disk):
-        if path.is_mount():
-            run("umount", "--lazy", str(path))
+        if path.is_mount() and not wait_until(partial(_try_unmount, path), _UNMOUNT_SECONDS):
+            run("umount", str(path))
+
+
+def _try_unmount(path: Path) -> bool:
+    """A card must not be mounted twice, so it is not let go of while it is in use."""
+    return attempt("umount", str(path)).returncode == 0
 
 
 def binds(node: LabNode) -> list[str]:

@@ -34,7 +34,10 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
         Clock(),
         OwnIdentity(),
         HostNames(will_be_set=prepare.set_hostname),
-        AddressIsItsOwn(node.address, (cluster.k3s.cluster_cidr, cluster.k3s.service_cidr)),
+        AddressIsItsOwn(
+            cluster.k3s_for(node).node_ip or node.address,
+            (cluster.k3s.cluster_cidr, cluster.k3s.service_cidr),
+        ),
         PortsFree(ports),
         MemoryCgroupKnown(),
         NothingInTheWay(),

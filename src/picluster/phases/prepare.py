@@ -6,11 +6,18 @@ from picluster.engine.phase import Guard, Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import UNSEEN, Survey
 from picluster.model import Cluster, Node, Prepare
+from picluster.model.network import as_ip
 from picluster.steps.files import ManagedFile
 from picluster.steps.host import boot, kernel
-from picluster.steps.host.hosts import HostsFile
-from picluster.steps.host.naming import Hostname, SystemLocale, Timezone
-from picluster.steps.host.packages import K3S_NEEDS, Packages
+from picluster.steps.host.hosts import HOSTS_TEMPLATE, TEMPLATE_PATH, HostsFile
+from picluster.steps.host.naming import (
+    CloudInitLeavesNames,
+    Hostname,
+    SystemLocale,
+    Timezone,
+    is_built_in,
+)
+from picluster.steps.host.packages import K3S_NEEDS, STAND_INS, Packages
 from picluster.steps.host.services import (
     TIMESYNCD,
     IscsiDaemon,
@@ -47,8 +54,7 @@ def _system(cluster: Cluster, node: Node) -> list[Step]:
     modules = (*required, *kernel.LONGHORN_MODULES)
     return [
         Packages(_packages(prepare), prepare.apt_cache_max_age),
-        *_naming(node, prepare),
-        HostsFile(cluster.name, _host_entries(cluster)),
+        *_naming(cluster, node, prepare),
         *([SwapOff()] if prepare.swap == "disable" else []),
         ManagedFile("modules-file", kernel.MODULES_FILE, kernel.modules_text(modules)),
         kernel.ModulesLoaded(required, kernel.LONGHORN_MODULES),
@@ -56,33 +62,55 @@ def _system(cluster: Cluster, node: Node) -> list[Step]:
         kernel.SysctlsInForce(sysctls),
         IscsiDaemon(),
         MultipathLeavesLonghornAlone(),
-        *([TimeSync()] if prepare.time_sync else []),
+        *([TimeSync(_time_daemon(prepare))] if prepare.time_sync else []),
     ]
 
 
 def _packages(prepare: Prepare) -> list[str]:
-    """Return all packages to have; the time daemon only where the user wants time kept."""
-    time_daemon = [TIMESYNCD] if prepare.time_sync else []
-    return list(dict.fromkeys([*prepare.packages, *K3S_NEEDS, *time_daemon]))
+    """Return all packages to have, with those that the user's other wishes need."""
+    time_daemon = [_time_daemon(prepare)] if prepare.time_sync else []
+    zones = ["tzdata"] if prepare.timezone else []
+    locales = ["locales"] if prepare.locale and not is_built_in(prepare.locale) else []
+    return list(dict.fromkeys([*prepare.packages, *K3S_NEEDS, *time_daemon, *zones, *locales]))
 
 
-def _naming(node: Node, prepare: Prepare) -> list[Step]:
-    steps: list[Step] = []
-    if prepare.set_hostname:
-        steps.append(Hostname(node.name))
-    if prepare.timezone:
-        steps.append(Timezone(prepare.timezone))
-    if prepare.locale:
-        steps.append(SystemLocale(prepare.locale))
-    return steps
+def _time_daemon(prepare: Prepare) -> str:
+    """Return the time daemon that the user asks for; there can only be one on a system."""
+    wanted = [name for name in STAND_INS[TIMESYNCD] if name in prepare.packages]
+    return wanted[0] if wanted else TIMESYNCD
+
+
+def _naming(cluster: Cluster, node: Node, prepare: Prepare) -> list[Step]:
+    entries = _host_entries(cluster)
+    own = _names(cluster, node) if prepare.set_hostname else ""
+    template = HostsFile(cluster.name, entries, own, TEMPLATE_PATH, True, HOSTS_TEMPLATE)
+    return [
+        CloudInitLeavesNames(prepare.set_hostname),
+        template,
+        HostsFile(cluster.name, entries, own),
+        *([Hostname(node.name)] if prepare.set_hostname else []),
+        *([Timezone(prepare.timezone)] if prepare.timezone else []),
+        *([SystemLocale(prepare.locale)] if prepare.locale else []),
+    ]
 
 
 def _host_entries(cluster: Cluster) -> list[tuple[str, str]]:
-    """Name every node by its full name first, as hosts(5) wants the canonical one."""
-    return [
-        (node.address, " ".join(dict.fromkeys([cluster.fqdn(node), node.name])))
-        for node in cluster.nodes
-    ]
+    """Name every node whose IP address is known; one reached by name only is found by that name."""
+    found = [(_ip_of(cluster, node), _names(cluster, node)) for node in cluster.nodes]
+    return [(ip, names) for ip, names in found if ip is not None]
+
+
+def _ip_of(cluster: Cluster, node: Node) -> str | None:
+    """Return the address that nodes of the cluster reach the node at, if the file gives an IP."""
+    for text in (cluster.k3s_for(node).node_ip, node.address):
+        if as_ip(text) is not None:
+            return text
+    return None
+
+
+def _names(cluster: Cluster, node: Node) -> str:
+    """Name a node by its full name first, as hosts(5) wants the canonical one."""
+    return " ".join(dict.fromkeys([cluster.fqdn(node), node.name]))
 
 
 def _k3s_modules(cluster: Cluster) -> tuple[str, ...]:

@@ -13,8 +13,7 @@ SNAPSHOT = """\
 [prepare] every node is ready for K3s
   pi1
     ~ write /etc/hosts: 2 nodes are missing
-        @@ -1 +1,2 @@
-         127.0.0.1 localhost
+        @@ -1,0 +2 @@
         +10.0.0.2 pi2
     ~ reboot: the memory cgroup is off [reboot]
   pi2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 
 from picluster.engine.step import (
@@ -18,6 +16,7 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
+from picluster.steps.host.text import decoded
 
 MEMORY_CGROUP = "memory-cgroup"
 
@@ -32,11 +31,22 @@ else echo memory=no; fi
 With version 2 only cgroup.controllers counts: /proc/cgroups may call it enabled and mean nothing.
 """
 
-# Bookworm moved the file and left a note in its old place, which is not a command line.
+# Ubuntu keeps the file in current/, and a kernel that it has not tried yet in new/, which replaces
+# current/ after the next boot. Bookworm moved the file and left a note in its old place, which is
+# not a command line.
 _PROBE = (
     MEMORY_CGROUP_PROBE
     + """
-for file in /boot/firmware/cmdline.txt /boot/cmdline.txt; do
+ignored=no
+for word in $(cat /proc/cmdline); do
+  case $word in
+    cgroup_enable=memory) ignored=yes ;;
+    cgroup_disable=memory) ignored=no ;;
+  esac
+done
+echo "ignored=$ignored"
+[ ! -d /boot/firmware/current ] || [ ! -d /boot/firmware/new ] || echo untried=yes
+for file in /boot/firmware/current/cmdline.txt /boot/firmware/cmdline.txt /boot/cmdline.txt; do
   [ -f $file ] && [ ! -L $file ] || continue
   ! grep -qi 'moved to' $file || continue
   echo "file=$file"
@@ -78,14 +88,10 @@ class MemoryCgroup:
         facts = look.own.facts
         if facts.get("memory") == "yes":
             return Satisfied()
-        path = facts.get("file", "")
-        if not path:
-            return Blocked(
-                "the kernel runs without the memory cgroup, and there is no cmdline.txt to change",
-                f"add {' '.join(_WANTED)} to the kernel's command line "
-                "(GRUB_CMDLINE_LINUX in /etc/default/grub), and reboot",
-            )
-        present = _decoded(facts.get("text", ""))
+        refusal = _refusal(facts)
+        if refusal:
+            return refusal
+        path, present = facts["file"], decoded(facts.get("text", ""))
         wanted = with_memory_cgroup(present)
         reboot = Reboot(self.reboot_seconds)
         if wanted == present:
@@ -102,6 +108,27 @@ class MemoryCgroup:
             diff=Diff(present, wanted),
             risk=Risk.REBOOT,
         )
+
+
+def _refusal(facts: dict[str, str]) -> Blocked | None:
+    """Return why picluster cannot turn it on here, if that is so; a reboot would be for nothing."""
+    if facts.get("ignored") == "yes":
+        return Blocked(
+            "the kernel was started with cgroup_enable=memory, and has no memory cgroup",
+            "update the kernel (some of late 2024 ignored that), and reboot",
+        )
+    if not facts.get("file"):
+        return Blocked(
+            "the kernel runs without the memory cgroup, and there is no cmdline.txt to change",
+            f"add {' '.join(_WANTED)} to the kernel's command line "
+            "(GRUB_CMDLINE_LINUX in /etc/default/grub), and reboot",
+        )
+    if facts.get("untried") == "yes":
+        return Blocked(
+            "a new kernel waits to be tried at the next boot, and would bring its own cmdline.txt",
+            "reboot it, wait until /boot/firmware/new is gone, and run this again",
+        )
+    return None
 
 
 def runs_a_cluster(facts: dict[str, str]) -> bool:
@@ -126,10 +153,3 @@ def _mode(facts: dict[str, str]) -> int:
         return int(facts.get("mode", ""), 8)
     except ValueError:
         return 0o755
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode(text).decode("utf-8", "replace")
-    except binascii.Error:
-        return ""

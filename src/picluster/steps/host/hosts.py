@@ -4,64 +4,111 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picluster.engine.step import Change, Decision, Diff, Satisfied, Script, WriteFile
+from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
 
 HOSTS = "hosts-file"
-_PATH = "/etc/hosts"
+HOSTS_TEMPLATE = "hosts-template"
+HOSTS_PATH = "/etc/hosts"
+TEMPLATE_PATH = "/etc/cloud/templates/hosts.debian.tmpl"
+"""What cloud-init makes /etc/hosts from at every boot, if user data say `manage_etc_hosts: true`.
+
+Raspberry Pi Imager writes that into the user data, which no file below /etc/cloud overrules.
+"""
+
+_OWN_LINE = re.compile(r"127\.0\.1\.1[ \t]+([^#]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class HostsFile:
-    """/etc/hosts names every node. `entries` are pairs of an address and its names."""
+    """A hosts file names every node. `entries` are pairs of an address and its names.
+
+    `own` are the machine's own names, full name first, for its 127.0.1.1 line if it has one; empty
+    leaves that line alone. With `only_if_present` no file is made where there is none.
+    """
 
     cluster: str
     entries: Sequence[tuple[str, str]]
+    own: str = ""
+    path: str = HOSTS_PATH
+    only_if_present: bool = False
     name: str = HOSTS
 
     @property
     def title(self) -> str:
         """State what is true."""
-        return "/etc/hosts names every node"
+        return f"{self.path} names every node"
 
     def probe(self) -> Script:
         """Print the file."""
-        return Script(f"[ ! -e {_PATH} ] || base64 -w0 <{_PATH}")
+        return Script(f'[ ! -e {self.path} ] || echo "text=$(base64 -w0 <{self.path})"')
 
     def decide(self, look: Look) -> Decision:
-        """Want our block in it exactly, and nothing else changed."""
+        """Want our block in it exactly, and nothing of anybody else's changed."""
+        encoded = look.own.facts.get("text")
+        if encoded is None and self.only_if_present:
+            return Satisfied(detail="there is none")
         try:
-            present = base64.b64decode(look.own.out).decode("utf-8", "surrogateescape")
-        except binascii.Error:
-            present = ""
-        wanted = with_block(present, self.cluster, [f"{ip}\t{names}" for ip, names in self.entries])
+            present = base64.b64decode(encoded or "").decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return Blocked(
+                f"{self.path} is not UTF-8 text, and would be damaged by an edit",
+                "find the odd bytes with `LC_ALL=C grep -nP '[^\\x00-\\x7F]'`, and correct them",
+            )
+        lines = [f"{address}\t{names}" for address, names in self.entries]
+        wanted = with_block(with_own_names(present, self.own), self.cluster, lines)
         if wanted == present:
             return Satisfied()
-        known = _begin(self.cluster) in present
         return Change(
-            f"write the nodes' names into {_PATH}",
-            (WriteFile(_PATH, wanted, backup=True),),
-            reason="its block of the cluster's nodes was edited" if known else "it lacks them",
+            f"write the nodes' names into {self.path}",
+            (WriteFile(self.path, wanted, backup=True),),
+            reason=self._reason(present, lines),
             diff=Diff(present, wanted),
             retry_safe=True,
         )
+
+    def _reason(self, present: str, lines: Sequence[str]) -> str:
+        if with_block(present, self.cluster, lines) == present:
+            return "its 127.0.1.1 line has another name"
+        if _begin(self.cluster) in present.split("\n"):
+            return "its block differs from the cluster's nodes"
+        return "it lacks them"
+
+
+def with_own_names(text: str, names: str) -> str:
+    """Return the text with these names on its 127.0.1.1 line, unless the last is there already.
+
+    A machine that kept the name of another node there would take itself for that node. `names` may
+    be empty: then, and without such a line, nothing changes.
+    """
+    if not names:
+        return text
+    host = names.rsplit(maxsplit=1)[-1]
+
+    def corrected(line: str) -> str:
+        match = _OWN_LINE.match(line)
+        return line if match is None or host in match[1].split() else f"127.0.1.1\t{names}"
+
+    return "\n".join(corrected(line) for line in text.split("\n"))
 
 
 def with_block(text: str, cluster: str, lines: Sequence[str]) -> str:
     """Return the text with exactly these lines in the cluster's block, at the end if it is new.
 
-    A block that lost its end mark ends where the next mark or the file does: at the first line
-    that is not an address we could have written.
+    Nothing outside the block changes, but for an end of line that the last line may lack. A block
+    that lost its end mark ends at the first line that we cannot have written: a blank one, or a
+    comment.
     """
     begin, end = _begin(cluster), f"# END picluster {cluster}"
     block = [begin, *lines, end]
     before: list[str] = []
     after: list[str] = []
     inside = seen = False
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n") if text else []:
         if line == begin:
             inside = seen = True
         elif inside and line == end:

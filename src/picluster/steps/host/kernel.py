@@ -31,7 +31,10 @@ K3S_SYSCTLS: Mapping[str, str] = {
 _MODULE_PROBE = """
 kernel=$(uname -r)
 builtin=/lib/modules/$kernel/modules.builtin
-[ -e $builtin ] || echo modules=none
+if [ ! -e $builtin ]; then
+  if systemd-detect-virt -qc || [ -z "$(ls /lib/modules 2>/dev/null)" ]; then echo modules=none
+  else echo "modules=other than for $kernel"; fi
+fi
 for module in {modules}; do
   word=$(printf %s "$module" | tr - _)
   if [ -d "/sys/module/$word" ]; then echo "there=$module"
@@ -43,7 +46,9 @@ for module in {modules}; do
 done
 """
 
-_MODULES_FIX = "reboot if the kernel was just updated, or install its extra modules"
+_MODULES_FIX = (
+    "install the kernel's extra modules (on Ubuntu linux-modules-extra-raspi), and reboot"
+)
 _VXLAN_FIX = (
     "on Ubuntu install linux-modules-extra-raspi and reboot, or set k3s.flannel_backend: host-gw"
 )
@@ -80,6 +85,12 @@ class ModulesLoaded:
         loadable = [module for module in absent if f"can={module}" in lines]
         lost = [module for module in absent if module not in loadable]
         refused = [module for module in lost if module in self.required]
+        replaced = look.own.facts.get("modules", "none") != "none"
+        if refused and replaced:
+            return Blocked(
+                f"module {', '.join(refused)} cannot be loaded: the kernel was updated since boot",
+                "reboot it, and run this again",
+            )
         if refused and "modules=none" not in lines:
             return Blocked(
                 f"the kernel has no module {', '.join(refused)}",

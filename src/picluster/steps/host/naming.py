@@ -5,19 +5,60 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied, Script, WriteFile
+from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
+from picluster.steps.host.text import decoded
 
 HOSTNAME = "hostname"
+HOSTNAME_FILE = "/etc/hostname"
+CLOUD_INIT = "cloud-init"
 CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
-_CLOUD_INIT = "# Written by picluster.\npreserve_hostname: true\nmanage_etc_hosts: false\n"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInitLeavesNames:
+    """cloud-init, where it is installed, undoes none of our names at the next boot.
+
+    `keep_hostname` says whether the host name is ours too, besides /etc/hosts.
+    """
+
+    keep_hostname: bool
+    name: str = CLOUD_INIT
+    title: str = "cloud-init leaves names alone"
+
+    def probe(self) -> Script:
+        """See whether it is installed, and what it is told."""
+        return Script(
+            "[ -d /etc/cloud/cloud.cfg.d ] || exit 0\n"
+            "echo installed=yes\n"
+            f'[ ! -e {CLOUD_INIT_FILE} ] || echo "text=$(base64 -w0 <{CLOUD_INIT_FILE})"'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want our drop-in there if cloud-init is."""
+        facts = look.own.facts
+        present = decoded(facts.get("text", ""))
+        if facts.get("installed") != "yes" or present == self._wanted:
+            return Satisfied()
+        return Change(
+            f"write {CLOUD_INIT_FILE}",
+            (WriteFile(CLOUD_INIT_FILE, self._wanted),),
+            reason="cloud-init would set names back at boot",
+            diff=Diff(present, self._wanted),
+            retry_safe=True,
+        )
+
+    @property
+    def _wanted(self) -> str:
+        hostname = "preserve_hostname: true\n" if self.keep_hostname else ""
+        return f"# Written by picluster.\n{hostname}manage_etc_hosts: false\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Hostname:
     """The machine is called by its node name, now and after a reboot.
 
-    K3s takes the node's name from it, and cloud-init would set it back at every boot.
+    It comes after the hosts file: sudo looks up the machine's name, and is slow if it cannot.
     """
 
     host: str
@@ -29,49 +70,29 @@ class Hostname:
         return f"the host name is {self.host}"
 
     def probe(self) -> Script:
-        """Print the name in force, the one after a reboot, and what cloud-init is told."""
+        """Print the name in force, and the one after a reboot."""
         return Script(
             'echo "now=$(cat /proc/sys/kernel/hostname)"\n'
-            'echo "boot=$(head -n 1 /etc/hostname 2>/dev/null)"\n'
-            'echo "own=$(grep -c "^127\\.0\\.1\\.1[[:space:]]" /etc/hosts)"\n'
-            f"[ ! -d /etc/cloud/cloud.cfg.d ] || grep -qs '^preserve_hostname: true' "
-            f"{CLOUD_INIT_FILE} || echo cloud_init=yes"
+            f"echo \"boot=$(sed -n '/^[^#]/{{p;q}}' {HOSTNAME_FILE} 2>/dev/null)\""
         )
 
     def decide(self, look: Look) -> Decision:
-        """Want both names, and cloud-init to leave them alone."""
+        """Want both names."""
         facts = look.own.facts
-        actions: list[Run | WriteFile] = []
-        reasons = []
-        if (facts.get("now"), facts.get("boot")) != (self.host, self.host):
-            actions.append(Run(_rename(self.host)))
-            reasons.append(f"it is {facts.get('now') or 'unknown'}")
-        if facts.get("cloud_init") == "yes":
-            actions.append(WriteFile(CLOUD_INIT_FILE, _CLOUD_INIT))
-            reasons.append("cloud-init would set it back at boot")
-        if not actions:
+        now, boot = facts.get("now", ""), facts.get("boot", "").strip()
+        if now == boot == self.host:
             return Satisfied()
         return Change(
             f"set the host name to {self.host}",
-            tuple(actions),
-            reason="; ".join(reasons),
+            (
+                WriteFile(HOSTNAME_FILE, f"{self.host}\n"),
+                Run(f"hostname {quote(self.host)}"),
+            ),
+            reason=f"it is {now or 'unknown'}"
+            if now != self.host
+            else f"it would be {boot or 'nothing'} after a reboot",
             retry_safe=True,
         )
-
-
-def _rename(host: str) -> str:
-    """Return shell that renames the machine; its own line in /etc/hosts follows, for sudo."""
-    name = quote(host)
-    return f"""
-printf '%s\\n' {name} >/etc/hostname
-hostname {name}
-if grep -q '^127\\.0\\.1\\.1[[:space:]]' /etc/hosts; then
-  copy=$(sed "s/^127\\.0\\.1\\.1[[:space:]].*/127.0.1.1\\t"{name}"/" /etc/hosts)
-  printf '%s\\n' "$copy" >/etc/hosts.picluster-new
-  chmod 644 /etc/hosts.picluster-new
-  mv -f /etc/hosts.picluster-new /etc/hosts
-fi
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +160,7 @@ class SystemLocale:
         """Want it generated, and the default; `locale -a` spells UTF-8 as utf8."""
         known = {line.removeprefix("known=") for line in look.own.lines}
         spelt = self.locale.replace("UTF-8", "utf8")
-        generated = self.locale in known or spelt in known or self.locale.startswith("C")
+        generated = self.locale in known or spelt in known or is_built_in(self.locale)
         if generated and f"lang={self.locale}" in look.own.lines:
             return Satisfied()
         return Change(
@@ -150,13 +171,23 @@ class SystemLocale:
         )
 
 
+def is_built_in(locale: str) -> bool:
+    """Whether the C library has the locale without generating it."""
+    return locale in ("C", "POSIX") or locale.upper() in ("C.UTF-8", "C.UTF8")
+
+
 def _localise(locale: str) -> str:
     name = quote(locale)
-    charset = quote(f"{locale} {locale.partition('.')[2] or 'ISO-8859-1'}")
-    return f"""
-case {name} in C*) ;; *)
-  grep -qxF {charset} /etc/locale.gen 2>/dev/null || printf '%s\\n' {charset} >>/etc/locale.gen
-  locale-gen
-esac
-printf 'LANG=%s\\n' {name} >/etc/default/locale
+    if is_built_in(locale):
+        generate = ""
+    else:
+        charset = locale.partition(".")[2].partition("@")[0] or "ISO-8859-1"
+        entry = quote(f"{locale} {charset}")
+        generate = f"""
+grep -qxF {entry} /etc/locale.gen 2>/dev/null || printf '%s\\n' {entry} >>/etc/locale.gen
+locale-gen
+"""
+    return f"""{generate}
+[ ! -e /etc/default/locale ] || sed -i --follow-symlinks '/^LANG=/d' /etc/default/locale
+printf 'LANG=%s\\n' {name} >>/etc/default/locale
 """

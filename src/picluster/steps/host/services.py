@@ -6,13 +6,24 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Change, Decision, Run, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
-from picluster.steps.host.packages import PACKAGES
+from picluster.steps.host.packages import PACKAGES, STAND_INS
 
 MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
 TIMESYNCD = "systemd-timesyncd"
+# Debian's chrony calls its unit chrony, and others call it chronyd.
+_TIME_UNITS = ("chrony", "chronyd", *(STAND_INS[TIMESYNCD][1:]), TIMESYNCD)
 
-# https://longhorn.io/kb/troubleshooting-volume-with-multipath/
-_MULTIPATH = '# Written by picluster.\nblacklist {\n    devnode "^sd[a-z0-9]+"\n}\n'
+# https://longhorn.io/kb/troubleshooting-volume-with-multipath/ hides every sd device, and so USB
+# disks too; these are the names that Longhorn's own devices go by.
+_MULTIPATH = """\
+# Written by picluster.
+blacklist {
+    device {
+        vendor "IET"
+        product "VIRTUAL-DISK"
+    }
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,13 @@ class MultipathLeavesLonghornAlone:
 
 @dataclass(frozen=True, slots=True)
 class TimeSync:
-    """The clock is set from the network: certificates fail on a Pi that wakes up in the past."""
+    """The clock is set from the network: certificates fail on a Pi that wakes up in the past.
 
+    Whichever daemon is installed does it; `daemon` is the unit of the one that is to be installed
+    where there is none.
+    """
+
+    daemon: str = TIMESYNCD
     name: str = "time-sync"
 
     @property
@@ -108,32 +124,36 @@ class TimeSync:
         return "the clock is set from the network"
 
     def probe(self) -> Script:
-        """See which daemon runs, and whether the clock is synchronised."""
+        """See which daemons are installed and run, and whether the clock is synchronised."""
         return Script(
-            f"for unit in chrony chronyd ntpsec ntp {TIMESYNCD}; do\n"
-            '  [ "$(systemctl is-active $unit)" = active ] && echo "daemon=$unit"\n'
+            f"for unit in {' '.join(_TIME_UNITS)}; do\n"
+            "  enabled=$(systemctl is-enabled $unit 2>/dev/null)\n"
+            "  case $enabled in ''|not-found|masked*) continue ;; esac\n"
+            "  state=$(systemctl is-active $unit)\n"
+            "  condition=$(systemctl show -p ConditionResult $unit | cut -d= -f2)\n"
+            '  echo "unit=$unit $enabled $state $condition"\n'
             "done\n"
-            f"systemctl cat {TIMESYNCD} >/dev/null 2>&1 && echo available=yes\n"
-            f'echo "enabled=$(systemctl is-enabled {TIMESYNCD} 2>/dev/null)"\n'
-            f'echo "condition=$(systemctl show -P ConditionResult {TIMESYNCD} 2>/dev/null)"\n'
-            'echo "synchronised=$(timedatectl show -P NTPSynchronized 2>/dev/null)"'
+            "timedatectl show -p NTPSynchronized 2>/dev/null"
         )
 
     def decide(self, look: Look) -> Decision:
         """Want one daemon running; one that systemd skips in a container cannot."""
         facts = look.own.facts
-        if facts.get("daemon"):
-            unsynchronised = facts.get("synchronised") == "no"
+        units = [line.split("=", 1)[1].split(" ") for line in look.own.lines if line[:5] == "unit="]
+        running = [unit[0] for unit in units if unit[2:3] == ["active"]]
+        if running:
+            unsynchronised = facts.get("NTPSynchronized") == "no"
             warning = "the clock is not synchronised yet: no time server was reached"
-            return Satisfied(detail=facts["daemon"], warning=warning if unsynchronised else "")
-        if facts.get("enabled") == "enabled" and facts.get("condition") == "no":
+            return Satisfied(detail=running[0], warning=warning if unsynchronised else "")
+        if any(unit[1:2] == ["enabled"] and unit[3:4] == ["no"] for unit in units):
             return Satisfied(
                 warning="the clock is this node's host's: time synchronisation does not run in "
                 "a container"
             )
+        chosen = units[0][0] if units else self.daemon
         return Change(
-            "turn time synchronisation on",
-            (Run(f"systemctl enable --quiet {TIMESYNCD}\nsystemctl start {TIMESYNCD}"),),
-            reason="no time daemon runs",
+            f"turn time synchronisation on ({chosen})",
+            (Run(f"systemctl enable --quiet {chosen}\nsystemctl start {chosen}"),),
+            reason="its daemon does not run" if units else "no time daemon is installed",
             retry_safe=True,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied, Script
 from picluster.engine.survey import Look
 
@@ -30,9 +31,10 @@ true
 
 _PROVIDERS = {
     "fstab": """
-cp -n --preserve=all /etc/fstab /etc/fstab.picluster-backup
+[ -e /etc/fstab.picluster-backup ] || cp -p /etc/fstab /etc/fstab.picluster-backup
 awk '!/^#/ && $3 == "swap" {printf "# picluster: "} {print}' /etc/fstab >/etc/fstab.picluster-new
 chmod 644 /etc/fstab.picluster-new
+sync /etc/fstab.picluster-new
 mv -f /etc/fstab.picluster-new /etc/fstab
 """,
     "dphys-swapfile": """
@@ -51,9 +53,16 @@ printf '# Written by picluster.\\n[Main]\\nMechanism=none\\n' \
 : >/etc/systemd/zram-generator.conf
 """,
 }
+# Whatever makes it at boot: a generator's unit of that name is overruled by a masked one.
+_NO_UNIT_FOR = 'systemctl mask --quiet "$(systemd-escape -p --suffix=swap {device})"\n'
+# A unit file of the administrator's in /etc is in the way of a mask, but can be disabled.
+_NO_UNIT = "systemctl disable --now {unit} || systemctl mask --now {unit}\n"
 _OFF_NOW = """
 systemctl daemon-reload
-swapoff -a
+swapoff -a || {
+  echo "swap cannot be turned off: too little memory is free for what is in it; reboot" >&2
+  exit 1
+}
 """
 
 
@@ -84,7 +93,12 @@ class SwapOff:
         if not (active or providers or units):
             return Satisfied()
         script = "".join(_PROVIDERS[name] for name in providers)
-        script += "".join(f"systemctl mask --now '{unit}'\n" for unit in units)
+        script += "".join(_NO_UNIT.format(unit=quote(unit)) for unit in units)
+        script += "".join(
+            _NO_UNIT_FOR.format(device=quote(device))
+            for device in active
+            if device.startswith("/dev/zram") or not (providers or units)
+        )
         reasons = [f"{', '.join(active)} is on"] if active else []
         reasons += [f"{name} turns it on at boot" for name in [*providers, *units]]
         return Change(

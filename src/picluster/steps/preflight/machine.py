@@ -8,6 +8,7 @@ from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import Look
 from picluster.steps.host.boot import MEMORY_CGROUP_PROBE
 
+_KERNELS = ("aarch64", "x86_64")
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
 
@@ -30,6 +31,7 @@ class OperatingSystem:
     def probe(self) -> Script:
         """Look at what is there, not at what it is called."""
         return Script(
+            'echo "user=$(id -u)"\n'
             'echo "init=$(cat /proc/1/comm)"\n'
             "command -v apt-get >/dev/null && command -v dpkg >/dev/null && echo apt=yes\n"
             'echo "arch=$(dpkg --print-architecture 2>/dev/null)"\n'
@@ -40,6 +42,11 @@ class OperatingSystem:
     def decide(self, look: Look) -> Decision:
         """Refuse what picluster cannot prepare or K3s cannot run on."""
         facts = look.own.facts
+        if facts.get("user") != "0":
+            return Blocked(
+                "commands do not run as root there",
+                "let ssh.user use sudo without a password, or give ssh.sudo_password",
+            )
         if facts.get("init") != "systemd":
             return Blocked(
                 f"the first process is {facts.get('init')}, not systemd", "flash Raspberry Pi OS"
@@ -51,7 +58,7 @@ class OperatingSystem:
             )
         arch = facts.get("arch", "")
         if arch not in ("arm64", "amd64"):
-            why = " although its kernel is 64-bit" if facts.get("kernel") == "aarch64" else ""
+            why = " although its kernel is 64-bit" if facts.get("kernel") in _KERNELS else ""
             return Blocked(
                 f"its userland is {arch or 'unknown'}{why}, and K3s needs 64 bits",
                 "flash the 64-bit image",
@@ -74,7 +81,9 @@ class Memory:
     def decide(self, look: Look) -> Decision:
         """Refuse what would be killed for lack of memory soon."""
         kib = look.own.facts.get("kib", "")
-        memory = int(kib) * 1024 if kib.isdigit() else 0
+        if not kib.isdigit():
+            return Satisfied(warning="the memory could not be read")
+        memory = int(kib) * 1024
         least = _SERVER_LEAST_MEMORY if self.is_server else _AGENT_LEAST_MEMORY
         shown = f"{memory / _GIB:.1f} GiB"
         if memory < least:
@@ -107,8 +116,8 @@ class Disk:
 
     def decide(self, look: Look) -> Decision:
         """Refuse if an image or two would fill it: the kubelet evicts pods before it is full."""
-        pairs = [line.removeprefix("free=").split(" ", 1) for line in look.own.lines]
-        free = {path: int(number) for number, path in pairs if number.isdigit()}
+        pairs = [line.removeprefix("free=").partition(" ") for line in look.own.lines]
+        free = {path: int(number) for number, _, path in pairs if number.isdigit()}
         if not free:
             return Satisfied(warning="the free disk could not be read")
         path, least = min(free.items(), key=lambda pair: pair[1])

@@ -69,10 +69,17 @@ class AddressIsItsOwn:
     title: str = "its address and routes fit"
 
     def probe(self) -> Script:
-        """List addresses and routes that are not Kubernetes' own."""
+        """List addresses, and the routes that are not Kubernetes' own.
+
+        Those of a node that has K3s may be: some of flannel's backends use the node's interface.
+        """
         return Script(
             "ip -o addr show | awk '{print \"address=\" $4}' | cut -d/ -f1\n"
-            "ip -o route show | grep -vE 'dev (cni0|flannel|kube)' | awk '{print \"route=\" $1}'"
+            "[ ! -e /var/lib/rancher/k3s/agent ] || exit 0\n"
+            "for family in -4 -6; do\n"
+            "  ip -o $family route show | grep -vE 'dev (cni|flannel|kube)' "
+            "| awk '{print \"route=\" $1}'\n"
+            "done"
         )
 
     def decide(self, look: Look) -> Decision:
@@ -126,7 +133,7 @@ class NothingInTheWay:
             "rke2-server rke2-agent; do\n"
             '  [ "$(systemctl is-active $unit)" != active ] || echo "kubernetes=$unit"\n'
             "done\n"
-            "for unit in ufw firewalld; do\n"
+            "for unit in ufw firewalld nftables; do\n"
             '  [ "$(systemctl is-active $unit)" != active ] || echo "firewall=$unit"\n'
             "done\n"
             "! grep -qs '^ENABLED=no' /etc/ufw/ufw.conf || echo ufw=off"

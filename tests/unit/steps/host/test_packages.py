@@ -1,0 +1,136 @@
+"""Packages: what is missing, what was interrupted, and how apt is run."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from picluster.engine.step import Change, Observation, Run, Satisfied
+from picluster.engine.survey import Look
+from picluster.steps.host.packages import PACKAGES, Packages
+
+STEP = Packages(("curl", "git:arm64", "systemd-timesyncd"), 3600)
+ALL = ("have=installed curl", "have=installed git", "have=installed systemd-timesyncd")
+
+
+def decide(*lines: str) -> Change | Satisfied:
+    decision = STEP.decide(Look("pi1", PACKAGES, {"pi1": {PACKAGES: Observation(0, _text(lines))}}))
+    assert isinstance(decision, Change | Satisfied)
+    return decision
+
+
+def _text(lines: tuple[str, ...]) -> str:
+    return "\n".join(lines)
+
+
+def script(decision: Change | Satisfied) -> str:
+    assert isinstance(decision, Change)
+    (action,) = decision.actions
+    assert isinstance(action, Run)
+    return action.script
+
+
+def test_nothing_is_done_when_all_are_installed_however_old_the_lists() -> None:
+    assert decide(*ALL, "age=999999", "lists=none") == Satisfied()
+
+
+def test_another_time_daemon_will_do() -> None:
+    assert decide(*ALL[:2], "have=installed chrony", "age=1") == Satisfied()
+
+
+@pytest.mark.parametrize("state", ["config-files", "half-installed", "not-installed", "unpacked"])
+def test_only_installed_counts(state: str) -> None:
+    decision = decide(*ALL[1:], f"have={state} curl", "age=1")
+    assert isinstance(decision, Change)
+    assert decision.summary == "install curl"
+
+
+@pytest.mark.parametrize(
+    ("facts", "refreshed"),
+    [
+        (("age=3599",), False),
+        (("age=3600",), True),
+        (("age=-500",), False),
+        (("age=",), True),
+        (("age=10", "lists=none"), True),
+    ],
+)
+def test_lists_are_refreshed_first_only_when_old(facts: tuple[str, ...], refreshed: bool) -> None:
+    text = script(decide(*ALL[1:], *facts))
+    assert (text.index("options update") < text.index("options --no-install")) is refreshed
+
+
+def test_what_was_interrupted_is_finished_and_named() -> None:
+    decision = decide(*ALL, "interrupted=yes", "age=1")
+    assert isinstance(decision, Change)
+    assert decision.reason == "an installation was interrupted"
+    assert "dpkg --configure -a" in script(decision)
+    assert " install " not in script(decision).split("--fix-broken install")[1].split("' >")[0]
+
+
+def test_one_transaction_installs_all() -> None:
+    assert script(decide("age=1")).count("install curl git:arm64 systemd-timesyncd") == 2
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    """A directory of programs that stand for apt's."""
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def run(system: Path, apt: str, decision: Change | Satisfied) -> subprocess.CompletedProcess[str]:
+    program = system / "bin/apt-get"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{system}/calls\n{apt}\n')
+    program.chmod(0o755)
+    sleep = system / "bin/sleep"
+    sleep.write_text("#!/bin/sh\n")
+    sleep.chmod(0o755)
+    text = script(decision).replace("/run/picluster-apt.log", str(system / "log"))
+    return subprocess.run(
+        ["sh", "-e"],
+        input=text,
+        env={"PATH": f"{system}/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_what_apt_says_is_passed_on_and_its_errors_come_last(system: Path) -> None:
+    done = run(system, "echo 'E: Unable to locate package curl' >&2; exit 100", decide("age=9999"))
+    assert done.returncode != 0
+    assert "Unable to locate package curl" in done.stderr
+    assert "Unable to locate package curl" in done.stdout
+
+
+def test_a_lock_that_another_holds_is_waited_for(system: Path) -> None:
+    held = f"[ $(wc -l <{system}/calls) -gt 3 ] || {{ echo 'E: Could not get lock /x'; exit 100; }}"
+    done = run(system, held, decide("age=9999"))
+    assert done.returncode == 0, done.stderr
+    assert "waiting for another program" in done.stdout
+
+
+def test_stale_lists_are_refreshed_when_an_installation_fails(system: Path) -> None:
+    gone = f"case $* in *update*) touch {system}/new ;; esac; [ -e {system}/new ] || exit 100"
+    assert run(system, gone, decide("age=1")).returncode == 0
+    calls = (system / "calls").read_text().splitlines()
+    assert ["update" in call for call in calls] == [False, True, False]
+
+
+def test_apt_outlives_the_script_that_a_lost_connection_ends(system: Path) -> None:
+    program = f"trap '' PIPE; /usr/bin/sleep 1.5; echo done; touch {system}/finished"
+    text = script(decide("age=9999")).replace("/run/picluster-apt.log", str(system / "log"))
+    apt = system / "bin/apt-get"
+    apt.write_text(f"#!/bin/sh\n{program}\n")
+    apt.chmod(0o755)
+    environment = {"PATH": f"{system}/bin:/usr/bin:/bin"}
+    with subprocess.Popen(
+        ["setsid", "sh", "-e", "-c", text], env=environment, stdout=subprocess.PIPE
+    ) as torn:
+        subprocess.run(["sh", "-c", f"sleep 0.5; kill -s TERM -- -{torn.pid}"], check=True)
+        assert torn.wait(5) != 0
+    subprocess.run(["sh", "-c", f"sleep 3; test -e {system}/finished"], check=True)

@@ -1,0 +1,178 @@
+"""Preflight: each check refuses what cannot work, warns of what may, and never changes anything."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from picluster.engine.step import Blocked, Decision, Observation, Satisfied, Script, Step
+from picluster.engine.survey import Look
+from picluster.steps.preflight.identity import Clock, HostNames, OwnIdentity
+from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
+from picluster.steps.preflight.network import (
+    AddressIsItsOwn,
+    NothingInTheWay,
+    PortsFree,
+    ports_of,
+)
+
+GIB = 1024**3
+CIDRS = ("10.42.0.0/16", "10.43.0.0/16")
+PI_OS = ("user=0", "init=systemd", "apt=yes", "arch=arm64", "kernel=aarch64", "pretty=Pi OS")
+ADDRESS = AddressIsItsOwn("10.0.0.1", CIDRS)
+PORTS = PortsFree((6443, 10250))
+SS = 'listens=LISTEN 0 4096 *:6443 *:* users:(("{}",pid=7,fd=3))'
+
+
+def decide(step: Step, *lines: str, **others: str) -> Decision:
+    texts = {"pi1": "\n".join(lines)} | others
+    survey = {node: {step.name: Observation(out=text)} for node, text in texts.items()}
+    return step.decide(Look("pi1", step.name, survey))
+
+
+def kib(gib: float) -> str:
+    return f"kib={int(gib * 1024 * 1024)}"
+
+
+def free(root: float, rest: float = 100) -> tuple[str, str]:
+    return f"free={int(root * GIB)} /", f"free={int(rest * GIB)} /var/lib"
+
+
+@pytest.mark.parametrize(
+    ("step", "lines"),
+    [
+        (OperatingSystem(), PI_OS),
+        (Memory(True), (kib(3.7),)),
+        (Memory(False), (kib(0.9),)),
+        (Disk(), free(20)),
+        (MemoryCgroupKnown(), ("memory=yes",)),
+        (ADDRESS, ("address=::1", "address=10.0.0.1", "route=default", "route=10.0.0.0/24")),
+        (AddressIsItsOwn("pi1.local", CIDRS), ("address=10.0.0.1",)),
+        (AddressIsItsOwn("fd00::1", CIDRS), ("address=fd00::1", "route=fd00::/64")),
+        (PORTS, ()),
+        (PORTS, ("k3s=yes", SS.format("python3"))),
+        (PORTS, (SS.format("k3s-server"),)),
+        (NothingInTheWay(), ()),
+        (NothingInTheWay(), ("firewall=ufw", "ufw=off")),
+    ],
+)
+def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) -> None:
+    decision = decide(step, *lines)
+    assert isinstance(decision, Satisfied)
+    assert decision.warning == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "lines", "warning"),
+    [
+        (Memory(True), (kib(1.1),), "little for a server"),
+        (Memory(True), (), "could not be read"),
+        (Disk(), free(20, 7), "7.0 GiB free in /var/lib"),
+        (Disk(), (), "could not be read"),
+        (MemoryCgroupKnown(), ("memory=no",), "reboots"),
+        (NothingInTheWay(), ("firewall=nftables",), "nftables is active"),
+        (Clock(), (), "could not be read"),
+    ],
+)
+def test_what_may_go_wrong_is_told(step: Step, lines: tuple[str, ...], warning: str) -> None:
+    decision = decide(step, *lines)
+    assert isinstance(decision, Satisfied)
+    assert warning in decision.warning
+
+
+@pytest.mark.parametrize(
+    ("step", "lines", "reason"),
+    [
+        (OperatingSystem(), ("user=1000", *PI_OS[1:]), "do not run as root"),
+        (OperatingSystem(), ("user=0", "init=init", *PI_OS[2:]), "not systemd"),
+        (OperatingSystem(), (*PI_OS[:2], *PI_OS[3:]), "Pi OS has no apt"),
+        (OperatingSystem(), (*PI_OS[:3], "arch=armhf", "kernel=aarch64"), "kernel is 64-bit"),
+        (OperatingSystem(), (*PI_OS[:3], "arch=armhf", "kernel=armv7l"), "armhf, and"),
+        (Memory(True), (kib(0.7),), "too little for a server"),
+        (Memory(False), (kib(0.3),), "too little for an agent"),
+        (Disk(), free(1.5), "only 1.5 GiB free in /"),
+        (ADDRESS, ("address=10.0.0.9",), "does not have the address 10.0.0.1"),
+        (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/8"), "overlaps 10.42.0.0/16"),
+        (ADDRESS, ("address=10.0.0.1", "route=10.43.7.1"), "overlaps 10.43.0.0/16"),
+        (PORTS, (SS.format("nginx"),), "6443 (nginx)"),
+        (NothingInTheWay(), ("kubernetes=k0scontroller",), "k0scontroller"),
+        (OwnIdentity(), ("machine_id=",), "no machine id"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_way_out(
+    step: Step, lines: tuple[str, ...], reason: str
+) -> None:
+    decision = decide(step, *lines)
+    assert isinstance(decision, Blocked)
+    assert reason in decision.reason
+    assert decision.fix
+
+
+@pytest.mark.parametrize(
+    ("twin", "what"),
+    [
+        ("machine_id=a\nhost_key=y", "machine id"),
+        ("machine_id=x\nhost_key=b", "SSH host key"),
+        ("machine_id=x\nhost_key=y\ninitiator=iqn.c", "iSCSI initiator name"),
+    ],
+)
+def test_twins_are_named_both(twin: str, what: str) -> None:
+    own = ("machine_id=a", "host_key=b", "initiator=iqn.c")
+    decision = decide(OwnIdentity(), *own, pi2=twin)
+    assert isinstance(decision, Blocked)
+    assert decision.reason == f"pi1 has the same {what} as pi2"
+    assert decide(OwnIdentity(), *own, pi2="machine_id=x\nhost_key=y") == Satisfied()
+
+
+def test_a_host_name_that_prepare_does_not_set_must_be_the_nodes_own() -> None:
+    refused = decide(HostNames(False), "name=pi", pi2="name=pi", pi3="name=x")
+    assert isinstance(refused, Blocked)
+    assert refused.reason == "pi1 has the same host name, pi, as pi2"
+    assert isinstance(decide(HostNames(True), "name=pi", pi2="name=pi"), Satisfied)
+    assert isinstance(decide(HostNames(False), "name=pi1", pi2="name=pi"), Satisfied)
+
+
+@pytest.mark.parametrize(
+    ("skew", "synchronised", "expected"),
+    [
+        (0, "no", ""),
+        (3, "no", "3 s ahead of the other nodes'"),
+        (-3, "no", "3 s behind the other nodes'"),
+        (3, "yes", ""),
+        (31, "yes", "refused"),
+        (-86400, "no", "refused"),
+    ],
+)
+def test_a_clock_is_compared_with_most_of_the_others(
+    skew: int, synchronised: str, expected: str
+) -> None:
+    others = {"pi2": "now=100000.1", "pi3": "now=100000.0"}
+    lines = (f"now={100000 + skew}", f"synchronised={synchronised}")
+    decision = decide(Clock(), *lines, **others)
+    if expected == "refused":
+        assert isinstance(decision, Blocked)
+    else:
+        assert isinstance(decision, Satisfied)
+        assert expected in decision.warning
+        assert bool(expected) == bool(decision.warning)
+
+
+def test_only_servers_of_several_need_etcds_ports() -> None:
+    assert ports_of(is_server=False, is_ha=True) == (10250,)
+    assert ports_of(is_server=True, is_ha=False) == (6443, 10250)
+    assert ports_of(is_server=True, is_ha=True) == (6443, 10250, 2379, 2380)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *(OperatingSystem(), Memory(True), Disk(), MemoryCgroupKnown(), Clock(), OwnIdentity()),
+        *(HostNames(True), ADDRESS, PORTS, NothingInTheWay()),
+    ],
+    ids=lambda step: step.name,
+)
+def test_probes_are_posix_shell(step: Step) -> None:
+    probe = step.probe()
+    assert isinstance(probe, Script)
+    subprocess.run(["sh", "-n"], input=probe.text, text=True, check=True)
