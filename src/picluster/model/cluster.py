@@ -12,7 +12,7 @@ from picluster.model import rules
 from picluster.model.k3s import K3s
 from picluster.model.limits import Limits
 from picluster.model.names import DnsSuffix, HostLabel
-from picluster.model.network import bracketed
+from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.node import Node
 from picluster.model.prepare import Prepare
 from picluster.model.refusal import nearest
@@ -114,11 +114,22 @@ class Cluster(Section):
     def k3s_for(self, node: Node) -> NodeK3s:
         """Return what is particular to K3s on a node, with the options of its role merged in."""
         common = self.k3s.server_options if node.is_server else self.k3s.agent_options
+        flannel_iface = node.k3s.flannel_iface or self.k3s.flannel_iface
+        own_ip = None if flannel_iface else self._usable_ip(node)
         return NodeK3s(
-            node_ip=node.k3s.node_ip,
-            flannel_iface=node.k3s.flannel_iface or self.k3s.flannel_iface,
+            node_ip=node.k3s.node_ip or own_ip,
+            flannel_iface=flannel_iface,
             options={**common, **node.k3s.options},
         )
+
+    def _usable_ip(self, node: Node) -> str | None:
+        """Return the node's address if pods could be routed to it.
+
+        Left to choose, K3s takes the interface of the default route: another one on a Pi that has
+        both a cable and Wi-Fi, and none at all on a network that leads nowhere.
+        """
+        ip, pods = as_ip(node.address), as_network(self.k3s.cluster_cidr)
+        return node.address if ip and pods and ip.version == pods.version else None
 
     @property
     def registry_endpoints(self) -> Mapping[str, str]:

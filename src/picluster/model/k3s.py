@@ -184,7 +184,9 @@ class K3sOverride(Section):
     inherits: ClassVar[str | None] = "k3s"
 
     node_ip: IpAddress | None = Field(
-        None, description="Address the node has inside the cluster; K3s chooses if left out."
+        None,
+        description="Address the node has inside the cluster: its address above if left out, or "
+        "what K3s chooses where that is a name.",
     )
     flannel_iface: Interface | None = Field(
         None, description="As k3s.flannel_iface, for this node only."

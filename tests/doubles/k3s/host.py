@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from .config import Options
 from .log import fatal
@@ -49,22 +48,18 @@ def node_name(options: Options) -> str:
 
 
 def node_ip(options: Options) -> str:
-    """Return the node's address: the one given, or that which it speaks to the others from."""
+    """Return the node's address: the one given, or that of the interface of the default route."""
     given = options.text("node-ip") or os.environ.get("STANDIN_IP", "")
     if given:
         return given
-    joined = urlsplit(options.text("server")).hostname
-    for target in (joined, "192.0.2.1", "10.255.255.254"):
-        family = socket.AF_INET6 if target and ":" in target else socket.AF_INET
+    for family, outside in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((target or "", 6443))
-                found = str(probe.getsockname()[0])
+                probe.connect((outside, 6443))  # a datagram socket sends nothing here
+                return str(probe.getsockname()[0])
         except OSError:
             continue
-        if not found.startswith("127.") and found != "0.0.0.0":
-            return found
-    return "127.0.0.1"
+    fatal('no default routes found in "/proc/net/route" or "/proc/net/ipv6_route"')
 
 
 def password() -> str:

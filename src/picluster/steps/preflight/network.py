@@ -69,12 +69,14 @@ class AddressIsItsOwn:
     title: str = "its address and routes fit"
 
     def probe(self) -> Script:
-        """List addresses, and the routes that are not Kubernetes' own.
+        """List addresses, the default routes, and all that are not Kubernetes' own.
 
         Those of a node that has K3s may be: some of flannel's backends use the node's interface.
         """
         return Script(
             "ip -o addr show | awk '{print \"address=\" $4}' | cut -d/ -f1\n"
+            "ip -o route show default | awk '{print \"default=\" $3}'\n"
+            "ip -o -6 route show default | awk '{print \"default=\" $3}'\n"
             "[ ! -e /var/lib/rancher/k3s/agent ] || exit 0\n"
             "for family in -4 -6; do\n"
             "  ip -o $family route show | grep -vE 'dev (cni|flannel|kube)' "
@@ -100,7 +102,16 @@ class AddressIsItsOwn:
                         f"it has a route to {route}, which overlaps {cidr}",
                         "choose other k3s.cluster_cidr and k3s.service_cidr",
                     )
+        if "default" not in look.own.facts:
+            return Satisfied(detail=self.address, warning=_NO_DEFAULT_ROUTE)
         return Satisfied(detail=self.address)
+
+
+# https://docs.k3s.io/installation/airgap says so; kube-proxy redirects only what has a route.
+_NO_DEFAULT_ROUTE = (
+    "it has no default route, and pods on it will not reach services; on a network that leads "
+    "nowhere, one to the switch's or any address of its own network will do"
+)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
