@@ -1,7 +1,8 @@
 """The lab's cables: a bridge, and for each node a network namespace with one interface.
 
 The subnet has an `unreachable` route of its own underneath, so that nothing sent to a node ever
-leaves this computer, not even while the bridge is down. Nodes have no way out either.
+leaves this computer, not even while the bridge is down. Nodes have no way out either: their default
+route, which K3s wants, is a cable on which nobody answers for other addresses.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def _plug(lab: LabLayout, node: LabNode) -> None:
     run("ip", "link", "add", node.interface, "type", "veth", *peer)
     run("ip", "-n", space, "addr", "add", f"{node.address}/24", "dev", NODE_INTERFACE)
     run("ip", "-n", space, "link", "set", NODE_INTERFACE, "up")
+    run("ip", "-n", space, "route", "add", "default", "dev", NODE_INTERFACE)
     run("ip", "link", "set", node.interface, "master", lab.bridge, "up")
 
 

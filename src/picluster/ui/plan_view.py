@@ -22,7 +22,10 @@ def has_changes(plans: Sequence[PhasePlan]) -> bool:
 
 
 def as_text(plans: Sequence[PhasePlan], notices: Sequence[str], marks: Marks) -> str:
-    """Return what `up` would do, node by node, with reasons, risks and differences."""
+    """Return what `up` would do, node by node, with reasons, risks and differences.
+
+    Nodes of which the same is to be said are named together.
+    """
     blocks = [_phase(plan, marks) for plan in plans]
     changes = sum(len(plan.changes) for plan in plans)
     blocked = sum(len(plan.blocked) for plan in plans)
@@ -54,12 +57,12 @@ def _phase(plan: PhasePlan, marks: Marks) -> str:
     ]
     if not shown:
         return ""
-    lines = [f"[{plan.phase}] {plan.title}"]
+    alike: dict[tuple[str, ...], list[str]] = {}
     for target, items in groupby(sorted(shown, key=_target_order(plan)), lambda item: item.target):
-        lines.append(f"  {target}")
-        for item in items:
-            lines += _item(item, marks)
-    return "\n".join(lines) + "\n"
+        lines = tuple(line for item in items for line in _item(item, marks))
+        alike.setdefault(lines, []).append(target)
+    sections = ["\n".join([f"  {', '.join(targets)}", *lines]) for lines, targets in alike.items()]
+    return "\n".join([f"[{plan.phase}] {plan.title}", *sections]) + "\n"
 
 
 def _target_order(plan: PhasePlan) -> Any:

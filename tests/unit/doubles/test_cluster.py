@@ -39,7 +39,11 @@ def make(tmp_path: Path) -> Iterator[Make]:
 def api(machine: Machine) -> client.ApiClient:
     loaded = yaml.safe_load(machine.file("/etc/rancher/k3s/k3s.yaml").read_text())
     loaded["clusters"][0]["cluster"]["server"] = machine.url
-    return config.new_client_from_config_dict(loaded)
+    settings = client.Configuration()
+    settings.retries = urllib3.Retry(  # while another leader is elected
+        3, allowed_methods=None, status_forcelist=[503], raise_on_status=False
+    )
+    return config.new_client_from_config_dict(loaded, client_configuration=settings)
 
 
 def core(machine: Machine) -> client.CoreV1Api:

@@ -41,7 +41,8 @@ ls /var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*.lz4 >/dev/null 2>&1 || ec
 _DETACHED = """
 log=/run/picluster-apt.log
 rm -f $log
-setsid sh -c {work} >$log 2>&1 </dev/null &
+: >$log
+setsid sh -c {work} >>$log 2>&1 </dev/null &
 job=$!
 tail -n +1 -f --pid=$job -s 0.2 $log 2>/dev/null &
 shown=$!

@@ -39,6 +39,9 @@ def free(root: float, rest: float = 100) -> tuple[str, str]:
     return f"free={int(root * GIB)} /", f"free={int(rest * GIB)} /var/lib"
 
 
+ROUTED = "default=eth0"
+
+
 @pytest.mark.parametrize(
     ("step", "lines"),
     [
@@ -47,9 +50,12 @@ def free(root: float, rest: float = 100) -> tuple[str, str]:
         (Memory(False), (kib(0.9),)),
         (Disk(), free(20)),
         (MemoryCgroupKnown(), ("memory=yes",)),
-        (ADDRESS, ("address=::1", "address=10.0.0.1", "route=default", "route=10.0.0.0/24")),
-        (AddressIsItsOwn("pi1.local", CIDRS), ("address=10.0.0.1",)),
-        (AddressIsItsOwn("fd00::1", CIDRS), ("address=fd00::1", "route=fd00::/64")),
+        (
+            ADDRESS,
+            ("address=::1", "address=10.0.0.1", ROUTED, "route=default", "route=10.0.0.0/24"),
+        ),
+        (AddressIsItsOwn("pi1.local", CIDRS), ("address=10.0.0.1", ROUTED)),
+        (AddressIsItsOwn("fd00::1", CIDRS), ("address=fd00::1", ROUTED, "route=fd00::/64")),
         (PORTS, ()),
         (PORTS, ("k3s=yes", SS.format("python3"))),
         (PORTS, (SS.format("k3s-server"),)),
@@ -71,6 +77,7 @@ def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) ->
         (Disk(), free(20, 7), "7.0 GiB free in /var/lib"),
         (Disk(), (), "could not be read"),
         (MemoryCgroupKnown(), ("memory=no",), "reboots"),
+        (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/24"), "no default route"),
         (NothingInTheWay(), ("firewall=nftables",), "nftables is active"),
         (Clock(), (), "could not be read"),
     ],
