@@ -49,9 +49,13 @@ def node_name(options: Options) -> str:
 
 def node_ip(options: Options) -> str:
     """Return the node's address: the one given, or that of the interface of the default route."""
-    given = options.text("node-ip") or os.environ.get("STANDIN_IP", "")
-    if given:
-        return given
+    found = options.text("node-ip") or os.environ.get("STANDIN_IP", "") or _outgoing_ip()
+    if not found:
+        fatal('no default routes found in "/proc/net/route" or "/proc/net/ipv6_route"')
+    return found
+
+
+def _outgoing_ip() -> str:
     for family, outside in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -59,7 +63,7 @@ def node_ip(options: Options) -> str:
                 return str(probe.getsockname()[0])
         except OSError:
             continue
-    fatal('no default routes found in "/proc/net/route" or "/proc/net/ipv6_route"')
+    return ""
 
 
 def password() -> str:
