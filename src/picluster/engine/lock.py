@@ -12,7 +12,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -139,13 +138,3 @@ def _locked(where: str, holder: str, why: str = "") -> Locked:
         why=why or (f"held by {holder}" if holder else ""),
         fix="wait for it to finish; the lock goes away with the run that holds it",
     )
-
-
-def take_all(*locks: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that takes several locks in order."""
-
-    def take() -> None:
-        for lock in locks:
-            lock()
-
-    return take

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from picluster.engine.events import Connected, Emit, RunFinished, RunStarted
-from picluster.engine.lock import NodeLock, WorkstationLock, take_all
+from picluster.engine.lock import NodeLock, WorkstationLock
 from picluster.engine.phase import Phase
 from picluster.engine.plan import PhasePlan
 from picluster.engine.pool import Sessions
@@ -32,8 +33,8 @@ class Job:
     """One command's work: on which cluster, how to reach it, and which part of it to touch.
 
     `state` and `cache` are this computer's directories for the cluster. `only` limits which nodes
-    are changed; None is all of them. `notices` are shown with the result, such as that a lab's
-    K3s is a stand-in.
+    are changed; None is all of them. `optional` are nodes that may be absent: the work goes on
+    without them. `notices` are shown with the result, such as that a lab's K3s is a stand-in.
     """
 
     command: str
@@ -47,6 +48,7 @@ class Job:
     stop: threading.Event
     phases: Sequence[str]
     only: Collection[str] | None = None
+    optional: Collection[str] = ()
     token: Secret | None = None
     notices: tuple[str, ...] = ()
 
@@ -63,6 +65,11 @@ class Work:
     site: Site
     run: Run
     began: float
+    absent: frozenset[str] = frozenset()
+
+
+Build: TypeAlias = Callable[[Site, frozenset[str]], Iterable[Phase]]
+"""Makes the phases of an operation, given the nodes that are absent; later ones as it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +104,16 @@ def up(job: Job) -> int:
 
     Raises a `PiclusterError` for what ends the whole run, after a recap of what was done.
     """
+    return operate(job, _phases_of(job))
+
+
+def operate(job: Job, build: Build) -> int:
+    """Run the phases that `build` makes, as `up` does its own."""
     with _under_way(job) as work:
         lock = WorkstationLock(job.state / "lock")
         lock.take()
         try:
-            for phase in _phases(work):
+            for phase in build(work.site, work.absent):
                 if not run_phase(phase, work.run):
                     break
         except PiclusterError as error:
@@ -112,10 +124,11 @@ def up(job: Job) -> int:
         return _finish(work, work.run.exit_code())
 
 
-def plan(job: Job) -> list[PhasePlan]:
-    """Look at every node and return what `up` would do; nothing is changed anywhere."""
+def plan(job: Job, build: Build | None = None) -> list[PhasePlan]:
+    """Look at every node and return what would be done; nothing is changed anywhere."""
     with _under_way(job) as work:
-        return [plan_phase(phase, work.run) for phase in _phases(work)]
+        phases = (build or _phases_of(job))(work.site, work.absent)
+        return [plan_phase(phase, work.run) for phase in phases]
 
 
 def validate(job: Job) -> Verdict:
@@ -138,11 +151,15 @@ def _has_k3s(state: K3sState) -> bool:
     return bool(state.unit) or state.in_cluster or state.joined
 
 
-def _phases(work: Work) -> Iterator[Phase]:
-    """Build the job's phases, after the one that refuses what cannot work."""
-    yield preflight(work.job.cluster)
-    for name in work.job.phases:
-        yield PHASES[name](work.site)
+def _phases_of(job: Job) -> Build:
+    """Build the job's phases by name, after the one that refuses what cannot work."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield preflight(job.cluster)
+        for name in job.phases:
+            yield PHASES[name](site)
+
+    return build
 
 
 @contextmanager
@@ -171,11 +188,10 @@ def _under_way(job: Job) -> Iterator[Work]:
         token=job.token,
     )
     run = Run(sessions, job.emit, job.stop, only=_scope(job))
-    lock = NodeLock(sessions, cluster.servers[0].name, f"/run/lock/picluster-{cluster.name}.lock")
-    run.take_lock = take_all(lock.take)
     work = Work(job, site, run, time.monotonic())
     try:
-        _connect(work)
+        work.absent = _connect(work)
+        run.take_lock = _node_lock(work).take
         yield work
     finally:
         site.api.close()
@@ -186,19 +202,37 @@ def _scope(job: Job) -> Collection[str] | None:
     return None if job.only is None else {*job.only, CLUSTER}
 
 
-def _connect(work: Work) -> None:
-    """Open a connection to every node; tell of each, and raise if one that matters is missing."""
+def _connect(work: Work) -> frozenset[str]:
+    """Open a connection to every node, tell of each, and return which are absent.
+
+    Raises if one of them is needed.
+    """
     job, run = work.job, work.run
-    refused: dict[str, NodeError] = {}
+    absent: dict[str, NodeError] = {}
     for node, opened in run.sessions.open_all([node.name for node in job.cluster.nodes]).items():
-        if not isinstance(opened, NodeError):
+        if isinstance(opened, NodeError):
+            absent[node] = opened
+        else:
             job.emit(Connected(target=node, seconds=time.monotonic() - work.began))
-        elif run.in_scope(node):
-            run.fail("connect", node, opened)
-            refused[node] = opened
-    if refused:
+    refused = {
+        node: error
+        for node, error in absent.items()
+        if run.in_scope(node) and node not in job.optional
+    }
+    for node, error in refused.items():
+        run.fail("connect", node, error)
+    if refused or len(absent) == len(job.cluster.nodes):
         _finish(work, NodeError.exit_code)
-        raise _together(refused)
+        raise _together(refused or absent)
+    return frozenset(absent)
+
+
+def _node_lock(work: Work) -> NodeLock:
+    """Return the lock that keeps other computers' runs out: on the first server that is there."""
+    cluster = work.job.cluster
+    nodes = [node.name for node in (*cluster.servers, *cluster.agents)]
+    home = next(node for node in nodes if node not in work.absent)
+    return NodeLock(work.site.sessions, home, f"/run/lock/picluster-{cluster.name}.lock")
 
 
 def _together(refused: Mapping[str, NodeError]) -> NodeError:
