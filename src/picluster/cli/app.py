@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from picluster.cli import lab
+from picluster.cli import lab, node
 from picluster.cli.options import (
     DEFAULT_FILE,
     AcceptKeys,
+    DryRun,
     File,
     First,
     Json,
@@ -40,9 +42,8 @@ known_hosts = typer.Typer(
 )
 app.add_typer(config, name="config")
 app.add_typer(known_hosts, name="known-hosts")
+app.add_typer(node.app, name="node")
 app.add_typer(lab.app, name="lab")
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 
 @app.command()
@@ -128,6 +129,53 @@ def validate(
 
     choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
     sys.exit(work.validate(choice))
+
+
+@app.command()
+def restart(
+    *,
+    node: Annotated[
+        list[str] | None, typer.Option("--node", help="Restart this node only; may be repeated.")
+    ] = None,
+    file: File = DEFAULT_FILE,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Restart K3s everywhere: servers one at a time, each Ready and voting before the next."""
+    from uuid import uuid4
+
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+    from picluster.phases.restart import restart as restarted
+
+    choice = Choice(file, node or (), parallel, json, verbose, accept_new_host_keys)
+    build = restarted(uuid4().hex)
+    operate = work.show_operation if dry_run else partial(work.operate, command="restart")
+    sys.exit(operate(choice, build=build))
+
+
+@app.command()
+def upgrade(
+    *,
+    file: File = DEFAULT_FILE,
+    limit: Limit = None,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Bring K3s to the file's version: servers one at a time, drained, then agents."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+    from picluster.phases.upgrade import upgrade as upgraded
+
+    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    operate = work.show_operation if dry_run else partial(work.operate, command="upgrade")
+    sys.exit(operate(choice, build=upgraded))
 
 
 @config.command("show")

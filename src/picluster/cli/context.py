@@ -29,7 +29,10 @@ _NOTICE_FILE = "lab-notice.txt"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user chose on the command line, besides the command."""
+    """What the user chose on the command line, besides the command.
+
+    `optional` nodes may be absent.
+    """
 
     file: Path
     limit: Sequence[str] = ()
@@ -37,6 +40,7 @@ class Choice:
     as_json: bool = False
     verbose: int = 0
     accept_new_host_keys: bool = False
+    optional: Sequence[str] = ()
 
 
 @contextmanager
@@ -68,6 +72,7 @@ def job_for(
             stop=stop,
             phases=phases,
             only=only,
+            optional=choice.optional,
             token=token,
             notices=notices(choice.file),
         )
@@ -110,12 +115,12 @@ def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts)
     agree = refuse_new
     if choice.accept_new_host_keys:
         agree = accept_new
-    elif _at_a_terminal():
+    elif at_a_terminal():
         agree = prompts.agree
     return SshConnector(
         endpoints_of(cluster, _ask),
         HostKeys(state / "known_hosts", agree),
-        _ask if _at_a_terminal() else None,
+        _ask if at_a_terminal() else None,
     )
 
 
@@ -127,7 +132,7 @@ def _agree(node: str, kind: str, print_: str) -> bool:
 
 
 def _ask(question: str) -> str:
-    if not _at_a_terminal():
+    if not at_a_terminal():
         raise ConfigInvalid(
             f"{question.rstrip(': ')}: there is no terminal to ask on",
             fix="give it as env:NAME or file:PATH in the cluster file",
@@ -135,7 +140,8 @@ def _ask(question: str) -> str:
     return getpass.getpass(f"{question.rstrip(': ')}: ")
 
 
-def _at_a_terminal() -> bool:
+def at_a_terminal() -> bool:
+    """Whether there is somebody to ask."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -30,5 +30,6 @@ AcceptKeys = Annotated[
     bool,
     typer.Option("--accept-new-host-keys", help="Trust and pin host keys at first contact."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 
 DEFAULT_FILE = Path("cluster.yaml")

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from picluster.cli import pins
 from picluster.engine.journal import RecordedRun, recorded_runs
 from picluster.errors import UsageError
 from picluster.model import json_schema, load
@@ -30,15 +31,7 @@ def show_schema() -> None:
 
 def forget_host_key(file: Path, node: str) -> None:
     """Remove a node's pins from the cluster's own known_hosts."""
-    from picluster.ssh.host_keys import HostKeys
-
-    cluster = load(file).cluster
-    names = [known.name for known in cluster.nodes]
-    if node not in names:
-        raise UsageError(f"there is no node {node!r}", fix=f"nodes: {', '.join(names)}")
-    wanted = cluster.node(node)
-    port = cluster.ssh_for(wanted).port or 22
-    forgotten = HostKeys(cluster_state(cluster.name) / "known_hosts").forget(wanted.address, port)
+    forgotten = pins.forget(load(file).cluster, node)
     print(f"{node}: {'forgotten' if forgotten else 'nothing was pinned'}")
 
 

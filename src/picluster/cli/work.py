@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from picluster.cli.context import Choice, job_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
+from picluster.engine.plan import PhasePlan
 from picluster.errors import NodeError, PreflightRefused
 from picluster.phases import commands
 from picluster.phases.catalog import select
@@ -30,10 +31,21 @@ def run_phases(choice: Choice, phases: Sequence[str]) -> int:
 
 def up(choice: Choice, command: str, phases: Sequence[str]) -> int:
     """Run phases and print the recap; return the exit code."""
+    return _carry_out(choice, command, phases, commands.up)
+
+
+def operate(choice: Choice, command: str, build: commands.Build) -> int:
+    """Run an operation's phases and print the recap; return the exit code."""
+    return _carry_out(choice, command, (), lambda job: commands.operate(job, build))
+
+
+def _carry_out(
+    choice: Choice, command: str, phases: Sequence[str], act: Callable[[commands.Job], int]
+) -> int:
     with job_for(choice, command, phases) as (job, sinks):
         try:
             with asking_to_stop(job.stop, job.abort):
-                return commands.up(job)
+                return act(job)
         except NodeError as error:
             # The recap tells of each node; on one and the same terminal, once is enough.
             if choice.as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
@@ -46,20 +58,33 @@ def up(choice: Choice, command: str, phases: Sequence[str]) -> int:
 
 
 def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False) -> int:
-    """Print what would be done.
+    """Print what `up` would do.
 
-    Returns 5 if `up` would refuse to begin, 2 if that is asked for and there is something to do.
+    Returns 5 if it would refuse to begin, 2 if that is asked for and there is something to do.
     """
+    plans = _planned(choice, phases, commands.plan)
+    if any(plan.blocked for plan in plans if plan.phase == PREFLIGHT):
+        return PreflightRefused.exit_code
+    return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
+
+
+def show_operation(choice: Choice, build: commands.Build) -> int:
+    """Print what an operation would do. Returns 5 if it would refuse."""
+    plans = _planned(choice, (), lambda job: commands.plan(job, build))
+    return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
+
+
+def _planned(
+    choice: Choice, phases: Sequence[str], act: Callable[[commands.Job], list[PhasePlan]]
+) -> list[PhasePlan]:
     with job_for(choice, "plan", phases, progress=False) as (job, _), ending_at_once(job.abort):
         _looking(job)
-        plans = commands.plan(job)
+        plans = act(job)
     if choice.as_json:
         _print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
     else:
         sys.stdout.write(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)))
-    if any(plan.blocked for plan in plans if plan.phase == PREFLIGHT):
-        return PreflightRefused.exit_code
-    return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
+    return plans
 
 
 def validate(choice: Choice) -> int:

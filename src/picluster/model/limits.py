@@ -27,6 +27,10 @@ class Limits(Section):
         900,
         description="Longest wait for a node to be Ready after K3s starts, in seconds or as 15m.",
     )
+    drain: Duration = Field(
+        600,
+        description="Longest wait for pods to leave a node that is drained, in seconds or as 10m.",
+    )
     parallel: Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)] = Field(
         10, description="How many nodes are worked on at the same time."
     )

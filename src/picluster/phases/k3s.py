@@ -11,8 +11,9 @@ from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, registries_file
 from picluster.steps.k3s.install import Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
+from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
-from picluster.steps.k3s.service import Arrival, MemberStarted, Ready, Running
+from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
 
 
@@ -49,6 +50,7 @@ def _staging(site: Site, node: Node) -> list[Step]:
     steps: list[Step] = [state_fact()]
     if node.is_server:
         steps.append(credentials_fact())
+    steps.append(KnownMachine(node.name))
     steps.append(Staged(node.name, site.cluster.k3s.version, site.artifacts, site.sessions))
     if node.is_server:
         steps.append(MemberStarted(paths.unit(node.role)))
@@ -57,7 +59,7 @@ def _staging(site: Site, node: Node) -> list[Step]:
 
 def _service(site: Site, node: Node) -> list[Step]:
     cluster = site.cluster
-    arrival = _arrival(site, node)
+    arrived = arrival(site, node)
     return [
         TokenFile(
             site.token.secret,
@@ -67,13 +69,27 @@ def _service(site: Site, node: Node) -> list[Step]:
         ),
         ConfigFile(cluster, node),
         registries_file(cluster),
-        Installed(node.role, cluster.k3s.version, cluster.limits.command),
-        Running(arrival),
-        Ready(arrival),
+        Drained(
+            node.name,
+            cluster.k3s.version,
+            alone=len(cluster.nodes) == 1,
+            timeout=cluster.limits.drain,
+            api=site.api,
+        ),
+        Installed(
+            node.role,
+            cluster.k3s.version,
+            cluster.limits.command,
+            [] if node.is_server else [server.name for server in cluster.servers],
+        ),
+        Running(arrived),
+        Ready(arrived),
+        Uncordoned(node.name, site.api),
     ]
 
 
-def _arrival(site: Site, node: Node) -> Arrival:
+def arrival(site: Site, node: Node) -> Arrival:
+    """Return what a node of the cluster is waited for with."""
     return Arrival(
         node=node.name,
         unit=paths.unit(node.role),

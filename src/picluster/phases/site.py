@@ -42,6 +42,20 @@ class Site:
         if isinstance(verdict, Refused):
             raise PreflightRefused(verdict.reason, where=server, fix=verdict.fix)
 
+    def removal_guard(self, node: str) -> None:
+        """Raise `PreflightRefused` unless the cluster keeps its majority once this node is gone."""
+        nodes = self.api.nodes()
+        readiness = {
+            server.name: readyz(self.api.access().at(server.name))
+            for server in self.cluster.servers
+            if nodes is not None
+        }
+        if nodes is not None and node in nodes and not nodes[node].is_server:
+            return
+        verdict = may_disrupt(node, nodes, readiness, (), destructive=True)
+        if isinstance(verdict, Refused):
+            raise PreflightRefused(verdict.reason, where=node, fix=verdict.fix)
+
     def _refuse_blind_disruption(self, server: str) -> None:
         """Refuse while the API is silent and other servers hold data: they may need this one."""
         others = [

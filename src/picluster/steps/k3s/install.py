@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -122,11 +123,16 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The staged K3s is installed as a service: its binary, unit, tools and uninstall script."""
+    """The staged K3s is installed as a service: its binary, unit, tools and uninstall script.
+
+    `before` are the servers that must have the version first: an agent may be older than a server,
+    never newer (https://kubernetes.io/releases/version-skew-policy/).
+    """
 
     role: str
     version: str
     timeout: float
+    before: Sequence[str] = ()
     name: str = INSTALLED
 
     @property
@@ -148,6 +154,12 @@ class Installed:
             )
         if state.version == self.version and state.unit == unit and state.recorder:
             return Satisfied()
+        older = self._older_servers(look)
+        if older:
+            return Blocked(
+                f"an agent would be newer than {', '.join(older)}",
+                "upgrade the servers first: leave --limit out, or repair what keeps them from it",
+            )
         return Change(
             f"install K3s {self.version} as {unit}.service",
             (
@@ -159,6 +171,19 @@ class Installed:
             risk=Risk.RESTART if state.active else Risk.NONE,
             retry_safe=True,
         )
+
+    def _older_servers(self, look: Look) -> list[str]:
+        """Return the servers with an older K3s that does not change before this node's does."""
+        wanted = parse_version(self.version)
+        found = {server: read_state(look.at(server, STATE)).version for server in self.before}
+        return [
+            server
+            for server, version in found.items()
+            if (server, INSTALLED) not in look.planned
+            and (old := parse_version(version)) is not None
+            and wanted is not None
+            and old < wanted
+        ]
 
     def _reason(self, state: K3sState) -> str:
         if state.version and state.version != self.version:

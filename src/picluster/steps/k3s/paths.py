@@ -8,6 +8,7 @@ CONFIG = f"{CONFIG_DIR}/config.yaml"
 REGISTRIES = f"{CONFIG_DIR}/registries.yaml"
 TOKEN = f"{CONFIG_DIR}/cluster-token"
 KUBECONFIG = f"{CONFIG_DIR}/k3s.yaml"
+NODE_PASSWORD = "/etc/rancher/node/password"  # noqa: S105 - where it is, not what
 DATA_DIR = "/var/lib/rancher/k3s"
 SERVER_DIR = f"{DATA_DIR}/server"
 IMAGES_DIR = f"{DATA_DIR}/agent/images"

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from picluster.engine.pool import Sessions
 from picluster.engine.step import (
+    Blocked,
     Call,
     Change,
     Decision,
@@ -31,6 +32,7 @@ _POLL_SECONDS = 1.0
 _POLLS_PER_JOURNAL = 10
 _LOOKS_AT_A_CAUSE = 2
 _COMMAND_SECONDS = 30.0
+_RESTART_SECONDS = 180.0
 _INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
 
 
@@ -44,6 +46,8 @@ class NodeReader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Waits until a node runs K3s of a version and is Ready, and (servers of an HA cluster) votes.
+
+    An empty version is any.
 
     A server that is Ready can still be a learner of etcd, which does not count for a majority;
     restarting another one before it votes would stop the cluster (k3s-io/k3s-ansible#485).
@@ -63,7 +67,7 @@ class Arrival:
             return "not in the cluster yet"
         if not state.ready:
             return f"not Ready: {state.ready_reason}" if state.ready_reason else "not Ready"
-        if state.version != self.version:
+        if self.version and state.version != self.version:
             return f"Ready, at {state.version}"
         if self.votes and state.voter is False:
             return "Ready, and still learning etcd's data"
@@ -151,7 +155,7 @@ class Running:
         return Change(
             f"{'restart' if state.active else 'start'} {unit}.service",
             (
-                Run(_start(unit), timeout=_COMMAND_SECONDS),
+                start(unit),
                 Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
             ),
             reason=reason,
@@ -169,15 +173,27 @@ class Running:
         return "" if state.settled else "what it read at start has changed since"
 
 
-def _start(unit: str) -> str:
-    # Not waited for here: the unit only counts as started once it is Ready, which can take
-    # minutes, and the wait that follows can say meanwhile what is missing.
-    return f"""
+def start(unit: str) -> Run:
+    """Start or restart a unit; return once the new process is begun, not when it is ready.
+
+    A unit only counts as started once K3s is ready, which can take minutes; the wait that follows
+    can say meanwhile what is missing. Without the look at the invocation it could still see the old
+    process, and take that for the new one.
+    """
+    script = f"""
 systemctl daemon-reload
 systemctl enable --quiet {unit}
 systemctl reset-failed {unit} 2>/dev/null || true
+before=$(systemctl show -p InvocationID --value {unit})
 systemctl restart --no-block {unit}
+tries=0
+while [ "$(systemctl show -p InvocationID --value {unit})" = "$before" ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 400 ] || {{ echo "{unit} does not stop" >&2; exit 1; }}
+  sleep 0.3
+done
 """
+    return Run(script, timeout=_RESTART_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,4 +256,36 @@ class Ready:
             (Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),),
             reason=missing,
             retry_safe=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMachine:
+    """The machine is the one that the cluster knows by its name.
+
+    A card that was re-flashed has lost the password that K3s made at its first start; the cluster
+    would refuse it, and (a server) count a member that is no more.
+    """
+
+    node: str
+    name: str = "known-machine"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.node} is the machine that the cluster knows"
+
+    def probe(self) -> None:
+        """The state of K3s and the reading of the node say it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Refuse a machine without K3s's traces while the cluster has a node of its name."""
+        state = read_state(look.beside(STATE))
+        registered = isinstance(look.beside(READY).value, NodeState)
+        if not registered or state.password or state.joined or state.in_cluster:
+            return Satisfied()
+        return Blocked(
+            f"the cluster has a node {self.node} already, and this machine is another one: its "
+            "card was re-flashed, or two machines have one name",
+            f"`picluster node replace {self.node}` takes the old one out and this one in",
         )

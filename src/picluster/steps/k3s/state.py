@@ -44,6 +44,7 @@ else echo datastore=none; fi
 [ ! -r {paths.SERVER_DIR}/tls/server-ca.crt ] || \
   echo "ca=$(sha256sum <{paths.SERVER_DIR}/tls/server-ca.crt | cut -d' ' -f1)"
 [ ! -e {paths.DATA_DIR}/agent/kubelet.kubeconfig ] || echo joined=yes
+[ ! -e {paths.NODE_PASSWORD} ] || echo password=yes
 """
 
 _CREDENTIALS_SCRIPT = f"""
@@ -67,7 +68,10 @@ def credentials_fact() -> Fact:
 
 @dataclass(frozen=True, slots=True)
 class K3sState:
-    """K3s on one node. `cluster` identifies the cluster whose data a server holds: its CA."""
+    """K3s on one node. `cluster` identifies the cluster whose data a server holds: its CA.
+
+    `password` says that the node has the one by which the cluster knows it again.
+    """
 
     arch: str = ""
     version: str = ""
@@ -81,6 +85,7 @@ class K3sState:
     datastore: Datastore = "none"
     cluster: str = ""
     joined: bool = False
+    password: bool = False
 
     @property
     def in_cluster(self) -> bool:
@@ -106,6 +111,7 @@ def read_state(seen: Observation) -> K3sState:
         datastore="etcd" if datastore == "etcd" else "sqlite" if datastore == "sqlite" else "none",
         cluster=facts.get("ca", ""),
         joined=facts.get("joined") == "yes",
+        password=facts.get("password") == "yes",
     )
 
 

@@ -1,0 +1,49 @@
+"""The `picluster node` commands: a node leaves the cluster, or another machine takes its place."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from picluster.cli.options import DEFAULT_FILE, AcceptKeys, DryRun, File, Json, Verbose
+
+app = typer.Typer(
+    help="Take a node out of the cluster, or put a re-flashed machine in its place.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Name = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
+
+
+@app.command()
+def replace(
+    node: Name,
+    *,
+    file: File = DEFAULT_FILE,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Let a re-flashed machine take a node's place: the former one is forgotten, this one joins.
+
+    Its new host key has to be confirmed. The other servers have to be healthy.
+    """
+    from picluster.cli import pins, work
+    from picluster.cli.context import Choice, at_a_terminal
+    from picluster.errors import UsageError
+    from picluster.model import load
+    from picluster.phases.membership import replace as replaced
+
+    choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys)
+    if dry_run:
+        sys.exit(work.show_operation(choice, replaced(node)))
+    if not accept_new_host_keys and not at_a_terminal():
+        raise UsageError(
+            f"{node} may present a new host key, and there is no terminal to confirm it on",
+            fix="run again with --accept-new-host-keys if you trust the network",
+        )
+    pins.forget(load(file).cluster, node)
+    sys.exit(work.operate(choice, "node-replace", replaced(node)))

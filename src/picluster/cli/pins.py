@@ -1,0 +1,31 @@
+"""The host keys that are pinned for a cluster, as commands treat them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from picluster.errors import UsageError
+from picluster.model import Cluster
+from picluster.paths import cluster_state
+
+if TYPE_CHECKING:
+    from picluster.ssh.host_keys import HostKeys
+
+_DEFAULT_PORT = 22
+
+
+def own_keys(cluster: Cluster) -> HostKeys:
+    """Return the cluster's own pins; nobody new is trusted."""
+    from picluster.ssh.host_keys import HostKeys
+
+    return HostKeys(cluster_state(cluster.name) / "known_hosts")
+
+
+def forget(cluster: Cluster, node: str) -> bool:
+    """Remove a node's pins; return whether there were any. Raises `UsageError` for no such node."""
+    names = [known.name for known in cluster.nodes]
+    if node not in names:
+        raise UsageError(f"there is no node {node!r}", fix=f"nodes: {', '.join(names)}")
+    wanted = cluster.node(node)
+    port = cluster.ssh_for(wanted).port or _DEFAULT_PORT
+    return own_keys(cluster).forget(wanted.address, port)

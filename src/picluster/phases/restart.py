@@ -1,0 +1,50 @@
+"""The restart operation: K3s restarted on every node, and the cluster never without a majority."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from picluster.engine.phase import Phase, Stage, one_at_a_time
+from picluster.engine.step import Step
+from picluster.model import Node
+from picluster.phases.commands import Build
+from picluster.phases.k3s import arrival
+from picluster.phases.site import Site
+from picluster.steps.k3s.restart import Restarted
+from picluster.steps.k3s.state import state_fact
+
+
+def restart(request: str) -> Build:
+    """Return what makes the operation; `request` identifies one asking for it."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield _phase(site, request)
+
+    return build
+
+
+def _phase(site: Site, request: str) -> Phase:
+    cluster = site.cluster
+    return Phase(
+        "restart",
+        "K3s was restarted on every node",
+        (
+            Stage(
+                "servers restart one at a time",
+                {node.name: _steps(site, node, request) for node in cluster.servers},
+                width=one_at_a_time,
+                guard=site.quorum_guard,
+            ),
+            Stage(
+                "agents restart a few at a time",
+                {node.name: _steps(site, node, request) for node in cluster.agents},
+                width=lambda _: cluster.limits.max_unavailable,
+            ),
+        ),
+    )
+
+
+def _steps(site: Site, node: Node, request: str) -> list[Step]:
+    any_version = replace(arrival(site, node), version="")
+    return [state_fact(), Restarted(any_version, request)]

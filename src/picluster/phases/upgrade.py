@@ -1,0 +1,49 @@
+"""The upgrade operation: every node runs the file's version of K3s, and the cluster stays up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.survey import CLUSTER, Look
+from picluster.phases.k3s import k3s
+from picluster.phases.preflight import preflight
+from picluster.phases.site import Site
+from picluster.steps.k3s.state import states
+
+
+def upgrade(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    """Check the nodes, then do what the k3s phase does, on a cluster that exists already.
+
+    There is one way to bring K3s to a version, that of `up`: the artifacts lie on every node and
+    the data is saved before the first server restarts; servers go one at a time under the quorum
+    guard, agents a few at a time; each is drained before and uncordoned after. What an earlier
+    upgrade did is not done again.
+    """
+    yield preflight(site.cluster)
+    phase = k3s(site)
+    yield replace(
+        phase,
+        name="upgrade",
+        title=f"every node runs K3s {site.cluster.k3s.version}",
+        stages=(Stage("there is a cluster", {CLUSTER: [ClusterExists()]}), *phase.stages),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterExists:
+    """An upgrade is of a cluster that is there."""
+
+    name: str = "cluster-exists"
+    title: str = "there is a cluster to upgrade"
+
+    def probe(self) -> None:
+        """The state of K3s on the nodes says it."""
+
+    def decide(self, look: Look) -> Decision:
+        """Refuse where no server holds a cluster's data."""
+        if any(state.in_cluster for state in states(look).values()):
+            return Satisfied()
+        return Blocked("no server holds a cluster yet", "bring it up first: `picluster up`")

@@ -1,0 +1,235 @@
+"""A node leaves the cluster: pods first, then the machine's K3s, then what the cluster knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picluster.engine.step import (
+    Blocked,
+    Call,
+    Change,
+    Decision,
+    Progress,
+    Query,
+    Risk,
+    Run,
+    Satisfied,
+)
+from picluster.engine.survey import UNSEEN, Look
+from picluster.errors import PiclusterError
+from picluster.kube.api import Api, segment
+from picluster.kube.drain import cordon, drain, pods_to_leave
+from picluster.kube.errors import NotFound
+from picluster.kube.nodes import NodeState, delete_node, get_node
+from picluster.kube.waits import Done, Verdict, Waiting, wait_until
+from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.state import STATE, read_state
+
+EVACUATED = "evacuated"
+DEPARTED = "departed"
+
+_STOP_SECONDS = 180.0
+_GONE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What the cluster knows of a node: its object, how many pods could move, its password."""
+
+    node: NodeState | None
+    pods: int
+    password: bool
+
+
+def read_presence(api: ClusterApi, node: str) -> Presence | None:
+    """Ask the cluster about a node; None while there is no API to ask."""
+    try:
+        access = api.access()
+        seen = get_node(access, node)
+        pods = len(pods_to_leave(access, node)) if seen is not None and seen.ready else 0
+        return Presence(seen, pods, _has_password(access, node))
+    except PiclusterError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Evacuated:
+    """No pods that could be elsewhere are left on a node. `timeout` is in seconds."""
+
+    node: str
+    timeout: float
+    api: ClusterApi
+    name: str = EVACUATED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"pods have left {self.node}"
+
+    def probe(self) -> Query:
+        """Ask the cluster about the node."""
+        return Query(lambda: read_presence(self.api, self.node))
+
+    def decide(self, look: Look) -> Decision:
+        """Want it cordoned and empty; pods of a node that is down cannot be moved away."""
+        seen = look.own.value
+        if not isinstance(seen, Presence):
+            return Blocked(
+                "the cluster's API does not answer, so the node cannot be taken out of it",
+                "bring a majority of the servers up first; `journalctl -u k3s` on each says more",
+            )
+        if seen.node is None:
+            return Satisfied(detail=f"{self.node} is not in the cluster")
+        if not seen.node.ready:
+            return Satisfied(
+                warning=f"{self.node} is not Ready ({seen.node.ready_reason}): it is not drained, "
+                "and Kubernetes starts its pods elsewhere once it is gone"
+            )
+        if seen.node.unschedulable and not seen.pods:
+            return Satisfied()
+        return Change(
+            f"cordon and drain {self.node}",
+            (Call(f"draining {self.node}", self._drain),),
+            reason="it leaves the cluster",
+            risk=Risk.DRAIN,
+            retry_safe=True,
+        )
+
+    def _drain(self, progress: Progress) -> None:
+        api = self.api.access()
+        cordon(api, self.node, "it leaves the cluster")
+        drain(api, self.node, timeout=self.timeout, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """K3s on the node is stopped for good, so that it cannot join again once it is out."""
+
+    unit: str
+    name: str = "k3s-stopped"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.unit}.service is stopped and does not start at boot"
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want the unit neither active nor enabled."""
+        state = read_state(look.beside(STATE))
+        if state.unit != self.unit or not (state.active or state.enabled):
+            return Satisfied()
+        return Change(
+            f"stop {self.unit}.service",
+            (Run(f"systemctl disable --now --quiet {self.unit}", timeout=_STOP_SECONDS),),
+            reason="the node leaves the cluster",
+            risk=Risk.RESTART,
+            retry_safe=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """The cluster knows nothing of a node any more: no object, no etcd member, no password.
+
+    K3s holds a server's node object back until its member has left etcd, so one that is gone is
+    gone altogether. The password would refuse another machine of the same name.
+    """
+
+    node: str
+    api: ClusterApi
+    name: str = DEPARTED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the cluster has forgotten {self.node}"
+
+    def probe(self) -> Query:
+        """Ask the cluster about the node."""
+        return Query(lambda: read_presence(self.api, self.node))
+
+    def decide(self, look: Look) -> Decision:
+        """Want neither the object nor the password."""
+        seen = look.own.value
+        if not isinstance(seen, Presence):
+            return Blocked(
+                "the cluster's API does not answer, so the node cannot be taken out of it",
+                "bring a majority of the servers up first; `journalctl -u k3s` on each says more",
+            )
+        if seen.node is None and not seen.password:
+            return Satisfied()
+        return Change(
+            f"delete {self.node} from the cluster",
+            (Call(f"deleting {self.node}", self._delete),),
+            reason="it is registered" if seen.node else "its node password is kept",
+            risk=Risk.DATA_LOSS,
+            retry_safe=True,
+        )
+
+    def _delete(self, progress: Progress) -> None:
+        api = self.api.access()
+        delete_node(api, self.node)
+        wait_until(
+            f"{self.node} leaves the cluster",
+            lambda: get_node(api, self.node),
+            _gone,
+            timeout=_GONE_SECONDS,
+            progress=progress,
+            where=self.node,
+            fix=f"`kubectl describe node {self.node}` names the finalizers that hold it",
+        )
+        _delete_password(api, self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The machine that is to replace a node holds no K3s data: it was re-flashed, or cleaned."""
+
+    node: str
+    name: str = "fresh-machine"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.node} is a machine without K3s data"
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Refuse a machine that still is a member."""
+        seen = look.at(self.node, STATE)
+        state = read_state(seen)
+        if seen != UNSEEN and (state.in_cluster or state.joined):
+            return Blocked(
+                f"{self.node} still holds its K3s data, so there is nothing to replace",
+                f"to repair it: `picluster up --limit {self.node}`; to start it over: "
+                f"`picluster reset --node {self.node}`, then `picluster up`",
+            )
+        return Satisfied()
+
+
+def _gone(node: NodeState | None) -> Verdict:
+    return Done() if node is None else Waiting(f"{node.name} is still registered")
+
+
+def _password_path(node: str) -> str:
+    return f"/api/v1/namespaces/kube-system/secrets/{segment(node)}.node-password.k3s"
+
+
+def _has_password(api: Api, node: str) -> bool:
+    try:
+        api.call("GET", _password_path(node))
+    except NotFound:
+        return False
+    return True
+
+
+def _delete_password(api: Api, node: str) -> None:
+    try:
+        api.call("DELETE", _password_path(node))
+    except NotFound:
+        return

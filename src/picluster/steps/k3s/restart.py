@@ -1,0 +1,63 @@
+"""K3s has been restarted on a node, once per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.service import Arrival, start
+from picluster.steps.k3s.state import STATE, read_state
+
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """K3s was restarted on the node for this request, and is Ready again.
+
+    `request` identifies the command that asked for it. The node notes it when it is done, in a
+    place that a reboot empties: what is observed is what was done, and a request is served once.
+    """
+
+    arrival: Arrival
+    request: str
+    name: str = "k3s-restarted"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.arrival.unit}.service on {self.arrival.node} was restarted"
+
+    def probe(self) -> Script:
+        """Read which request was served last."""
+        return Script(f"cat {self._note} 2>/dev/null || true")
+
+    def decide(self, look: Look) -> Decision:
+        """Want this request served; refuse where there is nothing to restart."""
+        if look.own.out.strip() == self.request:
+            return Satisfied()
+        unit = self.arrival.unit
+        if read_state(look.beside(STATE)).unit != unit:
+            return Blocked(
+                f"K3s is not installed on {self.arrival.node} as {unit}.service",
+                "bring the cluster up first: `picluster up`",
+            )
+        note = f"mkdir -p {paths.LOADED_DIR} && printf %s {quote(self.request)} >{self._note}"
+        return Change(
+            f"restart {unit}.service",
+            (
+                start(unit),
+                Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
+                Run(note, timeout=_SECONDS),
+            ),
+            reason="asked for",
+            risk=Risk.RESTART,
+            retry_safe=True,
+        )
+
+    @property
+    def _note(self) -> str:
+        return f"{paths.LOADED_DIR}/{self.arrival.unit}.restarted"
