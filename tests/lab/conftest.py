@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from picluster.errors import PreflightRefused
-from picluster.lab import rehearsal, requirements
+from picluster.lab import requirements
 from tests.doubles.k3s.build import build
 from tests.lab.bench import Bench, Pi, forget_environment
+from tests.lab.labs import rehearse
 
 _REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
 
@@ -56,25 +57,16 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def _rehearse(name: str, nodes: int, servers: int, home: Path, artifacts: Path) -> Iterator[Bench]:
-    file = home / name / "cluster.yaml"
-    wish = rehearsal.Wish(name, nodes, servers, artifacts, file)
-    try:
-        yield Bench(rehearsal.up(wish, lambda line: None), file)
-    finally:
-        rehearsal.down(name)
-
-
 @pytest.fixture(scope="session")
 def trio(home: Path, artifacts: Path) -> Iterator[Bench]:
     """Three nodes, all servers; tests leave a cluster on them, or fresh cards."""
-    yield from _rehearse("trio", 3, 3, home, artifacts)
+    yield from rehearse("trio", 3, 3, home, artifacts)
 
 
 @pytest.fixture(scope="session")
 def solo(home: Path, artifacts: Path) -> Iterator[Bench]:
     """One node."""
-    yield from _rehearse("solo", 1, 1, home, artifacts)
+    yield from rehearse("solo", 1, 1, home, artifacts)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from picluster.model.registry import Registry
 from picluster.model.schema import json_schema
 from picluster.model.secret_ref import SecretRef
 from picluster.model.ssh import JumpHost, NodeSsh, Ssh, SshOverride
+from picluster.model.vip import Vip
 
 __all__ = [
     "Cluster",
@@ -35,6 +36,7 @@ __all__ = [
     "SecretRef",
     "Ssh",
     "SshOverride",
+    "Vip",
     "fields",
     "json_schema",
     "load",

@@ -22,6 +22,7 @@ from picluster.model.refusal import refuse
 from picluster.model.scalars import YesNo, matching, one_of, whole
 from picluster.model.secret_ref import SecretReference
 from picluster.model.section import Section
+from picluster.model.vip import Vip
 
 DEFAULT_VERSION = "v1.33.5+k3s1"
 _NUMBER = "(0|[1-9][0-9]{0,3})"
@@ -130,6 +131,9 @@ class K3s(Section):
     )
     tls_san: tuple[Address, ...] = Field(
         (), description="More names and addresses by which the API server may be called."
+    )
+    vip: Vip | None = Field(
+        None, description="An address for the API that moves between servers; none if left out."
     )
     kubeconfig_mode: FileMode = Field(
         "0600", description="Mode of the administrator's kubeconfig on servers, in octal digits."

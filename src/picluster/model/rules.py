@@ -175,6 +175,24 @@ def _node_addresses(cluster: Cluster) -> Iterator[tuple[Loc, str | None]]:
     for i, node in enumerate(cluster.nodes):
         yield ("nodes", i, "address"), node.address
         yield ("nodes", i, "k3s", "node_ip"), node.k3s.node_ip
+    if cluster.k3s.vip is not None:
+        yield ("k3s", "vip", "address"), cluster.k3s.vip.address
+
+
+def _vip_is_free(cluster: Cluster) -> Iterator[Finding]:
+    """Check the API's own address; a node that had it too would be taken for the API."""
+    if cluster.k3s.vip is None:
+        return
+    at, address = ("k3s", "vip", "address"), cluster.k3s.vip.address
+    ip, pods = as_ip(address), as_network(cluster.k3s.cluster_cidr)
+    for i, node in enumerate(cluster.nodes):
+        if ip is not None and ip in (as_ip(node.address), as_ip(node.k3s.node_ip)):
+            what = f"is already the address of nodes[{i}]"
+            yield Finding(at, what, "write an address that nobody has", address)
+    if ip and pods and ip.version != pods.version:
+        what = f"is not IPv{pods.version}, as k3s.cluster_cidr ({pods}) is"
+        fix = f"write an IPv{pods.version} address of the servers' network"
+        yield Finding(at, what, fix, address, (("k3s", "cluster_cidr"),))
 
 
 def _node_ips_are_of_the_pods_kind(cluster: Cluster) -> Iterator[Finding]:
@@ -241,6 +259,7 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _pods_network_has_room,
     _networks_leave_nodes_alone,
     _node_ips_are_of_the_pods_kind,
+    _vip_is_free,
     _dns_is_a_service,
     _registry_has_a_home,
 )

@@ -256,11 +256,15 @@ def _finish(work: Work, exit_code: int) -> int:
             seconds=time.monotonic() - work.began,
             connections=traffic.connections,
             scripts=traffic.scripts,
-            next_command=_next_command(exit_code),
+            next_command=_next_command(work.job, exit_code),
         )
     )
     return exit_code
 
 
-def _next_command(exit_code: int) -> str:
-    return "picluster validate" if exit_code == 0 else "picluster up"
+def _next_command(job: Job, exit_code: int) -> str:
+    if exit_code == 0:
+        return "picluster validate"
+    operation, _, part = job.command.partition("-")
+    nodes = sorted(job.only or ()) if operation == "node" else []
+    return " ".join(filter(None, ["picluster", operation, part, *nodes]))

@@ -8,13 +8,14 @@ from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.model import Node
 from picluster.phases.site import Site
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, registries_file
+from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
 from picluster.steps.k3s.install import Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
+from picluster.steps.k3s.vip import VipManifest
 
 
 def k3s(site: Site) -> Phase:
@@ -69,6 +70,7 @@ def _service(site: Site, node: Node) -> list[Step]:
         ),
         ConfigFile(cluster, node),
         registries_file(cluster),
+        *([VipManifest(cluster.k3s.vip, site.api)] if node.is_server else []),
         Drained(
             node.name,
             cluster.k3s.version,
@@ -116,10 +118,11 @@ def _agents_at_once(site: Site) -> Width:
 
 def _cluster(site: Site, servers: list[str]) -> list[Step]:
     name, url = site.cluster.name, api_url(site.cluster, servers[0])
+    public = public_url(site.cluster)
     return [
         nodes_fact(site.api),
         SavedKubeconfig(name, url, servers, site.api.saved),
-        UserKubeconfig(name, url, servers, site.user_kubeconfig),
+        UserKubeconfig(name, public, servers, site.user_kubeconfig),
         *(NodeMarks(node, site.api) for node in site.cluster.nodes),
         Strangers(tuple(node.name for node in site.cluster.nodes)),
     ]

@@ -152,5 +152,6 @@ class HostKeys:
             where=f"{node} ({host})",
             why=f"expected {fingerprint(expected)} (in {holder}), it presents {fingerprint(key)}: "
             "the card was re-flashed, or somebody is in the middle",
-            fix=f"if you re-flashed it: `{clear}`, then run again",
+            fix=f"if you re-flashed it: `picluster node replace {node}` lets it take its place; "
+            f"if it was never in the cluster: `{clear}`, then run again",
         )

@@ -183,3 +183,24 @@ def test_rules_about_the_whole_still_run_when_fields_are_broken(refusals):
 )
 def test_one_mistake_makes_one_message(only, text, path):
     assert only(text).path == path
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("192.168.1.2", "already the address of nodes[1]"),
+        ("10.43.0.99", "inside k3s.service_cidr"),
+        ("fd00::9", "is not IPv4"),
+    ],
+)
+def test_an_address_for_the_api_has_to_be_free(only, address, said):
+    vip = f"k3s: {{vip: {{address: '{address}'}}}}\n"
+    problem = only(nodes(3).replace("10.0.0.", "192.168.1.") + vip)
+    assert problem.path == "k3s.vip.address"
+    assert said in problem.what
+
+
+@pytest.mark.parametrize("image", ["kube-vip", "a b:1", "x:$(id)", "kube-vip:"])
+def test_the_image_of_kube_vip_has_a_tag(only, image):
+    vip = f"k3s: {{vip: {{address: 192.168.9.9, image: '{image}'}}}}\n"
+    assert only(nodes(1) + vip).path == "k3s.vip.image"

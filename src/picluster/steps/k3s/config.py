@@ -39,6 +39,13 @@ def api_url(cluster: Cluster, server: str) -> str:
     return f"https://{bracketed(cluster.node(server).address)}:{paths.API_PORT}"
 
 
+def public_url(cluster: Cluster) -> str:
+    """Return the URL that users call the API by: its own address if it has one, or a server's."""
+    if cluster.k3s.vip is None:
+        return api_url(cluster, cluster.servers[0].name)
+    return f"https://{bracketed(cluster.k3s.vip.address)}:{paths.API_PORT}"
+
+
 def server_options(cluster: Cluster, node: Node, role: Starts | Joins) -> dict[str, Value]:
     """Return config.yaml of a server, as data."""
     k3s = cluster.k3s
@@ -118,6 +125,8 @@ def _arguments(arguments: Mapping[str, str]) -> list[str]:
 def _alternative_names(cluster: Cluster) -> list[str]:
     """Every server's certificate is good for all of them, so that clients can fail over."""
     names = [str(name) for name in cluster.k3s.tls_san]
+    if cluster.k3s.vip is not None:
+        names.append(cluster.k3s.vip.address)
     for server in cluster.servers:
         names += [server.address, server.name, cluster.fqdn(server)]
     return list(dict.fromkeys(names))

@@ -10,7 +10,7 @@ _EVIDENCE_LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a journal says went wrong, and what to do about it.
+    """What a journal says went wrong, and what to do about it; `NODE` stands for the node's name.
 
     `passing` causes may go away by themselves, as when the server to join is still starting.
     """
@@ -34,8 +34,8 @@ _KNOWN: tuple[tuple[str, Cause], ...] = (
         Cause(
             "the cluster knows another machine by this node's name: the card was re-flashed, or "
             "two nodes have the same name",
-            "if it is the same machine, delete the old node: "
-            "`k3s kubectl delete node <name>` on a server; then run this again",
+            "if this machine is to be the one: `picluster node replace NODE`; if there are two, "
+            "give one of them another name",
         ),
     ),
     (

@@ -11,6 +11,7 @@ KUBECONFIG = f"{CONFIG_DIR}/k3s.yaml"
 NODE_PASSWORD = "/etc/rancher/node/password"  # noqa: S105 - where it is, not what
 DATA_DIR = "/var/lib/rancher/k3s"
 SERVER_DIR = f"{DATA_DIR}/server"
+VIP_MANIFEST = f"{SERVER_DIR}/manifests/picluster-kube-vip.yaml"
 IMAGES_DIR = f"{DATA_DIR}/agent/images"
 STAGING_DIR = "/var/lib/picluster/k3s"
 LOADED_DIR = "/run/picluster"

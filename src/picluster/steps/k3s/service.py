@@ -118,7 +118,7 @@ journalctl --no-pager -o cat -n 80 _SYSTEMD_INVOCATION_ID=$id + \
             f"K3s did not come up: {missing}",
             where=self.node,
             why=cause.why if cause else f"{self.unit}'s journal names no cause that is known",
-            fix=cause.fix
+            fix=cause.fix.replace("NODE", self.node)
             if cause
             else f"look at `journalctl -u {self.unit}` on the node; if it is merely slow, raise "
             "limits.node_ready",

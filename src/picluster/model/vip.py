@@ -1,0 +1,34 @@
+"""A virtual IP address for the API, which moves to another server when its holder is lost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from picluster.model.linux import Interface
+from picluster.model.network import IpAddress
+from picluster.model.scalars import matching
+from picluster.model.section import Section
+
+DEFAULT_IMAGE = "ghcr.io/kube-vip/kube-vip:v0.8.9"
+_IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]{0,200}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
+
+Image = Annotated[
+    str,
+    AfterValidator(
+        matching(_IMAGE, "is not an image with a tag or digest", f"write it as {DEFAULT_IMAGE}")
+    ),
+]
+
+
+class Vip(Section):
+    """An address of its own for the API, held by one of the servers through kube-vip (ARP)."""
+
+    address: IpAddress = Field(
+        description="A free address in the servers' own network, outside of DHCP's range."
+    )
+    interface: Interface | None = Field(
+        None, description="Network interface that gets it; the default route's if left out."
+    )
+    image: Image = Field(DEFAULT_IMAGE, description="The kube-vip image that holds the address.")

@@ -1,0 +1,154 @@
+"""Three servers and an agent that people depend on: losses, upgrades, a re-flashed first server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from picluster.lab import faults
+from tests.lab.bench import Bench
+from tests.lab.kube import create_namespace, nodes_seen_by
+from tests.lab.labs import rehearse
+from tests.lab.sampler import sampling
+
+FIRST, PATCH, MINOR = "v1.33.4+k3s1", "v1.33.5+k3s1", "v1.34.1+k3s1"
+
+
+@pytest.fixture(scope="module")
+def fleet(home: Path, artifacts: Path) -> Iterator[Bench]:
+    """Three servers and an agent, on an older version of K3s."""
+    for bench in rehearse("fleet", 4, 3, home, artifacts):
+        bench.file.write_text(bench.file.read_text() + f"  version: {FIRST}\n")
+        bench.picluster("up")
+        yield bench
+
+
+def expect_whole(bench: Bench, version: str) -> None:
+    """All four nodes are Ready at the version, nobody is cordoned, and the servers vote."""
+    wanted = {
+        node.name: {
+            "ready": "True",
+            "version": version,
+            "voter": "True" if node.node.role == "server" else None,
+            "cordoned": False,
+        }
+        for node in bench.nodes
+    }
+    assert nodes_seen_by(bench.node(2)) == wanted
+
+
+def use_version(bench: Bench, version: str) -> None:
+    lines = bench.file.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("  version:")]
+    bench.file.write_text("\n".join([*kept, f"  version: {version}", ""]))
+
+
+def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) -> None:
+    lost = fleet.node(3)
+    lost.break_("power-off")
+    try:
+        assert nodes_seen_by(fleet.node(1)), "the API has to answer without one server"
+        assert fleet.picluster("up", expect=4).said.count(lost.name) > 0
+        fleet.picluster("upgrade", expect=4)
+        for command in (
+            ["restart", "--node", fleet.node(1).name],
+            ["up", "--limit", fleet.node(2).name],
+        ):
+            with fleet.edited("domain:", "#domain:"):
+                refused = fleet.picluster(*command, expect=None)
+            assert refused.status in (1, 5), refused.said
+            assert f"{lost.name} is not Ready" in refused.said, refused.said
+            assert "2 are needed" in refused.said
+    finally:
+        lost.mend()
+    fleet.picluster("up", "--json")
+    again = fleet.picluster("up", "--json").events[-1]
+    assert all(tally["changed"] == 0 for tally in again["tallies"]), again  # type: ignore[index,union-attr,attr-defined]
+
+
+def test_a_rolling_restart_keeps_two_servers_at_every_moment(fleet: Bench, tmp_path: Path) -> None:
+    servers = [node.name for node in fleet.nodes[:3]]
+    with sampling(fleet, servers, tmp_path) as samples:
+        fleet.picluster("restart")
+    assert samples.ever_away() == set(servers), "every server had to restart"
+    assert len(samples.most_away) == 1, f"away at once: {samples.most_away}"
+
+
+def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_path: Path) -> None:
+    use_version(fleet, PATCH)
+    servers = [node.name for node in fleet.nodes[:3]]
+    with sampling(fleet, servers, tmp_path) as samples:
+        under_way = fleet.begin("upgrade")
+        wait_for_line(under_way, f"{servers[1]}: install K3s")
+        os.killpg(under_way.pid, signal.SIGKILL)
+        under_way.wait()
+        assert nodes_seen_by(fleet.node(1))[servers[0]]["version"] == PATCH
+        done = fleet.picluster("upgrade")
+    assert f"{servers[0]}: install" not in done.said, "the first server was done already"
+    expect_whole(fleet, PATCH)
+    assert len(samples.most_away) <= 1, f"away at once: {samples.most_away}"
+    assert "nothing to do" in fleet.picluster("upgrade").said
+
+
+def test_an_agent_that_does_not_come_back_stops_the_upgrade_with_the_cause(fleet: Bench) -> None:
+    agent = fleet.node(4)
+    use_version(fleet, MINOR)
+    agent.sh("mkdir -p /etc/rancher/k3s/config.yaml.d")
+    agent.sh("echo 'no-such-option: 1' >/etc/rancher/k3s/config.yaml.d/90-broken.yaml")
+    failed = fleet.picluster("upgrade", expect=1)
+    assert "does not know an option" in failed.said
+    assert agent.name in failed.said
+    agent.sh("rm /etc/rancher/k3s/config.yaml.d/90-broken.yaml")
+    fleet.picluster("upgrade")
+    expect_whole(fleet, MINOR)
+
+
+def test_skipping_a_minor_and_going_back_are_refused(fleet: Bench) -> None:
+    before = nodes_seen_by(fleet.node(1))
+    for version, said in ((FIRST, "going back"), ("v1.36.1+k3s1", "skip a minor")):
+        use_version(fleet, version)
+        refused = fleet.picluster("upgrade", expect=5)
+        assert said in refused.said
+    use_version(fleet, MINOR)
+    assert nodes_seen_by(fleet.node(1)) == before
+
+
+def test_a_reflashed_first_server_takes_its_place_again(fleet: Bench) -> None:
+    first, second = fleet.node(1), fleet.node(2)
+    ca = second.sh("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt")
+    second.sh(create_namespace("kept"))
+    faults.reflash(fleet.lab, first.node)
+    first.wait()
+    refused = fleet.picluster("up", expect=4)
+    assert f"picluster node replace {first.name}" in refused.said
+    fleet.picluster("node", "replace", first.name, "--accept-new-host-keys")
+    expect_whole(fleet, MINOR)
+    assert first.sh("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt") == ca
+    first.sh("k3s kubectl get namespace kept")
+    assert "nothing to do" in fleet.picluster("up").said
+
+
+def test_a_fresh_card_under_an_old_name_is_refused_before_it_joins(fleet: Bench) -> None:
+    agent = fleet.node(4)
+    fleet.reflash(agent)
+    refused = fleet.picluster("up", expect=5)
+    assert f"picluster node replace {agent.name}" in refused.said
+    assert agent.status("test -e /usr/local/bin/k3s") != 0
+    fleet.picluster("node", "replace", agent.name, "--accept-new-host-keys")
+    expect_whole(fleet, MINOR)
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    """Read what a run prints until a line has the text."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if text in line:
+            return
+    raise AssertionError(f"the run ended without {text!r}:\n{''.join(seen)}")

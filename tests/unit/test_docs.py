@@ -1,0 +1,235 @@
+"""The documentation is true: its links, commands, options, cluster files and examples exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from picluster.cli.app import app
+from picluster.engine.step import Change, Observation, Satisfied
+from picluster.engine.survey import Look
+from picluster.model import load
+from picluster.steps.k3s import journal
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("benchmarks/*.md")),
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+CLI = typer.main.get_command(app)
+
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_CALL = re.compile(r"(?<![\w./-])(?:\.venv/bin/|\$\(BIN\)/)?picluster((?: +[^ `|;&#()\n]+)*)")
+_MAKE = re.compile(r"\bmake((?: +[a-z][a-z-]*)+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: str
+    language: str
+    text: str
+
+
+def blocks(text: str, page: str = "") -> list[Block]:
+    return [
+        Block(page, language, re.sub(rf"^{indent}", "", body, flags=re.MULTILINE))
+        for indent, language, body in _FENCE.findall(text)
+    ]
+
+
+def all_blocks(*languages: str) -> list[Block]:
+    return [
+        block
+        for page, name in zip(PAGES, NAMES, strict=True)
+        for block in blocks(page.read_text(), name)
+        if block.language in languages
+    ]
+
+
+# ------------------------------------------------------------------ links
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as GitHub makes them."""
+    text = _FENCE.sub("", page.read_text())
+    titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    broken = []
+    for link in _LINK.findall(_FENCE.sub("", text)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page, page.read_text()) == []
+
+
+def test_a_broken_link_would_be_found() -> None:
+    text = "[a](docs/no-such.md) [b](docs/lab.md#no-such) [c](docs/lab.md#faults) [d](https://x)"
+    assert broken_links(ROOT / "README.md", text) == ["docs/no-such.md", "docs/lab.md#no-such"]
+
+
+# ------------------------------------------------------------------ commands
+
+
+def commands_in(text: str) -> Iterator[str]:
+    """Every call of picluster in code: in shell blocks, and between backticks in the text."""
+    for block in blocks(text):
+        if block.language in ("sh", "bash", "console"):
+            yield from _CALL.findall(block.text)
+    for code in re.findall(r"`([^`\n]+)`", _FENCE.sub("", text)):
+        call = _CALL.match(code.removeprefix("sudo ").strip())
+        if call:
+            yield call[1]
+
+
+def options_of(command: Any) -> set[str]:
+    names = (name for item in command.params for name in [*item.opts, *item.secondary_opts])
+    return {"--help", *(name for name in names if name.startswith("-"))}
+
+
+def trouble_with(arguments: str) -> str:
+    """Say what is wrong with a call of picluster as a page shows it; empty if nothing is."""
+    command: Any = CLI
+    words = arguments.split()
+    while words and hasattr(command, "commands"):
+        if words[0].startswith("-"):
+            break
+        if words[0] not in command.commands:
+            return f"there is no command {words[0]!r} in `picluster{arguments}`"
+        command = command.commands[words.pop(0)]
+    for word in words:
+        option = word.strip("[],.").partition("=")[0]
+        known = options_of(command)
+        stacked = re.fullmatch(r"-(v+)", option) and "-v" in known
+        if option.startswith("-") and option not in known and not stacked:
+            return f"there is no option {option} in `picluster{arguments}`"
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_commands_and_options_exist(page: Path) -> None:
+    troubles = [trouble_with(call) for call in commands_in(page.read_text())]
+    assert [trouble for trouble in troubles if trouble] == []
+
+
+def test_the_pages_do_show_commands() -> None:
+    calls = {call.strip() for page in PAGES for call in commands_in(page.read_text())}
+    assert {"up", "plan", "validate", "lab break cut box3 --name box"} <= calls
+
+
+@pytest.mark.parametrize(
+    "call", ["frobnicate", "up --no-such-option", "lab explode", "config show --limit pi1"]
+)
+def test_a_wrong_command_would_be_found(call: str) -> None:
+    found = [trouble_with(each) for each in commands_in(f"```sh\npicluster {call}\n```\n")]
+    found += [trouble_with(each) for each in commands_in(f"Say `picluster {call}`.")]
+    assert len(found) == 2
+    assert all(found)
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for page in PAGES
+        for code in [
+            *(block.text for block in blocks(page.read_text())),
+            *re.findall(r"`([^`\n]+)`", _FENCE.sub("", page.read_text())),
+        ]
+        for words in _MAKE.findall(code)
+        for target in words.split()
+    }
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_the_readme_has_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    missing = [name for name in CLI.commands if f"`picluster {name}" not in text]
+    assert missing == []
+
+
+def test_the_lab_page_has_every_command_and_option_of_the_lab() -> None:
+    text = (ROOT / "docs" / "lab.md").read_text()
+    lab = CLI.commands["lab"]
+    wanted = {f"`picluster lab {name}" for name in lab.commands}
+    wanted |= {f"`{name}" for each in lab.commands.values() for name in options_of(each)}
+    assert [name for name in sorted(wanted - {"`--help"}) if name not in text] == []
+
+
+# ------------------------------------------------------------------ cluster files
+
+
+def test_cluster_files_load(tmp_path: Path) -> None:
+    found = [block for block in all_blocks("yaml") if re.search(r"^nodes:", block.text, re.M)]
+    assert {"README.md", "docs/air-gap.md"} <= {block.page for block in found}
+    for number, block in enumerate(found):
+        path = tmp_path / f"{Path(block.page).stem}-{number}.yaml"
+        path.write_text(block.text)
+        load(path)
+
+
+# ------------------------------------------------------------------ the example step
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, Any]:
+    """What the Python of docs/write-a-step.md defines, its tests included."""
+    text = (ROOT / "docs" / "write-a-step.md").read_text()
+    code = "\n".join(block.text for block in blocks(text) if block.language == "python")
+    names: dict[str, Any] = {"__name__": "write_a_step"}
+    exec(compile(code, "docs/write-a-step.md", "exec", dont_inherit=True), names)
+    return names
+
+
+def test_the_examples_own_tests_pass(example: dict[str, Any]) -> None:
+    tests = [value for name, value in example.items() if name.startswith("test_")]
+    assert len(tests) == 3
+    for test in tests:
+        test()
+
+
+def test_the_examples_probe_sees_what_its_decision_reads(example: dict[str, Any]) -> None:
+    def look(user: str, group: str) -> Any:
+        step = example["InGroup"](user, group)
+        done = subprocess.run(
+            ["sh", "-c", step.probe().text], capture_output=True, text=True, check=False
+        )
+        seen = Observation(done.returncode, done.stdout, done.stderr)
+        return step.decide(Look("here", step.name, {"here": {step.name: seen}}))
+
+    assert isinstance(look("root", "root"), Satisfied)
+    assert isinstance(look("root", "no such group"), Change)
+    assert isinstance(look("no-such-user", "root"), example["Blocked"])
+
+
+# ------------------------------------------------------------------ messages
+
+
+def test_every_cause_that_a_journal_can_name_is_explained() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    causes = [cause.why.partition(":")[0] for _, cause in journal._KNOWN]
+    assert len(causes) >= 10
+    assert [cause for cause in causes if cause not in page] == []
