@@ -97,7 +97,8 @@ def test_a_certificate_from_the_future(pair: Bench, agent: Pi) -> None:
     server.sh(f"cp -p {path} /root/serving.crt")
     future = reissued(server.read(path), server.read(f"{TLS}/server-ca.key"))
     server.sh(f"cat >{path} <<'PEM'\n{future}\nPEM")
-    server.sh("systemctl restart --no-block k3s")
+    server.sh("systemctl stop k3s && systemctl start --no-block k3s")
+    server.sh("until ss -ltn | grep -q :6443; do sleep 0.2; done")
     agent.sh("rm -f /var/lib/rancher/k3s/agent/kubelet.kubeconfig")
     try:
         said = failure(pair, "restart", "--node", agent.name)

@@ -38,3 +38,21 @@ def test_one_server_becomes_three(sprouts: Bench) -> None:
     assert first.status("test -d /var/lib/rancher/k3s/server/db/etcd") == 0
     others[-1].sh("k3s kubectl get namespace kept")
     assert "nothing to do" in sprouts.picluster("up").said
+
+
+def test_two_clusters_are_not_made_one_silently(sprouts: Bench) -> None:
+    first, _, third = sprouts.nodes
+    everything = sprouts.file.read_text()
+    sprouts.reflash(third)
+    names = "|".join(node.name for node in sprouts.nodes[:2])
+    other = re.sub(rf"  - {{name: ({names}),.*\n", "", everything)
+    lone = sprouts.file.with_name("other.yaml")
+    lone.write_text(other.replace("name: sprout\n", "name: other\n"))
+    sprouts.picluster("up", "--accept-new-host-keys", file=lone)
+    before = first.sh("sha256sum /etc/rancher/k3s/config.yaml")
+
+    refused = sprouts.picluster("up", expect=5).said
+    assert "different clusters" in refused
+    assert third.name in refused
+    assert first.sh("sha256sum /etc/rancher/k3s/config.yaml") == before
+    assert set(nodes_seen_by(third)) == {third.name}, "the other cluster has to be left alone"
