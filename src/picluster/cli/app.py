@@ -195,6 +195,18 @@ def schema() -> None:
 
 
 @app.command()
+def explain(
+    field: Annotated[
+        str | None, typer.Argument(help="A field, such as k3s.vip or nodes.ssh.user.")
+    ] = None,
+) -> None:
+    """Say what a field of the cluster file means; without one, list them all."""
+    from picluster.cli import reading
+
+    reading.explain(field)
+
+
+@app.command()
 def version() -> None:
     """Print picluster's version."""
     from picluster import __version__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -27,6 +28,27 @@ def show_config(file: Path, *, as_json: bool) -> None:
 def show_schema() -> None:
     """Print the JSON Schema of the cluster file."""
     print(json.dumps(json_schema(), indent=2))
+
+
+def explain(path: str | None) -> None:
+    """Print what a field means, or all of them. Raises `UsageError` if there is no such field."""
+    from picluster.model import fields
+    from picluster.model.refusal import nearest
+    from picluster.ui import explain_view
+
+    known = {field.path.replace("[]", ""): field for field in fields()}
+    if path is None:
+        sys.stdout.write(explain_view.overview(fields()))
+        return
+    plain = re.sub(r"\[\d*\]", "", path)
+    if plain not in known:
+        meant = nearest(plain, list(known))
+        raise UsageError(
+            f"the cluster file has no field {path}",
+            fix=f"did you mean {meant}?" if meant else "`picluster explain` lists all of them",
+        )
+    inside = [field for name, field in known.items() if name.startswith(f"{plain}.")]
+    sys.stdout.write(explain_view.as_text(known[plain], inside))
 
 
 def forget_host_key(file: Path, node: str) -> None:

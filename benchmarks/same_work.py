@@ -1,0 +1,65 @@
+"""The rivals' work, as steps of picluster's engine: `python -m benchmarks.same_work FILE`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from benchmarks.rivals import FILES, PACKAGES
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.pool import Sessions
+from picluster.engine.run import Run
+from picluster.engine.runner import run_phase
+from picluster.engine.step import Change, Decision, Satisfied, Script, Step
+from picluster.engine.step import Run as RunScript
+from picluster.engine.survey import Look
+from picluster.model import load
+from picluster.paths import cluster_state
+from picluster.ssh.connector import SshConnector
+from picluster.ssh.endpoint import endpoints_of
+from picluster.ssh.host_keys import HostKeys
+from picluster.steps.files import ManagedFile
+from picluster.steps.host.packages import Packages
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRuns:
+    unit: str
+    name: str = "service"
+    title: str = "the service is enabled and runs"
+
+    def probe(self) -> Script:
+        return Script(f"systemctl is-enabled {self.unit}; systemctl is-active {self.unit}")
+
+    def decide(self, look: Look) -> Decision:
+        if look.own.lines == ["enabled", "active"]:
+            return Satisfied()
+        return Change("start it", (RunScript(f"systemctl enable --now {self.unit}"),))
+
+
+def steps() -> list[Step]:
+    files = [ManagedFile(path, path, text) for path, text in FILES.items()]
+    return [Packages(PACKAGES.split(), 3600), *files, ServiceRuns("ssh")]
+
+
+def main(file: str) -> None:
+    cluster = load(file).cluster
+    keys = HostKeys(cluster_state(cluster.name) / "known_hosts")
+    connector = SshConnector(endpoints_of(cluster, lambda question: ""), keys)
+    sessions = Sessions(connector)
+    run = Run(sessions, lambda event: None)
+    names = [node.name for node in cluster.nodes]
+    try:
+        sessions.open_all(names)
+        stage = Stage("the same work", {name: steps() for name in names})
+        run_phase(Phase("bench", "the same work", (stage,)), run)
+    finally:
+        sessions.close_all()
+    changed = sum(tally.changed for tally in run.tallies())
+    spent = connector.traffic
+    print(f"{spent.connections} connections, {spent.scripts} scripts, {changed} changes")
+    sys.exit(run.exit_code())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
