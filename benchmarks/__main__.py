@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def startup(rounds: int) -> str:
     all_series = {name: Series(name) for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
-            timed(all_series[name], lambda command=command: run(command) and "")
+            timed(all_series[name], partial(_silently, command))
     return table("Starting", list(all_series.values()))
 
 
@@ -46,25 +47,35 @@ def nothing_to_do(nodes: Nodes, home: Path, rounds: int) -> str:
     floor = [sys.executable, "-m", "benchmarks.floor", str(nodes.lab.key), str(nodes.known_hosts)]
     floor += nodes.addresses
     same = [sys.executable, "-m", "benchmarks.same_work", str(nodes.file)]
-    run(same)  # makes it so, as it does for the rivals
     works = {
-        "floor: Fabric, `true` on each node": lambda: run(floor) and "3 connections, 3 commands",
-        "the rivals' work, picluster's engine": lambda: run(same).stdout.strip(),
+        "floor: Fabric, `true` on each node": partial(_said_by, floor),
+        "picluster's engine, the rivals' work": partial(_said_by, same),
         "`picluster phase prepare`": partial(nodes.picluster, "phase", "prepare"),
         "`picluster up`": partial(nodes.picluster, "up"),
     }
+    _said_by(same)  # makes it so; what is measured finds nothing to do
     missing = []
     for rival in rivals(nodes, home):
         if rival.why_missing:
-            missing.append(Series(rival.name, rival.why_missing))
+            missing.append(Series(rival.name, [rival.why_missing]))
         else:
-            rival.work()  # makes it so; what is measured finds nothing to do
+            rival.work()
             works[rival.name] = rival.work
     all_series = {name: Series(name) for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             timed(all_series[name], work)
     return table("Nothing to do on 3 nodes", [*all_series.values(), *missing])
+
+
+def _said_by(command: Sequence[str]) -> str:
+    """Run a command, and return what it says of itself."""
+    return run(command).stdout.strip()
+
+
+def _silently(command: Sequence[str]) -> str:
+    run(command)
+    return ""
 
 
 def main() -> None:

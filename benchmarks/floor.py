@@ -22,6 +22,7 @@ def visit(address: str, key: str, known_hosts: str) -> None:
 def main(key: str, known_hosts: str, *addresses: str) -> None:
     with ThreadPoolExecutor(len(addresses)) as pool:
         list(pool.map(lambda address: visit(address, key, known_hosts), addresses))
+    print(f"{len(addresses)} connections, {len(addresses)} commands")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Series:
-    """How long one thing took, each time; `note` tells what it did. Without times: missing."""
+    """How long one thing took, each time; `notes` tell what it did. Without times: missing."""
 
     name: str
-    note: str = ""
+    notes: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -38,7 +38,8 @@ def timed(series: Series, action: Callable[[], str]) -> None:
     began = time.perf_counter()
     note = action()
     series.seconds.append(time.perf_counter() - began)
-    series.note = note or series.note
+    if note not in series.notes:
+        series.notes.append(note)
     print(f"  {series.name}: {series.seconds[-1]:.2f} s", file=sys.stderr, flush=True)
 
 
@@ -53,12 +54,13 @@ def table(title: str, all_series: Sequence[Series]) -> str:
         "|---|---:|---:|---:|---:|---|",
     ]
     for series in all_series:
+        note = "; ".join(filter(None, series.notes))
         if not series.seconds:
-            lines.append(f"| {series.name} | missing | | | 0 | {series.note} |")
+            lines.append(f"| {series.name} | missing | | | 0 | {note} |")
             continue
         spread = f"{min(series.seconds):.2f}-{max(series.seconds):.2f} s"
         lines.append(
             f"| {series.name} | {series.median:.2f} s | {spread} | {series.median / base:.1f} | "
-            f"{len(series.seconds)} | {series.note} |"
+            f"{len(series.seconds)} | {note} |"
         )
     return "\n".join([*lines, ""])

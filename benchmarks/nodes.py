@@ -14,7 +14,7 @@ from tests.doubles.k3s.build import build
 
 from benchmarks.measure import run
 from picluster.lab import faults, rehearsal
-from picluster.lab.layout import LabLayout
+from picluster.lab.layout import LabLayout, trees_directory
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,16 @@ class Nodes:
 
 @contextmanager
 def own_home(home: Path) -> Iterator[None]:
-    """Let everything that picluster keeps go to `home`, but for the cache of base trees."""
+    """Let everything that picluster keeps go to `home`, but for the nodes' Debian, built once."""
     before = dict(os.environ)
-    cache = before.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    trees = trees_directory()
+    trees.mkdir(parents=True, exist_ok=True)
+    cache = home / "cache"
+    (cache / "picluster").mkdir(parents=True)
+    (cache / "picluster" / trees.name).symlink_to(trees)
     for name in ("SSH_AUTH_SOCK", "KUBECONFIG", "PICLUSTER_FILE"):
         os.environ.pop(name, None)
-    os.environ.update(HOME=str(home), XDG_STATE_HOME=str(home / "state"), XDG_CACHE_HOME=cache)
+    os.environ.update(HOME=str(home), XDG_STATE_HOME=str(home / "state"), XDG_CACHE_HOME=str(cache))
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ Each is installed into a throw-away environment. One that cannot be had is repor
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -89,17 +90,15 @@ def _ansible(nodes: Nodes, place: Path) -> Rival:
     missing = _install("ansible-core", place)
     if missing:
         return Rival("Ansible", why_missing=missing)
-    ssh = f"-o UserKnownHostsFile={nodes.known_hosts} -o ControlMaster=auto -o ControlPersist=60s"
+    ssh = f"-o UserKnownHostsFile={nodes.known_hosts} -o ControlMaster=auto -o ControlPersist=5s"
     common = f"ansible_user=pi ansible_ssh_private_key_file={nodes.lab.key}"
     hosts = "".join(f"{address} {common}\n" for address in nodes.addresses)
     (place / "inventory.ini").write_text(hosts)
-    copies = "".join(
-        f"    - copy: {{dest: {path}, mode: '644', owner: root, content: {text!r}}}\n".replace(
-            f"content: {text!r}", f'content: "{text.encode("unicode_escape").decode()}"'
-        )
+    copies = "\n".join(
+        f"    - copy: {{dest: {path}, mode: '644', owner: root, content: {json.dumps(text)}}}"
         for path, text in FILES.items()
     )
-    playbook = _ANSIBLE.format(packages=PACKAGES, files=copies.rstrip("\n"))
+    playbook = _ANSIBLE.format(packages=PACKAGES, files=copies)
     (place / "playbook.yml").write_text(playbook)
     os.environ.update(
         ANSIBLE_PIPELINING="True",

@@ -228,6 +228,35 @@ def test_the_examples_probe_sees_what_its_decision_reads(example: dict[str, Any]
 # ------------------------------------------------------------------ messages
 
 
+def source() -> str:
+    """The text of the program, with the pieces of each long message put together."""
+    text = "\n".join(path.read_text() for path in sorted(ROOT.glob("src/picluster/**/*.py")))
+    return re.sub(r'"\s*\n\s*f?"', "", text)
+
+
+def messages_of(page: str) -> list[str]:
+    """What stands between backticks in the first column of the tables of messages."""
+    tables = re.findall(r"^\| Message \|.*\n\|---.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()]
+    return [code for row in rows for code in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+
+
+def unknown(messages: list[str], program: str) -> list[str]:
+    """The messages with a piece, between the `...` for what varies, that the program lacks."""
+    return [
+        message
+        for message in messages
+        if any(piece.strip(" ,") not in program for piece in message.split("..."))
+    ]
+
+
+def test_the_messages_that_are_explained_exist() -> None:
+    messages = messages_of((ROOT / "docs/troubleshooting.md").read_text())
+    assert len(messages) > 50
+    assert unknown(messages, source()) == []
+    assert unknown(["the Pi is ... on fire"], source()) == ["the Pi is ... on fire"]
+
+
 def test_every_cause_that_a_journal_can_name_is_explained() -> None:
     page = (ROOT / "docs/troubleshooting.md").read_text()
     causes = [cause.why.partition(":")[0] for _, cause in journal._KNOWN]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Change, Decision, Run, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
+from picluster.steps.host.clock import SYNCHRONISED
 from picluster.steps.host.packages import PACKAGES, STAND_INS
 
 MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
@@ -132,8 +133,7 @@ class TimeSync:
             "  state=$(systemctl is-active $unit)\n"
             "  condition=$(systemctl show -p ConditionResult $unit | cut -d= -f2)\n"
             '  echo "unit=$unit $enabled $state $condition"\n'
-            "done\n"
-            "timedatectl show -p NTPSynchronized 2>/dev/null"
+            f"done\n{SYNCHRONISED}"
         )
 
     def decide(self, look: Look) -> Decision:
@@ -142,7 +142,7 @@ class TimeSync:
         units = [line.split("=", 1)[1].split(" ") for line in look.own.lines if line[:5] == "unit="]
         running = [unit[0] for unit in units if unit[2:3] == ["active"]]
         if running:
-            unsynchronised = facts.get("NTPSynchronized") == "no"
+            unsynchronised = facts.get("synchronised") == "no"
             warning = "the clock is not synchronised yet: no time server was reached"
             return Satisfied(detail=running[0], warning=warning if unsynchronised else "")
         if any(unit[1:2] == ["enabled"] and unit[3:4] == ["no"] for unit in units):

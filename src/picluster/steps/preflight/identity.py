@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import UNSEEN, Look
+from picluster.steps.host.clock import SYNCHRONISED
 
 # Nodes are asked together, but a busy one answers later, and of many some have to wait their turn.
 # So a small difference says nothing about a node whose clock is synchronised.
@@ -103,10 +104,7 @@ class Clock:
 
     def probe(self) -> Script:
         """Print the time, in seconds, and whether it comes from the network."""
-        return Script(
-            'echo "now=$(date +%s.%N)"\n'
-            'echo "synchronised=$(timedatectl show -P NTPSynchronized 2>/dev/null)"'
-        )
+        return Script(f'echo "now=$(date +%s.%N)"\n{SYNCHRONISED}')
 
     def decide(self, look: Look) -> Decision:
         """Compare with the median of all nodes."""

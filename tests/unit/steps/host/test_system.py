@@ -47,7 +47,7 @@ def decide(step: Step, *lines: str, planned: tuple[str, ...] = ()) -> Decision:
         (IscsiDaemon(), ("enabled=enabled", "active=active")),
         (MultipathLeavesLonghornAlone(), ()),
         (MultipathLeavesLonghornAlone(), ("installed=yes", "file=a", "wanted=a")),
-        (TimeSync(), ("unit=systemd-timesyncd enabled active yes", "NTPSynchronized=yes")),
+        (TimeSync(), ("unit=systemd-timesyncd enabled active yes", "synchronised=yes")),
         (TimeSync(), ("unit=chrony enabled active yes", "unit=systemd-timesyncd x inactive yes")),
     ],
 )
@@ -98,7 +98,7 @@ def test_what_is_not_so_is_changed(
         (MODULES, ("modules=none", "there=overlay"), "vxlan, iscsi_tcp"),
         (IscsiDaemon(), ("enabled=enabled", "active=inactive", "ConditionResult=no"), "container"),
         (IscsiDaemon(), ("enabled=enabled", "active=failed", "Result=exit-code"), "exit-code"),
-        (TimeSync(), ("unit=ntpsec enabled active yes", "NTPSynchronized=no"), "no time server"),
+        (TimeSync(), ("unit=ntpsec enabled active yes", "synchronised=no"), "no time server"),
         (TimeSync(), ("unit=systemd-timesyncd enabled inactive no",), "container"),
     ],
 )
