@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from picluster.errors import StepFailed
 from picluster.lab import faults, identity, rehearsal
 from picluster.lab.inside import run_inside
 from picluster.lab.layout import LabLayout, LabNode
 from picluster.lab.supervise import power_off, power_on
 from picluster.paths import cluster_state
+
+_PICLUSTER = [sys.executable, "-m", "picluster"]
+# sudo notes in the user's home that its lecture on responsibility is not needed again.
+_SUDOS_OWN_NOTE = "/.sudo_as_admin_successful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,31 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+def run(command: list[str], expect: int | None, seconds: int = 300) -> Result:
+    """Run a command to its end; it has to end with that status, unless that is None."""
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+        stdin=subprocess.DEVNULL,
+    )
+    result = Result(done.returncode, done.stdout, done.stderr)
+    if expect is not None and result.status != expect:
+        raise AssertionError(
+            f"`{' '.join(command[2:])}` ended with {result.status}, not {expect}:\n{result.said}"
+        )
+    return result
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a command and all that it started, as a power cut of this computer would."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """A lab of running nodes with the cluster file that names them."""
@@ -57,28 +88,19 @@ class Bench:
         self, *arguments: str, expect: int | None = 0, file: Path | None = None, seconds: int = 300
     ) -> Result:
         """Run a command on the cluster; by default it has to end well."""
-        done = subprocess.run(
-            self.command(*arguments, file=file),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-        )
-        result = Result(done.returncode, done.stdout, done.stderr)
-        if expect is not None and result.status != expect:
-            raise AssertionError(
-                f"picluster {' '.join(arguments)} ended with {result.status}, not {expect}:\n"
-                + result.said
-            )
-        return result
+        return run(self.command(*arguments, file=file), expect, seconds)
+
+    def lab_command(self, *arguments: str, expect: int | None = 0) -> Result:
+        """Run `picluster lab`; by default it has to end well."""
+        return run([*_PICLUSTER, "lab", *arguments, "--name", self.lab.name], expect)
 
     def command(self, *arguments: str, file: Path | None = None) -> list[str]:
-        return [sys.executable, "-m", "picluster", *arguments, "--file", str(file or self.file)]
+        return [*_PICLUSTER, *arguments, "--file", str(file or self.file)]
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command that the test is going to disturb."""
-        return subprocess.Popen(
+    @contextmanager
+    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a command that the test is going to disturb; it does not outlive the block."""
+        process = subprocess.Popen(
             self.command(*arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -86,6 +108,10 @@ class Bench:
             text=True,
             start_new_session=True,
         )
+        try:
+            yield process
+        finally:
+            kill(process)
 
     @contextmanager
     def edited(self, before: str, after: str) -> Iterator[Path]:
@@ -135,6 +161,13 @@ class Pi:
     def status(self, script: str) -> int:
         return run_inside(self.node, script).returncode
 
+    def holds(self, script: str) -> bool:
+        """Whether a condition holds; on a node that is off, as while it reboots, none does."""
+        try:
+            return self.status(script) == 0
+        except StepFailed:
+            return False
+
     def read(self, path: str) -> str:
         return self.sh(f"cat {path}")
 
@@ -154,7 +187,7 @@ class Pi:
         rehearsal.wait_until_booted(self.node, lambda line: None)
 
     def tree(self) -> dict[str, str]:
-        """Describe every file on the card that differs from the base tree, with its digest."""
+        """Describe every file on the card that differs from the base tree: digest, mode, owner."""
         listing = self._listing(self.node.disk / "system")
         listing.update(self._listing(self.node.disk / "storage"))
         return listing
@@ -163,13 +196,33 @@ class Pi:
     def _listing(root: Path) -> dict[str, str]:
         find = (
             "find . \\( -path ./var/log -o -path ./run -o -path ./tmp \\) -prune "
-            "-o -type f -exec sha256sum {} + -o -printf 'x %p %y %m %l\\n'"
+            "-o -printf 'x %p %y %m %U:%G %l\\n' -type f -exec sha256sum {} +"
         )
         done = subprocess.run(
             ["/bin/sh", "-c", find], cwd=root, capture_output=True, text=True, check=True
         )
         lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
         return {f"{root.name}/{rest}": digest for digest, rest in lines}
+
+    def fleeting(self) -> set[str]:
+        """Name every file outside the card where a program might leave one for a while."""
+        theirs = "systemd user sudo log udev dbus sshd utmp"
+        pruned = " -o ".join(f"-path /run/{name}" for name in theirs.split())
+        find = f"find /tmp /dev/shm /run \\( {pruned} \\) -prune -o ! -type d -print"
+        return set(self.sh(find).splitlines())
+
+    def starts_of_k3s(self) -> str:
+        """Tell one start of K3s from another."""
+        return self.sh("systemctl show -p InvocationID --value k3s k3s-agent")
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Name what is not the same in two listings of `Pi.tree`, but for what sudo itself notes."""
+    return {
+        path
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path) and _SUDOS_OWN_NOTE not in path
+    }
 
 
 def forget_environment(home: Path) -> dict[str, str]:
@@ -180,4 +233,4 @@ def forget_environment(home: Path) -> dict[str, str]:
     return kept | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "NO_COLOR": "1"}
 
 
-__all__ = ["Bench", "Pi", "Result", "forget_environment", "identity"]
+__all__ = ["Bench", "Pi", "Result", "differing", "forget_environment", "identity"]

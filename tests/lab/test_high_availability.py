@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from picluster.lab import faults
-from tests.lab.bench import Bench
+from tests.lab.bench import Bench, kill
 from tests.lab.kube import create_namespace, nodes_seen_by
 from tests.lab.labs import rehearse
 from tests.lab.sampler import sampling
@@ -83,10 +81,9 @@ def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_pa
     use_version(fleet, PATCH)
     servers = [node.name for node in fleet.nodes[:3]]
     with sampling(fleet, servers, tmp_path) as samples:
-        under_way = fleet.begin("upgrade")
-        wait_for_line(under_way, f"{servers[1]}: install K3s")
-        os.killpg(under_way.pid, signal.SIGKILL)
-        under_way.wait()
+        with fleet.begin("upgrade") as under_way:
+            wait_for_line(under_way, f"{servers[1]}: install K3s")
+            kill(under_way)
         assert nodes_seen_by(fleet.node(1))[servers[0]]["version"] == PATCH
         done = fleet.picluster("upgrade")
     assert f"{servers[0]}: install" not in done.said, "the first server was done already"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.bench import Bench
+from picluster.paths import cluster_state
+from tests.lab.bench import Bench, Pi, kill
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse
 
@@ -26,70 +26,113 @@ def victims(home: Path, artifacts: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def fresh(victims: Bench) -> Bench:
-    if any(node.status("test -e /var/lib/rancher") == 0 for node in victims.nodes):
+    """Bare nodes."""
+    if any(node.holds("test -e /etc/picluster-used") for node in victims.nodes):
         victims.reflash(*victims.nodes)
+    for node in victims.nodes:
+        node.sh("touch /etc/picluster-used")
     return victims
 
 
-def until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for a moment; the run must not be over before."""
+@pytest.fixture
+def prepared(victims: Bench) -> Bench:
+    """Nodes that are ready for K3s and have none: apt and the reboot are over."""
+    for node in victims.nodes:
+        node.sh(
+            "[ ! -e /usr/local/bin/k3s-uninstall.sh ] || k3s-uninstall.sh >/dev/null 2>&1\n"
+            "rm -rf /etc/rancher /var/lib/rancher/* /var/lib/picluster /run/picluster"
+        )
+    for name in ("token", "kubeconfig"):
+        (cluster_state(victims.lab.name) / name).unlink(missing_ok=True)
+    victims.picluster("phase", "prepare")
+    return victims
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait for a moment; the run, if there is one, must not be over before."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
-        assert process.poll() is None, f"it ended before that: {process.communicate()}"
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"it ended before that: {process.communicate()}")
         assert time.monotonic() < deadline, "that moment never came"
         time.sleep(0.1)
 
 
+def settle(node: Pi) -> None:
+    """Wait until no reboot is under way, nor one ordered that is about to begin."""
+    idle = "[ -z \"$(systemctl list-units --plain --no-legend 'run-*.timer' 'run-*.service')\" ]"
+    up = "systemctl is-system-running | grep -qE 'running|degraded'"
+    until(lambda: node.holds(f"{idle} && {up}"))
+
+
 def in_the_middle_of_apt(bench: Bench) -> bool:
-    return bench.node(1).status("pgrep -x dpkg >/dev/null || pgrep -x apt-get >/dev/null") == 0
+    return bench.node(1).holds("pgrep -x dpkg >/dev/null || pgrep -x apt-get >/dev/null")
 
 
 def while_a_node_reboots(bench: Bench) -> bool:
-    return bench.node(1).status("grep -q cgroup_enable=memory /boot/firmware/cmdline.txt") == 0
+    """It is going down, off, or not up again."""
+    ordered = bench.node(1).holds("grep -q cgroup_enable=memory /boot/firmware/cmdline.txt")
+    up = bench.node(1).holds("systemctl is-system-running | grep -qE 'running|degraded'")
+    return not up or (ordered and bench.node(1).holds("grep -q cgroup_enable /proc/cmdline"))
 
 
 def when_the_token_is_made(bench: Bench) -> bool:
-    return bench.node(1).status("test -e /etc/rancher/k3s/cluster-token") == 0
+    return (cluster_state(bench.lab.name) / "token").exists()
 
 
 def while_the_second_server_joins(bench: Bench) -> bool:
-    return bench.node(2).status("test -d /var/lib/rancher/k3s/server") == 0
+    return bench.node(2).holds("test -d /var/lib/rancher/k3s/server")
 
 
-MOMENTS = [
-    in_the_middle_of_apt,
-    while_a_node_reboots,
-    when_the_token_is_made,
-    while_the_second_server_joins,
-]
+BEFORE_K3S = [in_the_middle_of_apt, while_a_node_reboots]
+IN_K3S = [when_the_token_is_made, while_the_second_server_joins]
+Moment = Callable[[Bench], bool]
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
-def test_a_killed_run_is_finished_by_the_next(
-    fresh: Bench, moment: Callable[[Bench], bool]
-) -> None:
-    under_way = fresh.begin("up")
-    until(lambda: moment(fresh), under_way)
-    os.killpg(under_way.pid, signal.SIGKILL)
-    under_way.communicate()
-    for node in fresh.nodes:
-        node.wait()
-    fresh.picluster("up")
-    seen = nodes_seen_by(fresh.node(1))
+def kill_at(bench: Bench, moment: Moment) -> None:
+    with bench.begin("up") as under_way:
+        until(lambda: moment(bench), under_way)
+        kill(under_way)
+    for node in bench.nodes:
+        settle(node)
+
+
+def expect_a_cluster_after(bench: Bench) -> None:
+    """The same command makes it whole, and leaves nothing to do."""
+    bench.picluster("up")
+    seen = nodes_seen_by(bench.node(1))
     assert {name: (node["ready"], node["voter"]) for name, node in seen.items()} == {
-        node.name: ("True", "True") for node in fresh.nodes
+        node.name: ("True", "True") for node in bench.nodes
     }
-    fresh.picluster("plan", "--exit-code")
+    bench.picluster("plan", "--exit-code")
 
 
-def test_ctrl_c_finishes_the_running_steps_and_says_how_to_go_on(fresh: Bench) -> None:
-    fresh.reflash(*fresh.nodes)
-    under_way = fresh.begin("up")
-    until(lambda: in_the_middle_of_apt(fresh), under_way)
-    under_way.send_signal(signal.SIGINT)
-    out, err = under_way.communicate(timeout=PATIENCE)
-    assert under_way.returncode == 130, err
-    assert "stopping after the running steps" in err
-    assert "next: picluster up" in out
-    assert fresh.node(1).status("dpkg --audit | grep -q .") != 0, "apt was torn"
-    fresh.picluster("up")
+@pytest.mark.parametrize("moment", BEFORE_K3S, ids=lambda moment: moment.__name__)
+def test_a_run_killed_on_bare_nodes_is_finished_by_the_next(fresh: Bench, moment: Moment) -> None:
+    kill_at(fresh, moment)
+    expect_a_cluster_after(fresh)
+
+
+@pytest.mark.parametrize("moment", IN_K3S, ids=lambda moment: moment.__name__)
+def test_a_run_killed_while_the_cluster_is_made_is_finished_by_the_next(
+    prepared: Bench, moment: Moment
+) -> None:
+    kill_at(prepared, moment)
+    expect_a_cluster_after(prepared)
+
+
+def test_ctrl_c_stops_in_good_order_at_any_moment_and_says_how_to_go_on(fresh: Bench) -> None:
+    for moment in (*BEFORE_K3S, *IN_K3S):
+        with fresh.begin("up") as under_way:
+            until(lambda moment=moment: moment(fresh), under_way)  # type: ignore[misc]
+            under_way.send_signal(signal.SIGINT)
+            out, err = under_way.communicate(timeout=PATIENCE)
+        where = f"{moment.__name__}:\n{out}{err}"
+        assert under_way.returncode == 130, where
+        assert "stopping after the running steps" in err, where
+        assert "next: picluster up" in out, where
+        assert "Traceback" not in err, where
+        for node in fresh.nodes:
+            settle(node)
+            assert not node.holds("dpkg --audit | grep -q ."), f"apt was torn, {where}"
+    expect_a_cluster_after(fresh)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from picluster.lab import faults
-from tests.lab.bench import Bench, Pi
+from tests.lab.bench import Bench, Pi, differing
 
 
 def without_power(bench: Bench, node: Pi) -> None:
@@ -17,7 +17,7 @@ def without_the_key(bench: Bench, node: Pi) -> None:
 
 
 def without_sudo(bench: Bench, node: Pi) -> None:
-    node.sh("gpasswd -d pi sudo; rm -f /etc/sudoers.d/*pi*")
+    node.sh("gpasswd -d pi sudo; rm -f /etc/sudoers.d/*pi*; echo pi:raspberry | chpasswd")
 
 
 def with_another_host_key(bench: Bench, node: Pi) -> None:
@@ -30,7 +30,7 @@ def with_another_host_key(bench: Bench, node: Pi) -> None:
     [
         (without_power, "cannot be reached over SSH"),
         (without_the_key, "it does not let pi in"),
-        (without_sudo, "may not use sudo"),
+        (without_sudo, "sudo asks for a password for pi"),
         (with_another_host_key, "host key is not the one that is pinned"),
     ],
     ids=["off", "key refused", "no sudo", "other host key"],
@@ -39,7 +39,6 @@ def test_a_node_that_cannot_be_worked_on_stops_all_before_any_change(
     trio: Bench, damage: object, said: str
 ) -> None:
     first, second, victim = trio.nodes
-    trio.picluster("plan")  # sudo's own note of its first use is made before the comparison
     damage(trio, victim)  # type: ignore[operator]
     before = {node.name: node.tree() for node in (first, second)}
     try:
@@ -52,8 +51,8 @@ def test_a_node_that_cannot_be_worked_on_stops_all_before_any_change(
     assert victim.name in refused.said
     assert "fix:" in refused.said
     assert "Traceback" not in refused.said
-    changed = [node for node, tree in before.items() if after[node] != tree]
-    assert not changed, f"something was changed on {changed}"
+    changed = {node: differing(tree, after[node]) for node, tree in before.items()}
+    assert not any(changed.values()), f"something was changed: {changed}"
 
 
 def test_several_nodes_that_cannot_be_worked_on_are_all_named(trio: Bench) -> None:
@@ -68,3 +67,22 @@ def test_several_nodes_that_cannot_be_worked_on_are_all_named(trio: Bench) -> No
     assert second.name in refused.said
     assert third.name in refused.said
     assert "nothing was changed on any node" in refused.said
+
+
+def test_a_password_does_not_help_a_user_who_may_not_use_sudo(
+    trio: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PI_PASSWORD", "raspberry")
+    first, _, victim = trio.nodes
+    without_sudo(trio, victim)
+    before = first.tree()
+    try:
+        with trio.edited("  user: pi\n", "  user: pi\n  sudo_password: env:PI_PASSWORD\n"):
+            refused = trio.picluster("up", expect=4)
+    finally:
+        trio.reflash(victim)
+    assert "pi may not use sudo" in refused.said
+    assert victim.name in refused.said
+    assert "raspberry" not in refused.said
+    changed = differing(before, first.tree())
+    assert not changed, f"changed on {first.name}: {changed}"

@@ -63,7 +63,7 @@ def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False)
     Returns 5 if it would refuse to begin, 2 if that is asked for and there is something to do.
     """
     plans = _planned(choice, phases, commands.plan)
-    if any(plan.blocked for plan in plans if plan.phase == PREFLIGHT):
+    if any(plan.blocked for plan in plans):
         return PreflightRefused.exit_code
     return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
 

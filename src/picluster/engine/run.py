@@ -20,13 +20,14 @@ class Run:
     cluster. None means that there is nothing to keep others out of.
 
     `only` limits which targets are changed: the others are still looked at, because decisions may
-    need them, but they may be missing.
+    need them, but they may be missing. `absent` are those that are known to be: they are not asked.
     """
 
     sessions: Sessions
     emit: Emit
     stop: threading.Event = field(default_factory=threading.Event)
     only: Collection[str] | None = None
+    absent: Collection[str] = ()
     look_timeout: float = 120.0
     take_lock: Callable[[], None] | None = None
     failures: dict[str, PiclusterError] = field(default_factory=dict)
@@ -38,6 +39,12 @@ class Run:
     def in_scope(self, target: str) -> bool:
         """Whether this run was asked to work on the target."""
         return self.only is None or target in self.only
+
+    def may_look_at(self, target: str) -> bool:
+        """Whether looking at the target can be of use."""
+        if target in self.failures:
+            return False
+        return self.in_scope(target) or target not in self.absent
 
     def may_change(self, target: str) -> bool:
         """Whether the target is in scope and nothing has failed on it yet."""

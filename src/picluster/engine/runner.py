@@ -79,7 +79,7 @@ def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
         looks = {
             target: partial(observe, run.sessions, target, steps[target], run.look_timeout)
             for target in steps
-            if target in group and target not in run.failures
+            if target in group and run.may_look_at(target)
         }
         for target, error in observe_all(looks, sightings).items():
             if run.in_scope(target):

@@ -190,7 +190,7 @@ def _under_way(job: Job) -> Iterator[Work]:
     run = Run(sessions, job.emit, job.stop, only=_scope(job))
     work = Work(job, site, run, time.monotonic())
     try:
-        work.absent = _connect(work)
+        run.absent = work.absent = _connect(work)
         run.take_lock = _node_lock(work).take
         yield work
     finally:

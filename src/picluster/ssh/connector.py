@@ -252,11 +252,15 @@ def explain_failure(endpoint: Endpoint, user: str, error: Exception) -> NodeErro
 
 
 def _network_cause(error: Exception) -> tuple[str, str]:
+    # Paramiko wraps what each of a host's addresses said, whatever it was.
+    inner = getattr(error, "errors", None)
+    if isinstance(inner, dict) and inner:
+        return _network_cause(next(iter(inner.values())))
     if isinstance(error, socket.gaierror):
         return "its name does not resolve", "correct the node's address in the cluster file"
     if isinstance(error, TimeoutError):
         return "no answer in time", "is it powered, booted, and on this network?"
-    if isinstance(error, ConnectionRefusedError) or "Unable to connect" in str(error):
+    if isinstance(error, ConnectionRefusedError):
         return "nothing listens on its SSH port", "is SSH enabled on it, and the port right?"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower(), "is it powered, booted, and on this network?"

@@ -119,9 +119,10 @@ class SshSession:
             raise SudoUnavailable(
                 f"sudo asks for a password for {self.user}",
                 where=where,
+                # Asked like this, sudo says the same to those who may not use it at all.
                 fix="set ssh.sudo_password (such as `prompt`), or allow it without: "
-                f"`echo '{self.user} ALL=(ALL) NOPASSWD:ALL' | sudo tee "
-                f"/etc/sudoers.d/010_{self.user}` on the node",
+                f"`echo '{self.user} ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_{self.user}` "
+                f"as root on the node, which also helps if {self.user} may not use sudo at all",
             )
         if any(text in said for text in _SUDO_NOT_ALLOWED):
             raise SudoUnavailable(

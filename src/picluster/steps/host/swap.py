@@ -24,7 +24,7 @@ if [ -x /usr/lib/systemd/system-generators/zram-generator ]; then
   [ -e /etc/systemd/zram-generator.conf ] && ! [ -s /etc/systemd/zram-generator.conf ] \
     || echo provider=zram-generator
 fi
-for unit in $(systemctl list-unit-files --type=swap --state=enabled --no-legend 2>/dev/null \
+for unit in $(systemctl list-unit-files '*.swap' --state=enabled --no-legend 2>/dev/null \
   | cut -d' ' -f1); do echo "unit=$unit"; done
 true
 """

@@ -93,7 +93,7 @@ class Staged:
             f"put K3s {self.version} on the node",
             (
                 Call(f"staging K3s {self.version}", lambda progress: self._stage(state, progress)),
-                Run(f"printf '%s\\n' {quote(self.version)} >{paths.STAGING_DIR}/version"),
+                Run(_check_and_note(self.version)),
             ),
             reason=f"{state.version} is installed" if state.version else "K3s is not installed",
             retry_safe=True,
@@ -119,6 +119,19 @@ class Staged:
             owner="root:root",
             timeout=_UPLOAD_SECONDS,
         )
+
+
+def _check_and_note(version: str) -> str:
+    """Return shell that refuses a binary of another release than its place said it was."""
+    return f"""
+found=$({paths.STAGING_DIR}/k3s --version | sed -n '1s/^k3s version \\([^ ]*\\).*/\\1/p')
+if [ "$found" != {quote(version)} ]; then
+  rm -f {paths.STAGING_DIR}/k3s
+  echo "the release directory holds K3s $found, not "{quote(version)} >&2
+  exit 1
+fi
+printf '%s\\n' {quote(version)} >{paths.STAGING_DIR}/version
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,8 +206,8 @@ class Fresh:
         if seen != UNSEEN and (state.in_cluster or state.joined):
             return Blocked(
                 f"{self.node} still holds its K3s data, so there is nothing to replace",
-                f"to repair it: `picluster up --limit {self.node}`; to start it over: "
-                f"`picluster reset --node {self.node}`, then `picluster up`",
+                f"to repair it: `picluster up --limit {self.node}`; to start it "
+                "over, uninstall K3s on it first (k3s-uninstall.sh, which deletes its data)",
             )
         return Satisfied()
 
