@@ -26,7 +26,9 @@ def flash(lab: LabLayout, node: LabNode) -> None:
     node.card.unlink(missing_ok=True)
     with node.card.open("wb") as image:
         os.truncate(image.fileno(), CARD_SIZE)
-    run("mkfs.ext4", "-q", "-F", str(node.card))
+    # Without blocks that are kept for root: everything on a node runs as root, and would not notice
+    # a full disk.
+    run("mkfs.ext4", "-m", "0", "-q", "-F", str(node.card))
     mount(lab, node)
     try:
         _personalise(lab, node)
