@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from picluster.paths import cluster_state
-from tests.lab.bench import Bench, Pi, Result
+from tests.lab.bench import Bench, Pi, Result, differing
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse
 
 PHASES = ("preflight", "prepare", "k3s")
-# sudo notes in the user's home that its lecture on responsibility is not needed again.
-SUDOS_OWN_NOTE = "/.sudo_as_admin_successful"
 SPIED = "/run/spied-arguments"
 
 
@@ -72,12 +70,7 @@ def planned(bench: Bench) -> set[tuple[str, str]]:
 def test_a_plan_leaves_every_node_as_it_is(made: dict[str, Any]) -> None:
     before, after = made["trees"]
     for node in before:
-        differing = {
-            path
-            for path in before[node].keys() | after[node].keys()
-            if before[node].get(path) != after[node].get(path)
-        }
-        ours = {path for path in differing if not path.endswith(SUDOS_OWN_NOTE)}
+        ours = differing(before[node], after[node])
         assert not ours, f"the plan changed {sorted(ours)[:9]} on {node}"
 
 
