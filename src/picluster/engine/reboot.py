@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from picluster.engine.pool import Sessions
@@ -13,6 +14,7 @@ _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 # every poll is a full login, and never in a tight loop.
 _POLL_SECONDS = 3.0
 _COMMAND_SECONDS = 30.0
+_ASK_AGAIN_SECONDS = 20.0
 # Detached, so that the answer to this very command still gets out.
 _REBOOT = "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot"
 
@@ -23,8 +25,8 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
     Raises `WaitFailed` if it is not back in time, `HostKeyChanged` if another system came up.
     """
     before = _boot_id(sessions, node)
-    sessions.get(node).run(_REBOOT, timeout=_COMMAND_SECONDS)
     deadline = time.monotonic() + timeout
+    asked = _ask(sessions, node)
     state = "going down"
     while time.monotonic() < deadline:
         progress.report(f"rebooting: {state}")
@@ -41,12 +43,25 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
             _wait_for_boot_to_settle(sessions, node, deadline, progress)
             return
         state = "still on the old boot"
+        if time.monotonic() - asked > _ASK_AGAIN_SECONDS:
+            asked = _ask(sessions, node)
     raise WaitFailed(
         f"not back after a reboot within {timeout:.0f} s",
         where=node,
         why=f"last seen: {state}",
         fix="look at the node's power and screen; raise limits.reboot if it is merely slow",
     )
+
+
+def _ask(sessions: Sessions, node: str) -> float:
+    """Ask for the reboot, and return when.
+
+    Asking again is harmless: a busy systemd may refuse or lose a request, and one that is going
+    down already takes no notice.
+    """
+    with contextlib.suppress(NodeError):
+        sessions.get(node).run(_REBOOT, timeout=_COMMAND_SECONDS)
+    return time.monotonic()
 
 
 def _boot_id(sessions: Sessions, node: str) -> str:

@@ -16,13 +16,24 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def run_inside(node: LabNode, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell script as root on the node. Raises `StepFailed` if the node is off."""
+    """Run a shell script as root on the node. Raises `StepFailed` if the node is off, or going.
+
+    A node that shuts down waits for its last process: one that comes in from outside would hold it.
+    """
     first = leader(node)
-    if first is None:
+    if first is None or _is_shutting_down(first):
         raise StepFailed(f"{node.name} is off", fix=f"picluster lab mend {node.name}")
     enter = ("nsenter", "-t", str(first), "-m", "-u", "-i", "-n", "-p", "--")
     clean = ("env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C")
     return attempt(*enter, *clean, "/bin/sh", "-c", script)
+
+
+def _is_shutting_down(first: int) -> bool:
+    """Whether the node's first process is the one that systemd leaves the end to."""
+    try:
+        return Path(f"/proc/{first}/comm").read_text().startswith("systemd-shutdow")
+    except OSError:
+        return True
 
 
 def processes(node: LabNode) -> list[int]:

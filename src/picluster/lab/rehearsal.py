@@ -24,7 +24,7 @@ from picluster.lab.layout import (
     trees_directory,
 )
 from picluster.lab.serve import url
-from picluster.lab.supervise import leader, power_off, power_on
+from picluster.lab.supervise import power_off, power_on
 from picluster.lab.waiting import wait_until
 from picluster.paths import cluster_state
 
@@ -87,9 +87,10 @@ def wait_until_booted(node: LabNode, report: Report) -> None:
 
     def booted() -> bool:
         nonlocal state
-        if leader(node) is None:
+        try:
+            state = run_inside(node, "systemctl is-system-running").stdout.strip()
+        except StepFailed:
             return False
-        state = run_inside(node, "systemctl is-system-running").stdout.strip()
         return state in ("running", "degraded")
 
     if not wait_until(booted, _BOOT_SECONDS):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import paramiko
 
 _OPEN_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
 _WAIT_SECONDS = 0.5
 # Channel.sendall copies what is left after every window, which is quadratic in the size.
 _SLICE = 128 * 1024
@@ -90,6 +91,12 @@ class SshSession:
         for forward in self._forwards:
             forward.close()
         self._forwards.clear()
+        # Paramiko waits for its thread without a limit; a node that is just going down has hung it.
+        closing = threading.Thread(target=self._close_connection, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
+
+    def _close_connection(self) -> None:
         with contextlib.suppress(Exception):
             self.connection.close()
 
