@@ -14,7 +14,7 @@ _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 # every poll is a full login, and never in a tight loop.
 _POLL_SECONDS = 3.0
 _COMMAND_SECONDS = 30.0
-_ASK_AGAIN_SECONDS = 20.0
+_ASK_AGAIN_SECONDS = 10.0
 # Detached, so that the answer to this very command still gets out.
 _REBOOT = "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot"
 
