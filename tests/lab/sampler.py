@@ -35,9 +35,6 @@ class Samples:
         """The most servers that were away at once."""
         return max(self.away, key=len, default=())
 
-    def ever_away(self) -> set[str]:
-        return {name for names in self.away for name in names}
-
 
 @contextmanager
 def sampling(bench: Bench, servers: Sequence[str], directory: Path) -> Iterator[Samples]:

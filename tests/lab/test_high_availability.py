@@ -70,11 +70,12 @@ def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) ->
 
 
 def test_a_rolling_restart_keeps_two_servers_at_every_moment(fleet: Bench, tmp_path: Path) -> None:
-    servers = [node.name for node in fleet.nodes[:3]]
-    with sampling(fleet, servers, tmp_path) as samples:
+    before = {node.name: node.starts_of_k3s() for node in fleet.nodes}
+    with sampling(fleet, [node.name for node in fleet.nodes[:3]], tmp_path) as samples:
         fleet.picluster("restart")
-    assert samples.ever_away() == set(servers), "every server had to restart"
-    assert len(samples.most_away) == 1, f"away at once: {samples.most_away}"
+    still = [node.name for node in fleet.nodes if node.starts_of_k3s() == before[node.name]]
+    assert not still, f"not restarted: {still}"
+    assert len(samples.most_away) <= 1, f"away at once: {samples.most_away}"
 
 
 def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_path: Path) -> None:

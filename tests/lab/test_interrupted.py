@@ -121,18 +121,31 @@ def test_a_run_killed_while_the_cluster_is_made_is_finished_by_the_next(
     expect_a_cluster_after(prepared)
 
 
-def test_ctrl_c_stops_in_good_order_at_any_moment_and_says_how_to_go_on(fresh: Bench) -> None:
-    for moment in (*BEFORE_K3S, *IN_K3S):
-        with fresh.begin("up") as under_way:
-            until(lambda moment=moment: moment(fresh), under_way)  # type: ignore[misc]
-            under_way.send_signal(signal.SIGINT)
-            out, err = under_way.communicate(timeout=PATIENCE)
-        where = f"{moment.__name__}:\n{out}{err}"
-        assert under_way.returncode == 130, where
-        assert "stopping after the running steps" in err, where
-        assert "next: picluster up" in out, where
-        assert "Traceback" not in err, where
-        for node in fresh.nodes:
-            settle(node)
-            assert not node.holds("dpkg --audit | grep -q ."), f"apt was torn, {where}"
+def interrupt_at(bench: Bench, moment: Moment) -> None:
+    """Press Ctrl-C then; picluster has to stop in good order and say how to go on."""
+    with bench.begin("up") as under_way:
+        until(lambda: moment(bench), under_way)
+        under_way.send_signal(signal.SIGINT)
+        out, err = under_way.communicate(timeout=PATIENCE)
+    where = f"{moment.__name__}:\n{out}{err}"
+    assert under_way.returncode == 130, where
+    assert "stopping after the running steps" in err, where
+    assert "next: picluster up" in out, where
+    assert "Traceback" not in err, where
+    for node in bench.nodes:
+        settle(node)
+        assert not node.holds("dpkg --audit | grep -q ."), f"apt was torn, {where}"
+
+
+def test_ctrl_c_on_bare_nodes_stops_in_good_order(fresh: Bench) -> None:
+    for moment in BEFORE_K3S:
+        interrupt_at(fresh, moment)
     expect_a_cluster_after(fresh)
+
+
+@pytest.mark.parametrize("moment", IN_K3S, ids=lambda moment: moment.__name__)
+def test_ctrl_c_while_the_cluster_is_made_stops_in_good_order(
+    prepared: Bench, moment: Moment
+) -> None:
+    interrupt_at(prepared, moment)
+    expect_a_cluster_after(prepared)

@@ -85,18 +85,6 @@ def _personalise(lab: LabLayout, node: LabNode) -> None:
     shutil.copy(lab.key.with_suffix(".pub"), home / "authorized_keys")
     for path in (home, home / "authorized_keys"):
         os.chown(path, _USER_ID, _USER_ID)
-    _retry_at_boot(etc)
-
-
-def _retry_at_boot(etc: Path) -> None:
-    """Let the unit that permits logins try again.
-
-    On hosts with the first version of cgroups, nodes share one tree: a node that goes down can
-    remove the group that another one is just about to start this unit in, and nobody could log in.
-    """
-    drop_in = etc / "systemd/system/systemd-user-sessions.service.d"
-    drop_in.mkdir(parents=True, exist_ok=True)
-    (drop_in / "10-lab.conf").write_text("[Service]\nRestart=on-failure\nRestartSec=1\n")
 
 
 def host_key_lines(node: LabNode) -> str:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from picluster.errors import StepFailed
-from picluster.lab import background, firmware, identity
+from picluster.lab import background, control_groups, firmware, identity
 from picluster.lab.layout import LabLayout, LabNode, read_lab
 
 _REBOOT_STATUS = 133
@@ -42,15 +42,17 @@ def supervise(lab: LabLayout, node: LabNode) -> None:
 
 def _boot(node: LabNode) -> int:
     environment = os.environ | {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"}
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+    if not control_groups.is_unified():
         environment["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = "0"
+    groups = control_groups.make(node)
     with node.console.open("ab") as console:
         machine = subprocess.Popen(
-            _command(node),
+            _command(node, groups),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
             env=environment,
+            preexec_fn=control_groups.joining(groups),  # noqa: PLW1509 - one thread here
         )
     first = 0
     try:
@@ -66,9 +68,10 @@ def _boot(node: LabNode) -> int:
         if machine.poll() is None:
             _kill(first or machine.pid)
             machine.wait()
+        control_groups.remove(node)
 
 
-def _command(node: LabNode) -> list[str]:
+def _command(node: LabNode, groups: list[Path]) -> list[str]:
     return [
         "systemd-nspawn",
         "--quiet",
@@ -79,7 +82,7 @@ def _command(node: LabNode) -> list[str]:
         "--register=no",
         "--capability=all",
         "--system-call-filter=add_key keyctl bpf @mount",
-        "--bind=/sys/fs/cgroup",
+        *control_groups.options(groups),
         "--bind=/dev/kmsg",
         "--resolv-conf=off",
         "--timezone=off",
