@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from picluster.lab.layout import LabLayout, LabNode
 from picluster.lab.supervise import power_off, power_on
 from picluster.paths import cluster_state
 
+PATIENCE = 120.0
 _PICLUSTER = [sys.executable, "-m", "picluster"]
 # sudo notes in the user's home that its lecture on responsibility is not needed again.
 _SUDOS_OWN_NOTE = "/.sudo_as_admin_successful"
@@ -214,6 +216,16 @@ class Pi:
     def starts_of_k3s(self) -> str:
         """Tell one start of K3s from another."""
         return self.sh("systemctl show -p InvocationID --value k3s k3s-agent")
+
+
+def until(happened: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait for a moment; the run, if there is one, must not be over before."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"it ended before that: {process.communicate()}")
+        assert time.monotonic() < deadline, "that moment never came"
+        time.sleep(0.1)
 
 
 def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:

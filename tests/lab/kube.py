@@ -27,14 +27,23 @@ def _summary(item: dict[str, Any]) -> dict[str, object]:
 def create_namespace(name: str) -> str:
     """Shell that makes a namespace through the API, with the server's own kubeconfig."""
     body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return _ask("POST", "/api/v1/namespaces", body)
+
+
+def delete_namespace(name: str) -> str:
+    """Shell that deletes one."""
+    return _ask("DELETE", f"/api/v1/namespaces/{name}", "{}")
+
+
+def _ask(method: str, path: str, body: str) -> str:
     return f"""
 set -e
 at=$(mktemp -d)
 for part in certificate-authority client-certificate client-key; do
   sed -n "s/^ *$part-data: //p" /etc/rancher/k3s/k3s.yaml | base64 -d >$at/$part
 done
-curl -sf --cacert $at/certificate-authority --cert $at/client-certificate \
+curl -sf -X {method} --cacert $at/certificate-authority --cert $at/client-certificate \
   --key $at/client-key -H 'Content-Type: application/json' -d '{body}' \
-  https://127.0.0.1:6443/api/v1/namespaces >/dev/null
+  https://127.0.0.1:6443{path} >/dev/null
 rm -r $at
 """

@@ -129,6 +129,35 @@ def reissued(certificate: str, ca_key: str) -> str:
     return b"".join(pems).decode()
 
 
+def test_a_kernel_without_vxlan(pair: Bench, agent: Pi) -> None:
+    """The kernel here has it: the node's `ip` speaks for one that has not."""
+    server, wrapper = pair.node(1), "/usr/local/sbin/ip"
+    server.sh(
+        f"cat >{wrapper} <<'SH'\n#!/bin/sh\n"
+        'case "$*" in *vxlan*) echo "Error: Operation not supported" >&2; exit 2 ;; esac\n'
+        f'exec /usr/sbin/ip "$@"\nSH\nchmod 755 {wrapper} && /usr/sbin/ip link delete flannel.1'
+    )
+    try:
+        said = failure(pair, "restart", "--node", server.name)
+    finally:
+        server.sh(f"rm {wrapper}")
+    assert "the kernel has no vxlan module" in said
+    assert "linux-modules-extra-raspi" in said
+    pair.picluster("up")
+
+
+def test_a_disk_that_is_too_slow(pair: Bench, agent: Pi) -> None:
+    server = pair.node(1)
+    server.break_("slow-disk")
+    try:
+        said = failure(pair, "restart", "--node", server.name)
+    finally:
+        server.mend()
+    assert "the disk is too slow" in said
+    assert "SSD" in said
+    pair.picluster("up")
+
+
 def test_a_kernel_without_the_memory_cgroup(pi: Pi, solo: Bench) -> None:
     said = failure(solo, "phase", "k3s")
     assert "the kernel runs without the memory cgroup" in said

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from picluster.paths import cluster_state
-from tests.lab.bench import Bench, Pi, kill
+from tests.lab.bench import PATIENCE, Bench, Pi, kill, until
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse
-
-PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +42,6 @@ def prepared(victims: Bench) -> Bench:
         (cluster_state(victims.lab.name) / name).unlink(missing_ok=True)
     victims.picluster("phase", "prepare")
     return victims
-
-
-def until(happened: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    """Wait for a moment; the run, if there is one, must not be over before."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"it ended before that: {process.communicate()}")
-        assert time.monotonic() < deadline, "that moment never came"
-        time.sleep(0.1)
 
 
 def settle(node: Pi) -> None:

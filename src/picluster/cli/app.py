@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from picluster.cli import lab, node
+from picluster.cli import lab, node, snapshot
 from picluster.cli.options import (
     DEFAULT_FILE,
     AcceptKeys,
+    Data,
     DryRun,
     File,
     First,
@@ -20,7 +22,11 @@ from picluster.cli.options import (
     Limit,
     Parallel,
     Verbose,
+    Yes,
 )
+
+if TYPE_CHECKING:
+    from picluster.cli.context import Choice
 
 app = typer.Typer(
     name="picluster",
@@ -43,6 +49,7 @@ known_hosts = typer.Typer(
 app.add_typer(config, name="config")
 app.add_typer(known_hosts, name="known-hosts")
 app.add_typer(node.app, name="node")
+app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(lab.app, name="lab")
 
 
@@ -94,8 +101,10 @@ def plan(
 
 @app.command()
 def phase(
-    name: Annotated[str, typer.Argument(help="The phase: prepare, k3s, ...")],
+    name: Annotated[str, typer.Argument(help="The phase: prepare, k3s, ...; or an operation.")],
     *,
+    yes: Yes = False,
+    data: Data = False,
     file: File = DEFAULT_FILE,
     limit: Limit = None,
     parallel: Parallel = None,
@@ -104,11 +113,19 @@ def phase(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Run one phase of `up` alone."""
+    """Run one phase of `up` alone. `reset`, `restart`, `upgrade` and `validate` work here too."""
     from picluster.cli import work
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    if name == "reset":
+        sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
+    if name == "restart":
+        sys.exit(_restart(choice, dry_run=dry_run))
+    if name == "upgrade":
+        sys.exit(_upgrade(choice, dry_run=dry_run))
+    if name == "validate":
+        sys.exit(work.validate(choice))
     phases = work.phases_between(name, name)
     run = work.show_plan if dry_run else work.run_phases
     sys.exit(run(choice, phases))
@@ -145,16 +162,21 @@ def restart(
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Restart K3s everywhere: servers one at a time, each Ready and voting before the next."""
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, node or (), parallel, json, verbose, accept_new_host_keys)
+    sys.exit(_restart(choice, dry_run=dry_run))
+
+
+def _restart(choice: Choice, *, dry_run: bool) -> int:
     from uuid import uuid4
 
     from picluster.cli import work
-    from picluster.cli.context import Choice
     from picluster.phases.restart import restart as restarted
 
-    choice = Choice(file, node or (), parallel, json, verbose, accept_new_host_keys)
     build = restarted(uuid4().hex)
     operate = work.show_operation if dry_run else partial(work.operate, command="restart")
-    sys.exit(operate(choice, build=build))
+    return operate(choice, build=build)
 
 
 @app.command()
@@ -169,13 +191,59 @@ def upgrade(
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Bring K3s to the file's version: servers one at a time, drained, then agents."""
-    from picluster.cli import work
     from picluster.cli.context import Choice
-    from picluster.phases.upgrade import upgrade as upgraded
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    sys.exit(_upgrade(choice, dry_run=dry_run))
+
+
+def _upgrade(choice: Choice, *, dry_run: bool) -> int:
+    from picluster.cli import work
+    from picluster.phases.upgrade import upgrade as upgraded
+
     operate = work.show_operation if dry_run else partial(work.operate, command="upgrade")
-    sys.exit(operate(choice, build=upgraded))
+    return operate(choice, build=upgraded)
+
+
+@app.command()
+def reset(
+    *,
+    node: Annotated[
+        str | None, typer.Option("--node", help="Take this one node out of the cluster instead.")
+    ] = None,
+    yes: Yes = False,
+    data: Data = False,
+    file: File = DEFAULT_FILE,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Uninstall the cluster from every node. Volumes stay, unless --data is given."""
+    from picluster.cli.context import Choice
+    from picluster.cli.node import leave
+
+    if node is not None:
+        choice = Choice(file, (node,), parallel, json, verbose, accept_new_host_keys, (node,))
+        sys.exit(leave(choice, node, command="reset", data=data, yes=yes, dry_run=dry_run))
+    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
+    sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
+
+
+def _reset(choice: Choice, *, data: bool, yes: bool, dry_run: bool) -> int:
+    from picluster.cli import work
+    from picluster.cli.context import every_node
+    from picluster.model import load
+    from picluster.phases.reset import reset as everything
+
+    cluster = load(choice.file).cluster
+    choice = replace(choice, optional=every_node(choice.file))
+    build = everything(data=data)
+    if dry_run:
+        return work.show_operation(choice, build)
+    what = f"uninstall the cluster {cluster.name}" + (" and DELETE its volumes" if data else "")
+    return work.destroy(choice, "reset", build, name=cluster.name, what=what, yes=yes)
 
 
 @config.command("show")

@@ -31,7 +31,7 @@ _NOTICE_FILE = "lab-notice.txt"
 class Choice:
     """What the user chose on the command line, besides the command.
 
-    `optional` nodes may be absent.
+    `optional` nodes may be absent. `token` is used where the cluster file refers to none.
     """
 
     file: Path
@@ -41,6 +41,7 @@ class Choice:
     verbose: int = 0
     accept_new_host_keys: bool = False
     optional: Sequence[str] = ()
+    token: Secret | None = None
 
 
 @contextmanager
@@ -57,11 +58,12 @@ def job_for(
     stop = threading.Event()
     prompts = _Prompts()
     connector = _connector(cluster, state, choice, prompts)
-    token = _token(cluster)
+    token = _token(cluster) or choice.token
     with _sinks(choice, state, command, progress=progress) as sinks:
         prompts.pause = sinks.paused
         job = Job(
             command=command,
+            file=choice.file,
             cluster=cluster,
             sessions=Sessions(connector, choice.parallel or cluster.limits.parallel),
             traffic=connector.traffic,
@@ -77,6 +79,11 @@ def job_for(
             notices=notices(choice.file),
         )
         yield job, sinks
+
+
+def every_node(file: Path) -> list[str]:
+    """Return the names of all nodes, for operations that can do without any one of them."""
+    return [node.name for node in load(file).cluster.nodes]
 
 
 def notices(file: Path) -> tuple[str, ...]:

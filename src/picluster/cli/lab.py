@@ -66,7 +66,8 @@ def list_() -> None:
 @app.command("break")
 def break_(
     fault: Annotated[
-        str, typer.Argument(help="cut, freeze, power-off, fill-disk, slow-link or re-flash.")
+        str,
+        typer.Argument(help="cut, freeze, power-off, fill-disk, slow-link, slow-disk or re-flash."),
     ],
     node: Annotated[str, typer.Argument(help="The node's name.")],
     name: Name = "lab",

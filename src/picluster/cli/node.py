@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from dataclasses import replace as replace_fields
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from picluster.cli.options import DEFAULT_FILE, AcceptKeys, DryRun, File, Json, Verbose
+from picluster.cli.options import (
+    DEFAULT_FILE,
+    AcceptKeys,
+    Data,
+    DryRun,
+    File,
+    Json,
+    Verbose,
+    Yes,
+)
+
+if TYPE_CHECKING:
+    from picluster.cli.context import Choice
 
 app = typer.Typer(
     help="Take a node out of the cluster, or put a re-flashed machine in its place.",
@@ -15,6 +28,44 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Name = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
+
+
+@app.command()
+def remove(
+    node: Name,
+    *,
+    yes: Yes = False,
+    data: Data = False,
+    file: File = DEFAULT_FILE,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Take a node out of the cluster: drain it, forget it, and uninstall K3s on it.
+
+    One that is broken, or not in the file any more, is forgotten all the same.
+    """
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys, (node,))
+    sys.exit(leave(choice, node, command="node-remove", data=data, yes=yes, dry_run=dry_run))
+
+
+def leave(choice: Choice, node: str, *, command: str, data: bool, yes: bool, dry_run: bool) -> int:
+    """Let one node leave; return the exit code."""
+    from picluster.cli import work
+    from picluster.model import load
+    from picluster.phases.membership import remove as removed
+
+    cluster = load(choice.file).cluster
+    if node not in [known.name for known in cluster.nodes]:
+        choice = replace_fields(choice, limit=(), optional=[each.name for each in cluster.nodes])
+    build = removed(node, data=data)
+    if dry_run:
+        return work.show_operation(choice, build)
+    what = f"take {node} out of {cluster.name} and clean it"
+    return work.destroy(choice, command, build, name=node, what=what, yes=yes)
 
 
 @app.command()

@@ -31,5 +31,9 @@ AcceptKeys = Annotated[
     typer.Option("--accept-new-host-keys", help="Trust and pin host keys at first contact."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+Data = Annotated[
+    bool, typer.Option("--data", help="Delete volumes too; they are named with sizes first.")
+]
 
 DEFAULT_FILE = Path("cluster.yaml")

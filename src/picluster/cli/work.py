@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
+from picluster.cli.confirm import confirm_name
 from picluster.cli.context import Choice, job_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.engine.plan import PhasePlan
@@ -37,6 +38,23 @@ def up(choice: Choice, command: str, phases: Sequence[str]) -> int:
 def operate(choice: Choice, command: str, build: commands.Build) -> int:
     """Run an operation's phases and print the recap; return the exit code."""
     return _carry_out(choice, command, (), lambda job: commands.operate(job, build))
+
+
+def destroy(
+    choice: Choice, command: str, build: commands.Build, *, name: str, what: str, yes: bool
+) -> int:
+    """Show what an operation would destroy, let `name` be typed unless `yes`, then run it.
+
+    Returns 0 at once if there is nothing to do, and 5 if it would refuse.
+    """
+    if not yes:
+        plans = _planned(choice, (), lambda job: commands.plan(job, build))
+        if any(plan.blocked for plan in plans):
+            return PreflightRefused.exit_code
+        if not plan_view.has_changes(plans):
+            return 0
+        confirm_name(name, what)
+    return operate(choice, command, build)
 
 
 def _carry_out(
@@ -100,6 +118,24 @@ def validate(choice: Choice) -> int:
     else:
         sys.stdout.write(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)))
     return verdict.exit_code
+
+
+def list_snapshots(choice: Choice) -> int:
+    """Print the snapshots here and on the servers."""
+    from picluster.phases.snapshot import list_all
+    from picluster.ui import snapshot_view
+
+    with (
+        job_for(choice, "snapshot-list", (), progress=False) as (job, _),
+        ending_at_once(job.abort),
+    ):
+        _looking(job)
+        here, there = list_all(job)
+    if choice.as_json:
+        _print_json(snapshot_view.as_document(job.cluster.name, here, there, job.notices))
+    else:
+        sys.stdout.write(snapshot_view.as_text(here, there))
+    return 0
 
 
 def _looking(job: commands.Job) -> None:

@@ -49,16 +49,22 @@ _ON_OFFER = (
     "cryptsetup",
     "tree",
     "jq",
+    "iptables",
 )
-_RECIPE_VERSION = 5
-_REPOSITORY = "var/lib/picluster-lab/packages"
+# Docker for the registry, and the program that the lab's own registry image is made of. Without
+# what they recommend: picluster installs without it, and it would double the download.
+_ON_OFFER_BARE = ("docker.io", "docker-registry")
+_RECIPE_VERSION = 7
+REPOSITORY = "var/lib/picluster-lab/packages"
+"""Where the local repository lies in a base tree."""
 
 Report = Callable[[str], None]
 
 
 def recipe_digest() -> str:
     """Identify what would be built; another recipe makes another tree."""
-    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, sorted(set(_ON_OFFER)), SWAPON, SWAPOFF]
+    offers = [sorted(set(_ON_OFFER)), sorted(_ON_OFFER_BARE)]
+    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, *offers, SWAPON, SWAPOFF]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
 
 
@@ -93,20 +99,14 @@ def base_tree(cache: Path, report: Report) -> Path:
 
 def _collect_packages(root: Path) -> None:
     """Download what is on offer with all it depends on, and index it as a local repository."""
-    repository = root / _REPOSITORY
+    repository = root / REPOSITORY
     repository.mkdir(parents=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     in_tree = ("chroot", str(root), "env", "DEBIAN_FRONTEND=noninteractive")
     _run(*in_tree, "apt-get", "update", "-qq")
-    _run(
-        *in_tree,
-        "apt-get",
-        "install",
-        "-y",
-        "-qq",
-        "--download-only",
-        *sorted(set(_ON_OFFER)),
-    )
+    download = (*in_tree, "apt-get", "install", "-y", "-qq", "--download-only")
+    _run(*download, *sorted(set(_ON_OFFER)))
+    _run(*download, "--no-install-recommends", *sorted(_ON_OFFER_BARE))
     for package in (root / "var/cache/apt/archives").glob("*.deb"):
         package.rename(repository / package.name)
     index = _run("dpkg-scanpackages", "--multiversion", ".", cwd=repository)
@@ -115,7 +115,7 @@ def _collect_packages(root: Path) -> None:
 
 def _configure(root: Path) -> None:
     """Make the tree's apt use the local repository alone, and remove what nodes must not share."""
-    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{_REPOSITORY} ./\n")
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{REPOSITORY} ./\n")
     for path in (root / "etc/apt/sources.list.d").glob("*"):
         path.unlink()
     shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)

@@ -11,6 +11,7 @@ from picluster.errors import UsageError
 from picluster.lab import identity, network
 from picluster.lab.inside import send
 from picluster.lab.layout import LabLayout, LabNode
+from picluster.lab.slow_disk import relieve, slow_down
 from picluster.lab.supervise import leader, power_off, power_on
 
 _BALLAST = "ballast"
@@ -31,6 +32,7 @@ def freeze(lab: LabLayout, node: LabNode) -> None:
 
 def unplug(lab: LabLayout, node: LabNode) -> None:
     """Pull the power plug, without a shutdown."""
+    relieve(node)
     power_off(node)
 
 
@@ -47,9 +49,15 @@ def slow_link(lab: LabLayout, node: LabNode) -> None:
     network.slow(node)
 
 
+def slow_disk(lab: LabLayout, node: LabNode) -> None:
+    """Make every write to its card take seconds."""
+    _needs_power(node)
+    slow_down(lab, node)
+
+
 def reflash(lab: LabLayout, node: LabNode) -> None:
     """Put a freshly written card in: same name and address, all else is new and empty."""
-    power_off(node)
+    unplug(lab, node)
     identity.flash(lab, node)
     power_on(lab, node)
 
@@ -60,6 +68,7 @@ FAULTS: dict[str, Fault] = {
     "power-off": unplug,
     "fill-disk": fill_disk,
     "slow-link": slow_link,
+    "slow-disk": slow_disk,
     "re-flash": reflash,
 }
 """Every fault by the name the command line gives it."""
@@ -75,6 +84,7 @@ def break_node(lab: LabLayout, node: LabNode, fault: str) -> None:
 def mend(lab: LabLayout, node: LabNode) -> None:
     """Undo every fault that can be undone: cable, speed, disk, processes and power."""
     network.reconnect(node)
+    relieve(node)
     send(node, signal.SIGCONT)
     power_on(lab, node)
     (node.disk / _BALLAST).unlink(missing_ok=True)

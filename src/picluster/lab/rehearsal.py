@@ -24,6 +24,7 @@ from picluster.lab.layout import (
     trees_directory,
 )
 from picluster.lab.serve import url
+from picluster.lab.slow_disk import relieve
 from picluster.lab.supervise import power_off, power_on
 from picluster.lab.waiting import wait_until
 from picluster.paths import cluster_state
@@ -67,6 +68,7 @@ def down(name: str) -> None:
     """Switch the lab's nodes off and remove all that is left of it. Raises `UsageError`."""
     requirements.check()
     lab = read_lab(name)
+    _each(lab.nodes, relieve)
     _each(lab.nodes, power_off)
     _each(lab.nodes, identity.unmount)
     server = background.recorded(_server_record(lab), "server")

@@ -38,6 +38,7 @@ class Job:
     """
 
     command: str
+    file: Path
     cluster: Cluster
     sessions: Sessions
     traffic: Traffic
@@ -125,8 +126,13 @@ def operate(job: Job, build: Build) -> int:
 
 
 def plan(job: Job, build: Build | None = None) -> list[PhasePlan]:
-    """Look at every node and return what would be done; nothing is changed anywhere."""
+    """Look at every node and return what would be done; nothing is changed anywhere.
+
+    Nothing is planned for optional nodes that are absent.
+    """
     with _under_way(job) as work:
+        if work.absent:
+            work.run.only = _everyone(job) - work.absent
         phases = (build or _phases_of(job))(work.site, work.absent)
         return [plan_phase(phase, work.run) for phase in phases]
 
@@ -182,6 +188,7 @@ def _under_way(job: Job) -> Iterator[Work]:
     site = make_site(
         cluster,
         sessions,
+        file=job.file,
         state=job.state,
         cache=job.cache,
         user_kubeconfig=job.user_kubeconfig,
@@ -200,6 +207,12 @@ def _under_way(job: Job) -> Iterator[Work]:
 
 def _scope(job: Job) -> Collection[str] | None:
     return None if job.only is None else {*job.only, CLUSTER}
+
+
+def _everyone(job: Job) -> frozenset[str]:
+    """Return the targets that the job is about."""
+    nodes = frozenset(node.name for node in job.cluster.nodes) if job.only is None else job.only
+    return frozenset(nodes) | {CLUSTER}
 
 
 def _connect(work: Work) -> frozenset[str]:
@@ -263,8 +276,12 @@ def _finish(work: Work, exit_code: int) -> int:
 
 
 def _next_command(job: Job, exit_code: int) -> str:
-    if exit_code == 0:
-        return "picluster validate"
+    """Return what to run after a success, or again after a failure."""
     operation, _, part = job.command.partition("-")
-    nodes = sorted(job.only or ()) if operation == "node" else []
-    return " ".join(filter(None, ["picluster", operation, part, *nodes]))
+    node = next(iter(job.only or ()), "")
+    if exit_code == 0:
+        return {"reset": "picluster up"}.get(operation, "picluster validate")
+    if operation == "reset" and node:
+        return f"picluster reset --node {node}"
+    words = [operation, part, *([node] if operation == "node" else [])]
+    return " ".join(filter(None, ["picluster", *words]))

@@ -6,7 +6,7 @@ from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.model import Node
-from picluster.phases.site import Site
+from picluster.phases.site import Site, copying
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
 from picluster.steps.k3s.install import Installed, Staged
@@ -14,6 +14,7 @@ from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
+from picluster.steps.k3s.snapshots import Saved, SavedBeforeUpgrade, here_fact
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
 from picluster.steps.k3s.vip import VipManifest
 
@@ -29,6 +30,10 @@ def k3s(site: Site) -> Phase:
             Stage(
                 "K3s is on every node",
                 {node.name: _staging(site, node) for node in cluster.nodes},
+            ),
+            Stage(
+                "the data is saved before an upgrade",
+                {CLUSTER: [here_fact(site.snapshots), _saved_before_upgrade(site)]},
             ),
             Stage(
                 "servers form one cluster",
@@ -47,20 +52,26 @@ def k3s(site: Site) -> Phase:
     )
 
 
+def facts(node: Node) -> list[Step]:
+    """Return what looks at K3s on a node."""
+    return [state_fact(), *([credentials_fact()] if node.is_server else [])]
+
+
+def staged(site: Site, node: Node) -> Step:
+    """Return the step after which the K3s of the file lies on a node."""
+    return Staged(node.name, site.cluster.k3s.version, site.artifacts, site.sessions)
+
+
 def _staging(site: Site, node: Node) -> list[Step]:
-    steps: list[Step] = [state_fact()]
-    if node.is_server:
-        steps.append(credentials_fact())
-    steps.append(KnownMachine(node.name))
-    steps.append(Staged(node.name, site.cluster.k3s.version, site.artifacts, site.sessions))
+    steps = [*facts(node), KnownMachine(node.name), staged(site, node)]
     if node.is_server:
         steps.append(MemberStarted(paths.unit(node.role)))
     return steps
 
 
-def _service(site: Site, node: Node) -> list[Step]:
+def configured(site: Site, node: Node) -> list[Step]:
+    """Return the steps after which everything is on a node that K3s reads at start."""
     cluster = site.cluster
-    arrived = arrival(site, node)
     return [
         TokenFile(
             site.token.secret,
@@ -70,6 +81,21 @@ def _service(site: Site, node: Node) -> list[Step]:
         ),
         ConfigFile(cluster, node),
         registries_file(cluster),
+    ]
+
+
+def installed(site: Site, node: Node) -> Step:
+    """Return the step after which the K3s of the file is a service of a node."""
+    cluster = site.cluster
+    before = [] if node.is_server else [server.name for server in cluster.servers]
+    return Installed(node.role, cluster.k3s.version, cluster.limits.command, before)
+
+
+def _service(site: Site, node: Node) -> list[Step]:
+    cluster = site.cluster
+    arrived = arrival(site, node)
+    return [
+        *configured(site, node),
         *([VipManifest(cluster.k3s.vip, site.api)] if node.is_server else []),
         Drained(
             node.name,
@@ -78,16 +104,18 @@ def _service(site: Site, node: Node) -> list[Step]:
             timeout=cluster.limits.drain,
             api=site.api,
         ),
-        Installed(
-            node.role,
-            cluster.k3s.version,
-            cluster.limits.command,
-            [] if node.is_server else [server.name for server in cluster.servers],
-        ),
+        installed(site, node),
         Running(arrived),
         Ready(arrived),
         Uncordoned(node.name, site.api),
     ]
+
+
+def _saved_before_upgrade(site: Site) -> Step:
+    version = site.cluster.k3s.version
+    label = f"before-{version.replace('+', '-')}-{site.began}".lower()
+    saved = Saved(label, site.began, copying(site), f"K3s becomes {version}")
+    return SavedBeforeUpgrade(version, saved)
 
 
 def arrival(site: Site, node: Node) -> Arrival:

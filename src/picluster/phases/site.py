@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +16,29 @@ from picluster.secret import Secret
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.paths import SERVER_DIR
+from picluster.steps.k3s.snapshots import Copying, snapshot_directory
 from picluster.steps.k3s.token import Token, choose_token
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One cluster and the means to work on it. Making one opens no connection."""
+    """One cluster and the means to work on it. Making one opens no connection.
+
+    `file` is the cluster file, `began` the time when this run did, in UTC and fit for a name.
+    `snapshots` is where this computer keeps those of the cluster.
+    """
 
     cluster: Cluster
+    file: Path
+    began: str
     sessions: Sessions
     artifacts: Artifacts
     api: ClusterApi
     token: Token
     user_kubeconfig: Path
+    snapshots: Path
+    credentials: tuple[Path, ...]
+    """The files of this computer that open the cluster to picluster."""
 
     def quorum_guard(self, server: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
@@ -81,10 +92,19 @@ class Site:
             return True
 
 
+def copying(site: Site) -> Copying:
+    """Return how a cluster's snapshots come to this computer."""
+    directories = {
+        server.name: snapshot_directory(site.cluster, server) for server in site.cluster.servers
+    }
+    return Copying(site.cluster, site.sessions, site.snapshots, site.file, directories)
+
+
 def make_site(
     cluster: Cluster,
     sessions: Sessions,
     *,
+    file: Path,
     state: Path,
     cache: Path,
     user_kubeconfig: Path,
@@ -94,6 +114,8 @@ def make_site(
     k3s = cluster.k3s
     return Site(
         cluster=cluster,
+        file=file,
+        began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
         sessions=sessions,
         artifacts=Artifacts(
             version=k3s.version,
@@ -109,4 +131,6 @@ def make_site(
         ),
         token=choose_token(token, state / "token"),
         user_kubeconfig=user_kubeconfig,
+        snapshots=state / "snapshots",
+        credentials=(state / "kubeconfig", state / "token"),
     )

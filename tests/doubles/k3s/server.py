@@ -103,6 +103,8 @@ class ServerProcess:
         if cluster.me not in cluster.members and self.joins:
             self._join(peers, cluster)
         self._await_quorum(cluster)
+        if self.options.text("flannel-backend", "vxlan") == "vxlan":
+            host.make_vxlan()
         info("Kube API server is now running (stand-in)")
         info(f"k3s {stamp.VERSION} stand-in is up and running")
         host.notify("READY=1")

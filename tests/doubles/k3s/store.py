@@ -7,12 +7,16 @@ Followers apply entries as they are, so that all members hold the same objects.
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from .log import log
 
 Object: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str, str, str]
@@ -21,6 +25,7 @@ Operation: TypeAlias = list[Any]
 """`["put", key, object]`, `["del", key, version]` or `["meta", name, value]`."""
 
 _EVENTS = 4000
+_SLOW_SYNC_SECONDS = 1.0
 _ENTRIES_PER_SNAPSHOT = 1000
 
 
@@ -162,6 +167,12 @@ class Store:
         self._journalled += 1
         with self._journal.open("a") as file:
             file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+            file.flush()
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+        took = time.monotonic() - began
+        if took > _SLOW_SYNC_SECONDS:
+            log("warning", f"slow fdatasync took={took:.2f}s expected-duration=1s (stand-in)")
 
     def _load(self) -> None:
         assert self._snapshot is not None

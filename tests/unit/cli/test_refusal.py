@@ -25,6 +25,7 @@ def job_on(tmp_path: Path, events: list[Event]) -> tuple[Job, ShellNodes]:
     text = "name: home\nnodes:\n  - name: pi1\n    address: 10.0.0.1\n    role: server\n"
     job = Job(
         command="up",
+        file=tmp_path / "cluster.yaml",
         cluster=parse(text).cluster,
         sessions=Sessions(nodes),
         traffic=nodes.traffic,

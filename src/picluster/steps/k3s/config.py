@@ -26,7 +26,13 @@ from picluster.secret import Secret
 from picluster.steps.files import ManagedFile
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
-from picluster.steps.k3s.state import CREDENTIALS, passphrase, read_credentials, states
+from picluster.steps.k3s.state import (
+    CREDENTIALS,
+    passphrase,
+    pinned_ca,
+    read_credentials,
+    states,
+)
 
 Value: TypeAlias = str | int | bool | list[str]
 
@@ -262,8 +268,7 @@ class TokenFile:
                 f"refer to the one in {paths.SERVER_DIR}/token on a server, or leave k3s.token out",
             )
         access, _, present = look.own.out.partition("\n")
-        same = passphrase(Secret(present.strip())) == passphrase(wanted)
-        if access == "600 root:root" and same:
+        if access == "600 root:root" and _opens(Secret(present.strip()), wanted):
             return Satisfied()
         return Change(
             f"write {paths.TOKEN} (only root can read it)",
@@ -271,6 +276,12 @@ class TokenFile:
             reason="it differs" if present else "it is missing",
             retry_safe=True,
         )
+
+
+def _opens(present: Secret, wanted: Secret) -> bool:
+    """Whether a token does what the wanted one does: one that names another CA does not."""
+    pins = {ca for ca in (pinned_ca(present), pinned_ca(wanted)) if ca}
+    return passphrase(present) == passphrase(wanted) and len(pins) <= 1
 
 
 def cluster_token(look: Look, servers: Sequence[str]) -> Secret | None:

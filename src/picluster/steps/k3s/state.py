@@ -158,6 +158,12 @@ def passphrase(token: Secret) -> Secret:
     return Secret(re.sub(r"^K10[0-9a-f]+::(?:[^:]*:)?", "", token.reveal()))
 
 
+def pinned_ca(token: Secret) -> str:
+    """Return the hash of the CA that a token names, if it does."""
+    named = re.match(r"^K10([0-9a-f]+)::", token.reveal())
+    return named[1] if named else ""
+
+
 def states(look: Look) -> dict[str, K3sState]:
     """K3s on every node that was looked at."""
     return {node: read_state(seen) for node, seen in look.across(STATE).items()}

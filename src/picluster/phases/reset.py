@@ -1,0 +1,75 @@
+"""The reset operation: nothing of the cluster is left on any node, and volumes only if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER
+from picluster.model import Node
+from picluster.phases.commands import Build
+from picluster.phases.site import Site
+from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
+from picluster.steps.k3s.state import state_fact
+from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
+
+_LONGHORN = "/var/lib/longhorn"
+
+
+def reset(*, data: bool) -> Build:
+    """Return what makes the operation; with `data` the volumes are deleted too."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield _phase(site, sorted(absent), data=data)
+
+    return build
+
+
+def _phase(site: Site, absent: list[str], *, data: bool) -> Phase:
+    """Agents go first, and the server that a cluster is begun with last.
+
+    Nothing is drained: there is nowhere left for pods to go. The first stages stop nobody: one
+    node that cannot be cleaned is no reason to leave others as they are.
+    """
+    cluster = site.cluster
+    first, *others = cluster.servers
+    return Phase(
+        "reset",
+        "nothing of the cluster is on any node",
+        (
+            Stage("agents leave", _cleaning(cluster.agents, data=data), barrier=False),
+            Stage("servers leave", _cleaning(others, data=data), barrier=False),
+            Stage("the last server leaves", _cleaning([first], data=data), barrier=False),
+            Stage("this computer forgets the cluster", {CLUSTER: _forgetting(site, absent)}),
+        ),
+    )
+
+
+def _cleaning(nodes: Sequence[Node], *, data: bool) -> dict[str, list[Step]]:
+    return {node.name: node_cleaned(data=data) for node in nodes}
+
+
+def node_cleaned(*, data: bool) -> list[Step]:
+    """Return the steps after which a node is as it was before K3s."""
+    volumes = DataDeleted if data else DataKept
+    return [
+        state_fact(),
+        Uninstalled(),
+        volumes("the volumes of local-path", VOLUMES),
+        volumes("Longhorn's replicas", _LONGHORN),
+    ]
+
+
+def _forgetting(site: Site, absent: list[str]) -> list[Step]:
+    cluster = site.cluster
+    return [
+        NotReached(absent, "it is left as it is; run the reset again when it is back"),
+        CredentialsForgotten(
+            cluster.name,
+            [node.name for node in cluster.nodes],
+            site.credentials,
+            site.user_kubeconfig,
+        ),
+    ]

@@ -1,0 +1,141 @@
+"""Operations on etcd's snapshots: take one, copy one here, list them, go back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.model import Node
+from picluster.phases import commands
+from picluster.phases.commands import Build, Job
+from picluster.phases.k3s import arrival, configured, facts, installed, k3s, staged
+from picluster.phases.preflight import preflight
+from picluster.phases.prepare import prepare
+from picluster.phases.site import Site, copying
+from picluster.steps.k3s.bundle import Bundle
+from picluster.steps.k3s.restoring import (
+    ClusterReset,
+    DatabaseAside,
+    FormerDatabases,
+    Restorable,
+    RestoredServerRuns,
+    ServerStopped,
+    restore_fact,
+)
+from picluster.steps.k3s.snapshots import (
+    HERE,
+    SNAPSHOTS,
+    Pulled,
+    Saved,
+    Snapshot,
+    bundles_here,
+    here_fact,
+    on_servers,
+    snapshot_directory,
+    snapshots_fact,
+)
+from picluster.steps.k3s.state import state_fact
+
+
+def save(label: str) -> Build:
+    """Return what takes a snapshot and copies it here; an empty label is made of the time."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        name = label or f"on-demand-{site.began}"
+        step = Saved(name, site.began, copying(site))
+        yield _phase(site, absent, "a snapshot is taken", [step])
+
+    return build
+
+
+def pull(label: str) -> Build:
+    """Return what copies a snapshot of a server here."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield _phase(site, absent, "a snapshot is copied", [Pulled(label, copying(site))])
+
+    return build
+
+
+def _phase(site: Site, absent: frozenset[str], title: str, steps: Sequence[Step]) -> Phase:
+    looks = {
+        server.name: [state_fact(), snapshots_fact(snapshot_directory(site.cluster, server))]
+        for server in site.cluster.servers
+        if server.name not in absent
+    }
+    return Phase(
+        "snapshot",
+        title,
+        (
+            Stage("what there is", looks),
+            Stage(title, {CLUSTER: [here_fact(site.snapshots), *steps]}),
+        ),
+    )
+
+
+def list_all(job: Job) -> tuple[list[Bundle], list[Snapshot]]:
+    """Return the snapshots on this computer, and those on the servers that answer."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield _phase(site, absent, "snapshots are listed", [])
+
+    survey = commands.plan(job, build)[0].survey
+    seen = {target: looks[SNAPSHOTS] for target, looks in survey.items() if SNAPSHOTS in looks}
+    return bundles_here(survey.get(CLUSTER, {}).get(HERE, UNSEEN)), on_servers(seen)
+
+
+def restore(bundle: Bundle) -> Build:
+    """Return what takes the cluster back to a snapshot; on bare nodes it makes that cluster anew.
+
+    The first server is made anew from it, and if that fails, the others still have their data.
+    Then they join it, as `up` would have them do.
+    """
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield preflight(site.cluster)
+        yield prepare(site.cluster, guard=site.quorum_guard)
+        yield _restored(site, bundle, absent)
+        yield k3s(site)
+
+    return build
+
+
+def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
+    cluster, request = site.cluster, site.began
+    first, *others = cluster.servers
+    checks = {each.name: _checks(each, bundle) for each in cluster.servers}
+    stopping = {each.name: [ServerStopped(request)] for each in cluster.servers}
+    joining = {each.name: [DatabaseAside(request)] for each in others}
+    arrived = arrival(site, first)
+    agents = {each.name: facts(each) for each in cluster.agents if each.name not in absent}
+    return Phase(
+        "restore",
+        f"the cluster is back at {bundle.name}",
+        (
+            Stage("it can be", checks | agents),
+            Stage("K3s is on the first server", {first.name: [staged(site, first)]}),
+            Stage("servers stop", stopping),
+            Stage(
+                "the first server is made anew",
+                {
+                    first.name: [
+                        *configured(site, first),
+                        installed(site, first),
+                        ClusterReset(bundle, request),
+                    ]
+                },
+            ),
+            Stage("the others are to join", joining),
+            Stage(
+                "the first server runs",
+                {first.name: [RestoredServerRuns(arrived, request, site.api)]},
+            ),
+            Stage("what is left", {each.name: [FormerDatabases()] for each in cluster.servers}),
+        ),
+    )
+
+
+def _checks(server: Node, bundle: Bundle) -> list[Step]:
+    return [*facts(server), restore_fact(), Restorable(server.name, bundle)]

@@ -1,0 +1,102 @@
+"""Data that outlives what made it: kept and named, or deleted because that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.steps.host.text import size_text
+
+_DELETE_SECONDS = 3600.0
+_MEASURE_SECONDS = 30
+
+
+def _measure(path: str) -> Script:
+    """Print the size of what a directory holds; an empty one holds nothing."""
+    where = quote(path)
+    return Script(
+        f'[ -n "$(ls -A {where} 2>/dev/null)" ] || exit 0\n'
+        f"echo there=yes\n"
+        f"bytes=$(timeout {_MEASURE_SECONDS} du -sb {where} 2>/dev/null | cut -f1)\n"
+        'echo "bytes=$bytes"'
+    )
+
+
+def _size(look: Look) -> str:
+    """Say how much there is; empty if there is nothing."""
+    facts = look.own.facts
+    if facts.get("there") != "yes":
+        return ""
+    size = facts.get("bytes", "")
+    return size_text(int(size)) if size.isdigit() else "more than could be measured"
+
+
+@dataclass(frozen=True, slots=True)
+class DataKept:
+    """A directory of data stays, and the user is told where it is and how large."""
+
+    what: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Identify it by its directory."""
+        return f"data-{self.path}"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.path} is kept"
+
+    def probe(self) -> Script:
+        """Measure it."""
+        return _measure(self.path)
+
+    def decide(self, look: Look) -> Decision:
+        """Say what is kept."""
+        size = _size(look)
+        kept = f"kept: {self.what} in {self.path} ({size})"
+        return Satisfied(warning=f"{kept}; --data deletes them" if size else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DataDeleted:
+    """A directory of data is emptied: it may be a mount point, which stays."""
+
+    what: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Identify it by its directory."""
+        return f"data-{self.path}"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.path} holds nothing"
+
+    def probe(self) -> Script:
+        """Measure it."""
+        return _measure(self.path)
+
+    def decide(self, look: Look) -> Decision:
+        """Want it empty."""
+        size = _size(look)
+        if not size:
+            return Satisfied()
+        return Change(
+            f"DELETE {self.what} in {self.path} ({size})",
+            (Run(_empty(self.path), timeout=_DELETE_SECONDS),),
+            reason="--data asks for it",
+            risk=Risk.DATA_LOSS,
+            retry_safe=True,
+        )
+
+
+def _empty(path: str) -> str:
+    """Return shell that empties a directory, and removes it unless something is mounted there."""
+    where = quote(path)
+    return f"find {where} -mindepth 1 -delete\nmountpoint -q {where} || rmdir {where}\n"

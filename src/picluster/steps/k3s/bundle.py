@@ -1,0 +1,204 @@
+"""A snapshot on this computer, with all that is needed to use it: complete, or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from picluster.errors import PreflightRefused, UsageError
+from picluster.secret import Secret
+
+MANIFEST = "manifest.json"
+TOKEN = "token"  # noqa: S105 - a file's name
+CONFIG = "config.yaml"
+CLUSTER_FILE = "cluster.yaml"
+VERSION = "k3s-version"
+
+_FORMAT = 1
+_PART = ".part-"
+_PRIVATE_FILE = 0o600
+_PRIVATE_DIRECTORY = 0o700
+_BLOCK = 1024 * 1024
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,118}[a-z0-9])?")
+_GIVEN_NAME = 40
+
+Fill: TypeAlias = Callable[[Path], "Origin"]
+
+
+def valid_name(name: str) -> str:
+    """Return the name of a snapshot to be taken; raises `UsageError` if it cannot be one.
+
+    K3s adds the node's name and the time, and makes an object of that name in the cluster.
+    """
+    if len(name) <= _GIVEN_NAME and _NAME.fullmatch(name):
+        return name
+    raise UsageError(
+        f"{name!r} cannot be a snapshot's name",
+        fix=f"use at most {_GIVEN_NAME} lower-case letters, digits, dots and dashes, such as "
+        "before-upgrade",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a snapshot comes from: server, file name there, K3s's version.
+
+    `taken` is in seconds since the epoch, `digest` what the server says of the file.
+    """
+
+    cluster: str
+    server: str
+    file: str
+    k3s: str
+    taken: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A snapshot's directory on this computer, as its manifest describes it.
+
+    `request` identifies the command that made it, `size` is that of the snapshot in bytes.
+    """
+
+    directory: Path
+    name: str
+    origin: Origin
+    size: int
+    request: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def snapshot(self) -> Path:
+        """The file that K3s restores from."""
+        return self.directory / self.origin.file
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the snapshot."""
+        return self.origin.digest
+
+    def token(self) -> Secret:
+        """Return the token of the cluster that it was taken of. Raises `PreflightRefused`."""
+        try:
+            return Secret((self.directory / TOKEN).read_text().strip())
+        except OSError as error:
+            raise _broken(self.directory, f"{TOKEN} cannot be read: {error.strerror}") from None
+
+    def verify(self) -> None:
+        """Raise `PreflightRefused` unless every file is the one that the manifest tells of."""
+        for name, digest in self.files.items():
+            path = self.directory / name
+            if not path.is_file():
+                raise _broken(self.directory, f"{name} is missing")
+            if digest_of(path) != digest:
+                raise _broken(self.directory, f"{name} is not what its digest says")
+
+
+def _broken(directory: Path, why: str) -> PreflightRefused:
+    return PreflightRefused(
+        f"the snapshot in {directory} cannot be used",
+        why=why,
+        fix="copy it anew from where it is intact; `picluster snapshot list` names what there is",
+    )
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Read a snapshot's manifest. Raises `PreflightRefused` if there is none that can be used."""
+    try:
+        found: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
+        origin = Origin(**found["origin"])
+        names = {origin.file, *found["files"]}
+        if any("/" in name or name.startswith(".") for name in names):
+            raise _broken(directory, f"{MANIFEST} names files outside of it")
+        return Bundle(
+            directory=directory,
+            name=directory.name,
+            origin=origin,
+            size=int(found["size"]),
+            request=str(found.get("request", "")),
+            files=dict(found["files"]),
+        )
+    except OSError as error:
+        raise _broken(directory, f"{MANIFEST} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _broken(directory, f"{MANIFEST} is not one of picluster's") from None
+
+
+def bundles_in(store: Path) -> list[Bundle]:
+    """Return what a cluster has on this computer; what cannot be read is left out."""
+    found = []
+    for directory in sorted(store.iterdir()) if store.is_dir() else ():
+        if directory.name.startswith(".") or not (directory / MANIFEST).is_file():
+            continue
+        try:
+            found.append(read_bundle(directory))
+        except PreflightRefused:
+            continue
+    return found
+
+
+def make_bundle(store: Path, name: str, request: str, fill: Fill) -> Bundle:
+    """Make a snapshot's directory: `fill` puts files into an empty one, which then gets its name.
+
+    What an interrupted run left unfinished is removed first; the cluster's lock has to be held.
+    """
+    store.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    for left in store.glob(f"{_PART}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    part = store / f"{_PART}{os.getpid()}"
+    part.mkdir(mode=_PRIVATE_DIRECTORY)
+    try:
+        origin = fill(part)
+        files = {path.name: digest_of(path) for path in sorted(part.iterdir())}
+        manifest = {
+            "picluster": _FORMAT,
+            "request": request,
+            "origin": asdict(origin),
+            "size": (part / origin.file).stat().st_size,
+            "files": files,
+        }
+        write_file(part / MANIFEST, [json.dumps(manifest, indent=2).encode() + b"\n"])
+        part.rename(store / name)
+        _sync_directory(store)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return read_bundle(store / name)
+
+
+def write_file(path: Path, blocks: Iterable[bytes]) -> str:
+    """Write a new file that only its owner can read, to the disk; return its SHA-256."""
+    digest = hashlib.sha256()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    with os.fdopen(handle, "wb") as file:
+        for block in blocks:
+            digest.update(block)
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,382 @@
+"""etcd's snapshots: what each server has, a new one taken, and one copied to this computer.
+
+https://docs.k3s.io/cli/etcd-snapshot says how K3s takes them, and that the token of the cluster is
+needed to use one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+
+from picluster.engine.pool import Sessions
+from picluster.engine.quote import quote
+from picluster.engine.session import Completed
+from picluster.engine.step import (
+    Blocked,
+    Call,
+    Change,
+    Decision,
+    Fact,
+    Observation,
+    Progress,
+    Query,
+    Satisfied,
+    Script,
+)
+from picluster.engine.survey import Look
+from picluster.errors import ActionFailed, PiclusterError
+from picluster.model import Cluster, Node
+from picluster.secret import Secret
+from picluster.steps.k3s import bundle, paths
+from picluster.steps.k3s.bundle import Bundle, Origin
+from picluster.steps.k3s.state import STATE, K3sState, read_state
+
+SNAPSHOTS = "snapshots"
+HERE = "snapshots-here"
+COPIED = "snapshot-copied"
+
+_SAVE_SECONDS = 600.0
+_READ_SECONDS = 120.0
+_BLOCK = 4 * 1024 * 1024
+_FIELDS = 3
+
+
+# ------------------------------------------------------------------ what there is
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot file on a server: its name, size in bytes, and when it was written (epoch)."""
+
+    server: str
+    name: str
+    size: int
+    taken: float
+
+
+def snapshot_directory(cluster: Cluster, node: Node) -> str:
+    """Return where K3s keeps a server's snapshots."""
+    given = cluster.k3s_for(node).options.get("etcd-snapshot-dir")
+    return str(given) if given else f"{paths.SERVER_DIR}/db/snapshots"
+
+
+def snapshots_fact(directory: str) -> Fact:
+    """Observe the snapshots of one server."""
+    where = quote(directory)
+    listing = f"find {where} -maxdepth 1 -type f ! -name '.*' -printf '%s %T@ %f\\n'"
+    return Fact(
+        SNAPSHOTS, "the snapshots on the server are known", Script(f"[ ! -d {where} ] || {listing}")
+    )
+
+
+def here_fact(store: Path) -> Fact:
+    """Observe the snapshots on this computer."""
+    return Fact(
+        HERE,
+        "the snapshots on this computer are known",
+        Query(lambda: tuple(bundle.bundles_in(store))),
+    )
+
+
+def read_snapshots(server: str, seen: Observation) -> list[Snapshot]:
+    """Read what a server's probe printed; lines of another form are left out."""
+    found = []
+    for line in seen.lines:
+        words = line.split(" ", _FIELDS - 1)
+        if len(words) == _FIELDS and words[0].isdigit():
+            found.append(Snapshot(server, words[2], int(words[0]), float(words[1])))
+    return found
+
+
+def on_servers(seen: Mapping[str, Observation]) -> list[Snapshot]:
+    """Return the snapshots of every server that was looked at, by server and then by time."""
+    return [
+        snapshot
+        for server, observation in seen.items()
+        for snapshot in sorted(read_snapshots(server, observation), key=lambda each: each.taken)
+    ]
+
+
+def bundles_here(seen: Observation) -> list[Bundle]:
+    """Return the snapshots on this computer that a look saw."""
+    value = seen.value if isinstance(seen.value, tuple) else ()
+    return [each for each in value if isinstance(each, Bundle)]
+
+
+def find_here(bundles: Sequence[Bundle], name: str) -> Bundle | None:
+    """Return the snapshot of that name, or the one that was a file of that name on a server."""
+    by_name = [each for each in bundles if each.name == name]
+    by_file = [each for each in bundles if each.origin.file == name]
+    return next(iter([*by_name, *by_file]), None)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the advice for a snapshot that does not exist."""
+    meant = get_close_matches(name, known, n=1)
+    return f"did you mean {meant[0]}?" if meant else "`picluster snapshot list` names all"
+
+
+# ------------------------------------------------------------------ from a server to this computer
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """How a snapshot comes to this computer, together with what is needed to use it.
+
+    `store` is the directory of the cluster's snapshots here, `file` the cluster file,
+    `directories` where each server keeps its own.
+    """
+
+    cluster: Cluster
+    sessions: Sessions
+    store: Path
+    file: Path
+    directories: Mapping[str, str]
+
+    def save(self, server: str, name: str, progress: Progress) -> str:
+        """Have K3s take a snapshot on a server; return its path there. Raises `ActionFailed`."""
+        progress.report(f"K3s takes a snapshot on {server}")
+        directory = quote(self.directories[server])
+        script = f"""
+{paths.BINARY} etcd-snapshot save --name {quote(name)} >&2 || exit 1
+ls -1t {directory}/{quote(name)}-* | head -n 1
+"""
+        done = self._ask(server, script, "take a snapshot", _SAVE_SECONDS)
+        path = done.out.decode("utf-8", "replace").strip()
+        if not path:
+            raise _failure(server, "K3s took a snapshot that is not to be found", directory)
+        return path
+
+    def copy(self, server: str, path: str, name: str, request: str, progress: Progress) -> None:
+        """Copy a snapshot file of a server and its belongings. Raises `ActionFailed`."""
+
+        def fill(part: Path) -> Origin:
+            origin = self._describe(server, path)
+            self._belongings(server, part)
+            progress.report(f"copying {origin.file} from {server}")
+            found = bundle.write_file(part / origin.file, self._blocks(server, path, progress))
+            if found != origin.digest:
+                raise _failure(
+                    server,
+                    f"{origin.file} did not arrive as it is on the server",
+                    f"its SHA-256 is {found} here, and {origin.digest} there",
+                )
+            bundle.write_file(part / bundle.VERSION, [f"{origin.k3s}\n".encode()])
+            return origin
+
+        bundle.make_bundle(self.store, name, request, fill)
+
+    def _describe(self, server: str, path: str) -> Origin:
+        script = f"""set -e
+{paths.BINARY} --version | sed -n '1s/^k3s version \\([^ ]*\\).*/\\1/p'
+stat -c %Y {quote(path)}
+sha256sum <{quote(path)} | cut -d' ' -f1
+"""
+        said = self._ask(server, script, f"read {path}").out.decode("utf-8", "replace").split()
+        if len(said) != _FIELDS:
+            raise _failure(server, f"{path} could not be described", " ".join(said))
+        version, taken, digest = said
+        name = PurePosixPath(path).name
+        return Origin(self.cluster.name, server, name, version, float(taken), digest)
+
+    def _belongings(self, server: str, part: Path) -> None:
+        for name, path in (
+            (bundle.TOKEN, f"{paths.SERVER_DIR}/token"),
+            (bundle.CONFIG, paths.CONFIG),
+        ):
+            content = self._ask(server, f"cat {quote(path)}", f"read {path}").out
+            if name == bundle.TOKEN:
+                Secret(content.decode("utf-8", "replace").strip())  # masked from here on
+            bundle.write_file(part / name, [content])
+        bundle.write_file(part / bundle.CLUSTER_FILE, [self.file.read_bytes()])
+
+    def _blocks(self, server: str, path: str, progress: Progress) -> Iterator[bytes]:
+        """Yield the file in pieces: a large snapshot is never in memory as a whole."""
+        number = 0
+        while True:
+            script = f"dd if={quote(path)} bs={_BLOCK} skip={number} count=1 status=none"
+            block = self._ask(server, script, f"read {path}").out
+            if block:
+                yield block
+            if len(block) < _BLOCK:
+                return
+            number += 1
+            progress.report(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
+
+    def _ask(
+        self, server: str, script: str, doing: str, seconds: float = _READ_SECONDS
+    ) -> Completed:
+        done = self.sessions.get(server).run(script, timeout=seconds)
+        if done.status != 0:
+            said = done.err.decode("utf-8", "replace").strip()
+            raise _failure(server, f"cannot {doing}", said.splitlines()[-1] if said else "")
+        return done
+
+
+def _failure(server: str, what: str, why: str) -> ActionFailed:
+    return ActionFailed(
+        what,
+        where=server,
+        why=why,
+        fix="`journalctl -u k3s` on the server says more; then run the same command again",
+    )
+
+
+# ------------------------------------------------------------------ the steps
+
+
+def refuse_other_datastores(server: str, datastore: str) -> Blocked | None:
+    """Refuse servers without embedded etcd: there is nothing that K3s could take snapshots of."""
+    if datastore == "sqlite":
+        return Blocked(
+            f"{server} keeps the cluster's data in SQLite, and only embedded etcd has snapshots",
+            f"with K3s stopped, copy {paths.SERVER_DIR}/db and {paths.SERVER_DIR}/token from "
+            f"{server}; or make it highly available: with three servers in the file, "
+            "`picluster up` turns SQLite into etcd and keeps what is in it",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A snapshot was taken for this request, and is on this computer."""
+
+    label: str
+    request: str
+    copying: Copying
+    reason: str = "asked for"
+    name: str = COPIED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the snapshot {self.label} is on this computer"
+
+    def probe(self) -> None:
+        """What is here, and the state of K3s on the servers, are known already."""
+
+    def decide(self, look: Look) -> Decision:
+        """Take one, unless this request has been served."""
+        for present in bundles_here(look.beside(HERE)):
+            if present.name != self.label:
+                continue
+            if present.request == self.request:
+                return Satisfied(detail=str(present.directory))
+            return Blocked(
+                f"a snapshot {self.label} is on this computer already",
+                f"choose another --name, or remove the directory {present.directory}",
+            )
+        states = self.states(look)
+        for server, state in states.items():
+            refusal = refuse_other_datastores(server, state.datastore)
+            if refusal is not None:
+                return refusal
+        holders = [each for each, state in states.items() if state.in_cluster and state.active]
+        if not holders:
+            return Blocked(
+                "K3s runs on no server, and only a cluster that works can be saved",
+                "bring it up first (`picluster validate` says what is wrong); the snapshots that "
+                "were taken before are in `picluster snapshot list`",
+            )
+        return Change(
+            f"take the snapshot {self.label}, and copy it to {self.copying.store / self.label}",
+            (Call("taking a snapshot", lambda progress: self._save(holders, progress)),),
+            reason=self.reason,
+        )
+
+    def states(self, look: Look) -> dict[str, K3sState]:
+        """Return what is known of K3s on the servers."""
+        return {server: read_state(look.at(server, STATE)) for server in self.copying.directories}
+
+    def _save(self, servers: Sequence[str], progress: Progress) -> None:
+        """Take it on the first server that can: one that is about to join cannot."""
+        failure: PiclusterError | None = None
+        for server in servers:
+            try:
+                path = self.copying.save(server, self.label, progress)
+            except PiclusterError as error:
+                failure = failure or error
+                continue
+            self.copying.copy(server, path, self.label, self.request, progress)
+            return
+        if failure is not None:
+            raise failure
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBeforeUpgrade:
+    """The cluster's data is on this computer before any server runs another version of K3s.
+
+    A newer K3s may change the data in a way that an older one cannot read.
+    """
+
+    version: str
+    saved: Saved
+    name: str = COPIED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the cluster's data is saved before its version changes"
+
+    def probe(self) -> None:
+        """What is here, and the state of K3s on the servers, are known already."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want a snapshot if a server of an etcd cluster is about to change its version."""
+        states = self.saved.states(look)
+        pending = [
+            server
+            for server, state in states.items()
+            if state.version not in ("", self.version) and state.in_cluster
+        ]
+        if not pending:
+            return Satisfied()
+        if any(states[server].datastore == "sqlite" for server in pending):
+            return Satisfied(
+                warning="the data is in SQLite, of which K3s takes no snapshots: copy "
+                f"{paths.SERVER_DIR} of {pending[0]} yourself before an upgrade"
+            )
+        return self.saved.decide(look)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A snapshot that is on a server is on this computer too."""
+
+    label: str
+    copying: Copying
+    name: str = COPIED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the snapshot {self.label} is on this computer"
+
+    def probe(self) -> None:
+        """What is here and on the servers is known already."""
+
+    def decide(self, look: Look) -> Decision:
+        """Copy it from the first server that has it, unless it is here."""
+        present = find_here(bundles_here(look.beside(HERE)), self.label)
+        if present is not None:
+            return Satisfied(detail=str(present.directory))
+        offered = on_servers(look.across(SNAPSHOTS))
+        source = next((each for each in offered if each.name == self.label), None)
+        if source is None:
+            return Blocked(
+                f"there is no snapshot {self.label}, neither here nor on a server",
+                nearest(self.label, [each.name for each in offered]),
+            )
+        return Change(
+            f"copy {self.label} from {source.server} to {self.copying.store / self.label}",
+            (Call(f"copying from {source.server}", lambda each: self._pull(source.server, each)),),
+            reason="it is not here yet",
+        )
+
+    def _pull(self, server: str, progress: Progress) -> None:
+        path = f"{self.copying.directories[server]}/{self.label}"
+        self.copying.copy(server, path, self.label, "", progress)

@@ -1,0 +1,161 @@
+"""Nodes leave a cluster, and a cluster leaves its nodes: what goes, what stays, what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from picluster.lab import faults
+from picluster.paths import cluster_state
+from tests.lab.bench import Bench, Pi, differing, until
+from tests.lab.kube import nodes_seen_by
+from tests.lab.labs import rehearse
+
+VOLUME = "/var/lib/rancher/k3s/storage/pvc-1_default_photos"
+OWN_RULE = "-A INPUT -p tcp -m tcp --dport 8123 -m comment --comment mine -j ACCEPT"
+THEIR_RULES = (
+    "iptables -N KUBE-SERVICES && iptables -A FORWARD -j KUBE-SERVICES && "
+    "iptables -t nat -N FLANNEL-POSTRTG && iptables -t nat -A POSTROUTING -j FLANNEL-POSTRTG && "
+    "iptables -t nat -N CNI-HOSTPORT-DNAT"
+)
+
+
+@pytest.fixture(scope="module")
+def band(home: Path, artifacts: Path) -> Iterator[Bench]:
+    """Three servers and an agent, prepared and with a cluster."""
+    for bench in rehearse("band", 4, 3, home, artifacts):
+        bench.picluster("phase", "prepare")
+        for node in bench.nodes:
+            node.sh("apt-get install -y -q iptables >/dev/null")
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def prepared(band: Bench) -> dict[str, dict[str, str]]:
+    """Every node's card after `prepare`."""
+    return {node.name: node.tree() for node in band.nodes}
+
+
+@pytest.fixture
+def made(band: Bench, prepared: dict[str, dict[str, str]]) -> Bench:
+    """A whole cluster."""
+    band.picluster("up")
+    return band
+
+
+def contexts(bench: Bench) -> set[str]:
+    file = Path.home() / ".kube" / "config"
+    listed = yaml.safe_load(file.read_text())["contexts"] if file.exists() else []
+    return {each["name"] for each in listed or []}
+
+
+def leave_traces(node: Pi) -> None:
+    """A volume with data, rules of the user's own, and such as Kubernetes makes."""
+    node.sh(f"mkdir -p {VOLUME} && echo holiday >{VOLUME}/photo")
+    node.sh(f"iptables {OWN_RULE} && {THEIR_RULES}")
+
+
+def test_without_a_terminal_nothing_is_destroyed_unless_yes_is_said(made: Bench) -> None:
+    before = nodes_seen_by(made.node(1))
+    for command in (["reset"], ["node", "remove", made.node(4).name]):
+        refused = made.picluster(*command, expect=2)
+        assert "--yes" in refused.said
+    made.picluster("reset", "--dry-run", "--data")
+    assert nodes_seen_by(made.node(1)) == before
+
+
+def test_a_reset_leaves_what_was_there_before_and_the_volumes(
+    made: Bench, prepared: dict[str, dict[str, str]]
+) -> None:
+    assert made.lab.name in contexts(made)
+    for node in made.nodes:
+        leave_traces(node)
+    done = made.picluster("reset", "--yes")
+    assert VOLUME.rsplit("/", 1)[0] in done.out, "what is kept has to be named"
+    for node in made.nodes:
+        rules = node.sh("iptables-save; ip6tables-save")
+        assert OWN_RULE in rules, f"{node.name} lost a rule of the user's own"
+        assert not any(word in rules for word in ("KUBE-", "FLANNEL-", "CNI-")), rules
+        assert node.read(f"{VOLUME}/photo") == "holiday\n"
+        changed = {
+            path for path in differing(prepared[node.name], node.tree()) if not stays(made, path)
+        }
+        assert not changed, f"{node.name}: {sorted(changed)}"
+    assert made.lab.name not in contexts(made)
+    assert not (cluster_state(made.lab.name) / "token").exists()
+
+    again = made.picluster("reset", "--yes")
+    assert "nothing to do" in again.said
+    named = made.picluster("reset", "--data", "--dry-run").out
+    assert f"DELETE the volumes of local-path in {VOLUME.rsplit('/', 1)[0]}" in named
+    made.picluster("reset", "--data", "--yes")
+    assert all(node.status("test -e /var/lib/rancher/k3s/storage") != 0 for node in made.nodes)
+
+
+def stays(bench: Bench, path: str) -> bool:
+    """Whether a path is that of a volume, or of a directory that Debian brings itself."""
+    name, *kind = path.split()[:2]
+    place = name.partition("/./")[2]
+    if kind == ["d"] and path.startswith("system/") and (Path(bench.lab.base) / place).is_dir():
+        return True
+    return path.startswith("storage/") and (place == "rancher/k3s" or "k3s/storage" in place)
+
+
+def test_a_reset_goes_on_without_a_node_that_is_off_and_says_so(made: Bench) -> None:
+    off, rest = made.node(4), made.nodes[:3]
+    off.break_("power-off")
+    try:
+        partly = made.picluster("phase", "reset", "--yes", expect=4)
+        assert off.name in partly.said
+        assert made.lab.name in contexts(made), "credentials stay while a node has the cluster"
+        for node in rest:
+            assert node.status("test -e /usr/local/bin/k3s") != 0, f"{node.name} still has K3s"
+    finally:
+        faults.mend(made.lab, off.node)
+    until(lambda: off.holds("systemctl is-active --quiet ssh"))
+    made.picluster("reset", "--yes")
+    assert off.status("test -e /usr/local/bin/k3s") != 0
+    assert made.lab.name not in contexts(made)
+
+
+def test_a_node_is_taken_out_and_can_come_back(made: Bench) -> None:
+    first, third, agent = made.node(1), made.node(3), made.node(4)
+    for command, node in (
+        (["node", "remove", agent.name], agent),
+        (["reset", "--node", third.name], third),
+    ):
+        made.picluster(*command, "--yes")
+        assert node.name not in nodes_seen_by(first)
+        assert node.status("test -e /var/lib/rancher/k3s/server") != 0
+        assert node.status("test -e /usr/local/bin/k3s") != 0
+        assert "nothing to do" in made.picluster(*command, "--yes").said
+    voters = {name: node["voter"] for name, node in nodes_seen_by(first).items()}
+    assert voters == {first.name: "True", made.node(2).name: "True"}
+    refused = made.picluster("node", "remove", made.node(2).name, "--yes", expect=5)
+    assert "a cluster of two cannot spare either" in refused.said
+    made.picluster("up")
+    assert set(nodes_seen_by(first)) == {node.name for node in made.nodes}
+
+
+def test_a_node_that_is_broken_or_no_more_in_the_file_is_forgotten(made: Bench) -> None:
+    first, agent = made.node(1), made.node(4)
+    agent.break_("power-off")
+    try:
+        gone = made.picluster("node", "remove", agent.name, "--yes")
+        assert f"{agent.name} cannot be reached" in gone.said
+        assert agent.name not in nodes_seen_by(first)
+    finally:
+        agent.mend()
+    made.picluster("up")
+    lines = made.file.read_text()
+    kept = [line for line in lines.splitlines() if f"name: {agent.name}," not in line]
+    made.file.write_text("\n".join([*kept, ""]))
+    try:
+        assert agent.name in made.picluster("up").said, "a stranger has to be reported"
+        made.picluster("node", "remove", agent.name, "--yes")
+        assert agent.name not in nodes_seen_by(first)
+    finally:
+        made.file.write_text(lines)

@@ -1,0 +1,200 @@
+"""Snapshots: what is read of them, when one is taken, and what a restore refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
+from tests.unit.steps.k3s.test_maintenance import SESSIONS
+
+from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
+from picluster.engine.survey import CLUSTER, Look
+from picluster.errors import PreflightRefused, UsageError
+from picluster.model import parse
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.bundle import Bundle, Origin, bundles_in, make_bundle, valid_name
+from picluster.steps.k3s.restoring import RESTORE, ClusterReset, DatabaseAside, Restorable
+from picluster.steps.k3s.snapshots import (
+    HERE,
+    SNAPSHOTS,
+    Copying,
+    Pulled,
+    Saved,
+    SavedBeforeUpgrade,
+    read_snapshots,
+)
+from picluster.steps.k3s.state import CREDENTIALS, STATE
+
+CLUSTER_FILE = """\
+name: home
+nodes:
+  - {name: pi1, address: 10.0.0.11, role: server}
+  - {name: pi2, address: 10.0.0.12, role: server}
+  - {name: pi3, address: 10.0.0.13, role: server}
+"""
+COPYING = Copying(
+    parse(CLUSTER_FILE).cluster,
+    SESSIONS,
+    Path("/store"),
+    Path("/cluster.yaml"),
+    {"pi1": "/snapshots", "pi2": "/snapshots"},
+)
+RUNS = printed(active="active", datastore="etcd", unit="k3s", version=OLD)
+TOKEN = "K10abc::server:correct-horse-battery"
+
+
+def bundle(tmp_path: Path, *, k3s: str = OLD, token: str = TOKEN) -> Bundle:
+    def fill(part: Path) -> Origin:
+        (part / "on-demand-pi1-1").write_bytes(b"data")
+        (part / "token").write_text(token + "\n")
+        return Origin("home", "pi1", "on-demand-pi1-1", k3s, 1.0, "digest")
+
+    return make_bundle(tmp_path / "store", "good", "r1", fill)
+
+
+def saved(pi1: Observation, pi2: Observation = RUNS, *, here: tuple[Bundle, ...] = ()) -> Any:
+    step = Saved("good", "r2", COPYING)
+    survey = {
+        "pi1": {STATE: pi1},
+        "pi2": {STATE: pi2},
+        CLUSTER: {HERE: Observation(value=here)},
+    }
+    return step.decide(Look(CLUSTER, step.name, survey))
+
+
+def test_listings_are_read_and_other_lines_left_out() -> None:
+    seen = Observation(out="1024 1700000000.5 nightly-pi1-17\nfind: something\n")
+    assert [(each.name, each.size) for each in read_snapshots("pi1", seen)] == [
+        ("nightly-pi1-17", 1024)
+    ]
+
+
+def test_one_is_taken_where_k3s_runs() -> None:
+    assert isinstance(saved(printed()), Change)
+    assert isinstance(saved(printed(), printed()), Blocked)
+
+
+def test_sqlite_has_no_snapshots() -> None:
+    refused = saved(printed(datastore="sqlite", active="active"))
+    assert isinstance(refused, Blocked)
+    assert "SQLite" in refused.reason
+
+
+def test_a_name_is_used_once(tmp_path: Path) -> None:
+    refused = saved(RUNS, here=(bundle(tmp_path),))
+    assert isinstance(refused, Blocked)
+    assert "--name" in refused.fix
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_data_is_saved_only_before_a_version_changes(version: str) -> None:
+    step = SavedBeforeUpgrade(version, Saved("before", "r2", COPYING))
+    survey = {"pi1": {STATE: RUNS}, "pi2": {STATE: RUNS}, CLUSTER: {HERE: Observation(value=())}}
+    decision = step.decide(Look(CLUSTER, step.name, survey))
+    assert isinstance(decision, Satisfied if version == OLD else Change)
+
+
+def test_an_upgrade_on_sqlite_is_warned_of() -> None:
+    step = SavedBeforeUpgrade(NEW, Saved("before", "r2", COPYING))
+    state = printed(active="active", datastore="sqlite", version=OLD)
+    decision = step.decide(Look(CLUSTER, step.name, {"pi1": {STATE: state}}))
+    assert isinstance(decision, Satisfied)
+    assert "SQLite" in decision.warning
+
+
+def test_what_is_on_a_server_is_pulled_by_its_name() -> None:
+    survey = {
+        "pi2": {SNAPSHOTS: Observation(out="5 1.0 nightly\n")},
+        CLUSTER: {HERE: Observation(value=())},
+    }
+    found = Pulled("nightly", COPYING).decide(Look(CLUSTER, "x", survey))
+    assert isinstance(found, Change)
+    assert "from pi2" in found.summary
+    missing = Pulled("nigthly", COPYING).decide(Look(CLUSTER, "x", survey))
+    assert isinstance(missing, Blocked)
+    assert "did you mean nightly" in missing.fix
+
+
+@pytest.mark.parametrize("name", ["Upper", "../up", "", "a" * 41, "-dash", "a b"])
+def test_names_that_k3s_would_not_take_are_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        valid_name(name)
+
+
+def test_an_interrupted_copy_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    def fail(part: Path) -> Origin:
+        (part / "half").write_bytes(b"")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_bundle(tmp_path, "good", "", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+    whole = bundle(tmp_path)
+    manifest = whole.directory / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["files"]["../../etc/passwd"] = "0"
+    manifest.write_text(json.dumps(document))
+    assert bundles_in(whole.directory.parent) == []
+    (whole.directory / "token").unlink()
+    with pytest.raises(PreflightRefused, match="cannot be used"):
+        whole.verify()
+
+
+def restorable(made: Bundle, *, token: str = TOKEN, **facts: str) -> Any:
+    step = Restorable("pi1", made)
+    seen = look(step.name, **facts)
+    encoded = base64.b64encode(token.encode()).decode()
+    held = Observation(out=f"{paths.SERVER_DIR}/token={encoded}\n")
+    survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS: held}}
+    return step.decide(Look("pi1", step.name, survey))
+
+
+def test_its_own_cluster_and_a_bare_node_can_be_restored(tmp_path: Path) -> None:
+    made = bundle(tmp_path)
+    assert restorable(made, datastore="etcd", version=OLD, unit="k3s") == Satisfied()
+    assert restorable(made, token="") == Satisfied()
+
+
+def test_a_cluster_with_another_token_is_refused(tmp_path: Path) -> None:
+    made = bundle(tmp_path, token="K10abc::server:another")
+    refused = restorable(made, datastore="etcd", version=OLD)
+    assert isinstance(refused, Blocked)
+    assert "picluster reset" in refused.fix
+
+
+def test_a_snapshot_of_a_newer_k3s_is_refused(tmp_path: Path) -> None:
+    refused = restorable(bundle(tmp_path, k3s=NEW), datastore="etcd", version=OLD)
+    assert isinstance(refused, Blocked)
+    assert "is older than the snapshot" in refused.reason
+
+
+def test_a_database_is_moved_aside_once_per_request() -> None:
+    step = DatabaseAside("r1")
+    seen = look(step.name)
+
+    def decide(out: str) -> Any:
+        survey = {"pi1": {**seen.survey["pi1"], RESTORE: Observation(out=out)}}
+        return step.decide(Look("pi1", step.name, survey))
+
+    moved = decide("size=2048\naside=r0\n")
+    assert isinstance(moved, Change)
+    assert moved.risk is Risk.DATA_LOSS
+    assert "2.1 MB" in moved.summary
+    assert decide("size=2048\naside=r1\n") == Satisfied()
+    assert decide("") == Satisfied()
+
+
+def test_the_reset_names_what_becomes_of_the_present_database(tmp_path: Path) -> None:
+    step = ClusterReset(bundle(tmp_path), "r1")
+    seen = look(step.name).survey["pi1"]
+    survey = {"pi1": {**seen, RESTORE: Observation(out="size=2048\n")}}
+    decision = step.decide(Look("pi1", step.name, survey))
+    assert isinstance(decision, Change)
+    assert "kept beside it" in decision.summary
