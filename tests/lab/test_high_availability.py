@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from picluster.lab import faults
+from picluster.paths import cluster_state
 from tests.lab.bench import Bench, kill
 from tests.lab.kube import create_namespace, nodes_seen_by
 from tests.lab.labs import rehearse
@@ -88,6 +89,8 @@ def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_pa
         assert nodes_seen_by(fleet.node(1))[servers[0]]["version"] == PATCH
         done = fleet.picluster("upgrade")
     assert f"{servers[0]}: install" not in done.said, "the first server was done already"
+    kept = cluster_state(fleet.lab.name) / "snapshots"
+    assert list(kept.glob("before-v1.33.5-k3s1-*/token")), "the data has to be saved first"
     expect_whole(fleet, PATCH)
     assert len(samples.most_away) <= 1, f"away at once: {samples.most_away}"
     assert "nothing to do" in fleet.picluster("upgrade").said

@@ -14,7 +14,7 @@ from picluster.lab import background
 from picluster.lab.commands import attempt
 from picluster.lab.layout import LabLayout, LabNode, read_lab
 
-_FROZEN_SECONDS = 3.0
+_FROZEN_SECONDS = 20.0
 _THAWED_SECONDS = 0.02
 
 

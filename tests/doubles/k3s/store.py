@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +27,7 @@ Operation: TypeAlias = list[Any]
 
 _EVENTS = 4000
 _SLOW_SYNC_SECONDS = 1.0
+_LEASE_SECONDS = 10.0
 _ENTRIES_PER_SNAPSHOT = 1000
 
 
@@ -42,6 +44,19 @@ class Event:
 
 class Compacted(Exception):
     """A watch asked for changes that are forgotten (HTTP 410)."""
+
+
+@contextmanager
+def on_time() -> Iterator[None]:
+    """Complain of a disk that is too slow for etcd, as K3s does, and end as it does in the end."""
+    began = time.monotonic()
+    yield
+    took = time.monotonic() - began
+    if took > _SLOW_SYNC_SECONDS:
+        log("warning", f"slow fdatasync took={took:.2f}s expected-duration=1s (stand-in)")
+    if took > _LEASE_SECONDS:
+        log("fatal", "leaderelection lost for kube-controller-manager (stand-in)")
+        os._exit(1)  # systemd starts it again
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
@@ -153,7 +168,7 @@ class Store:
         """Write the snapshot, and start the journal anew."""
         if self._snapshot is None or self._journal is None:
             return
-        with self.changed:
+        with self.changed, on_time():
             write_atomically(self._snapshot, json.dumps(self.dump(), separators=(",", ":")))
             self._journal.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._journal, "")
@@ -165,14 +180,10 @@ class Store:
         if self._journalled >= _ENTRIES_PER_SNAPSHOT or not self._journal.exists():
             self.save()
         self._journalled += 1
-        with self._journal.open("a") as file:
+        with on_time(), self._journal.open("a") as file:
             file.write(json.dumps(entry, separators=(",", ":")) + "\n")
             file.flush()
-            began = time.monotonic()
             os.fdatasync(file.fileno())
-        took = time.monotonic() - began
-        if took > _SLOW_SYNC_SECONDS:
-            log("warning", f"slow fdatasync took={took:.2f}s expected-duration=1s (stand-in)")
 
     def _load(self) -> None:
         assert self._snapshot is not None

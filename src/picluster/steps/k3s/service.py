@@ -75,7 +75,8 @@ class Arrival:
 
     def wait(self, progress: Progress) -> None:
         """Wait at most `timeout` seconds. Raises `WaitFailed` with the cause that K3s names."""
-        deadline = time.monotonic() + self.timeout
+        began = time.monotonic()
+        deadline = began + self.timeout
         polls, blamed = 0, 0
         while time.monotonic() < deadline:
             unit = self._unit_state()
@@ -87,9 +88,9 @@ class Arrival:
             if polls % _POLLS_PER_JOURNAL == 0 and unit != "active":
                 blamed = blamed + 1 if self._is_hopeless() else 0
                 if blamed >= _LOOKS_AT_A_CAUSE:
-                    raise self._failure(missing)
+                    raise self._failure(missing, began)
             progress.sleep(_POLL_SECONDS)
-        raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow")
+        raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow", began)
 
     def _unit_state(self) -> str:
         return self._shell(f"systemctl is-active {self.unit} || true").strip()
@@ -103,6 +104,15 @@ journalctl --no-pager -o cat -n 80 _SYSTEMD_INVOCATION_ID=$id + \
 """
         return redact(self._shell(text))
 
+    def _journal_of_all_attempts(self, began: float) -> str:
+        """K3s may have ended several times meanwhile; what the last start says can be too little.
+
+        The time is told relative to the node's own clock, whatever that shows.
+        """
+        waited = time.monotonic() - began
+        text = f"journalctl --no-pager -o cat -n 400 -u {self.unit} --since -{waited:.0f}s"
+        return redact(self._shell(text))
+
     def _shell(self, text: str) -> str:
         done = self.sessions.get(self.node).run(text, timeout=_COMMAND_SECONDS)
         return done.out.decode("utf-8", "replace")
@@ -111,8 +121,10 @@ journalctl --no-pager -o cat -n 80 _SYSTEMD_INVOCATION_ID=$id + \
         cause = journal.explain(self._journal())
         return cause is not None and not cause.passing
 
-    def _failure(self, missing: str) -> WaitFailed:
+    def _failure(self, missing: str, began: float) -> WaitFailed:
         lines = self._journal()
+        if journal.explain(lines) is None:
+            lines = self._journal_of_all_attempts(began) or lines
         cause = journal.explain(lines)
         return WaitFailed(
             f"K3s did not come up: {missing}",
