@@ -26,6 +26,17 @@ class Secret:
         self._value = value
         remember(value)
 
+    @classmethod
+    def around(cls, text: str) -> Secret:
+        """Return a text that is secret for what it contains: all of it is hidden where it is shown.
+
+        What it contains has to be a `Secret` already. Only that is masked by `redact`, and not each
+        line of the text, which may well be ordinary words.
+        """
+        wrapped = cls.__new__(cls)
+        wrapped._value = text
+        return wrapped
+
     def reveal(self) -> str:
         """Return the value itself; hand it to stdin or to a file, never to a message."""
         return self._value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from picluster.cli import lab, node, snapshot
+from picluster.cli import lab, node, registry, snapshot
 from picluster.cli.options import (
     DEFAULT_FILE,
     AcceptKeys,
@@ -50,6 +50,7 @@ app.add_typer(config, name="config")
 app.add_typer(known_hosts, name="known-hosts")
 app.add_typer(node.app, name="node")
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(registry.app, name="registry")
 app.add_typer(lab.app, name="lab")
 
 

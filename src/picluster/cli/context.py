@@ -18,6 +18,7 @@ from picluster.engine.pool import Sessions
 from picluster.errors import ConfigInvalid, UsageError
 from picluster.model import Cluster, load
 from picluster.paths import cache_home, cluster_state
+from picluster.phases.catalog import wanted
 from picluster.phases.commands import Job
 from picluster.secret import Secret
 
@@ -59,6 +60,7 @@ def job_for(
     prompts = _Prompts()
     connector = _connector(cluster, state, choice, prompts)
     token = _token(cluster) or choice.token
+    password = _registry_password(cluster)
     with _sinks(choice, state, command, progress=progress) as sinks:
         prompts.pause = sinks.paused
         job = Job(
@@ -72,10 +74,11 @@ def job_for(
             user_kubeconfig=_user_kubeconfig(),
             emit=sinks.emit,
             stop=stop,
-            phases=phases,
+            phases=wanted(phases, cluster),
             only=only,
             optional=choice.optional,
             token=token,
+            registry_password=password,
             notices=notices(choice.file),
         )
         yield job, sinks
@@ -155,6 +158,11 @@ def at_a_terminal() -> bool:
 def _token(cluster: Cluster) -> Secret | None:
     reference = cluster.k3s.token
     return reference.resolve(label="the cluster's token", ask=_ask) if reference else None
+
+
+def _registry_password(cluster: Cluster) -> Secret | None:
+    reference = cluster.registry.password if cluster.registry else None
+    return reference.resolve(label="registry's password", ask=_ask) if reference else None
 
 
 def _user_kubeconfig() -> Path:

@@ -95,14 +95,28 @@ def show_operation(choice: Choice, build: commands.Build) -> int:
 def _planned(
     choice: Choice, phases: Sequence[str], act: Callable[[commands.Job], list[PhasePlan]]
 ) -> list[PhasePlan]:
-    with job_for(choice, "plan", phases, progress=False) as (job, _), ending_at_once(job.abort):
-        _looking(job)
-        plans = act(job)
+    job, plans = _look(choice, "plan", phases, act)
     if choice.as_json:
-        _print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
+        print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
     else:
         sys.stdout.write(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)))
     return plans
+
+
+def look(choice: Choice, command: str, build: commands.Build) -> list[PhasePlan]:
+    """Look at what an operation's phases look at, and print nothing of it."""
+    return _look(choice, command, (), lambda job: commands.plan(job, build))[1]
+
+
+def _look(
+    choice: Choice,
+    command: str,
+    phases: Sequence[str],
+    act: Callable[[commands.Job], list[PhasePlan]],
+) -> tuple[commands.Job, list[PhasePlan]]:
+    with job_for(choice, command, phases, progress=False) as (job, _), ending_at_once(job.abort):
+        _looking(job)
+        return job, act(job)
 
 
 def validate(choice: Choice) -> int:
@@ -114,7 +128,7 @@ def validate(choice: Choice) -> int:
         _looking(job)
         verdict = commands.validate(job)
     if choice.as_json:
-        _print_json(validate_view.as_document(verdict))
+        print_json(validate_view.as_document(verdict))
     else:
         sys.stdout.write(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)))
     return verdict.exit_code
@@ -132,7 +146,7 @@ def list_snapshots(choice: Choice) -> int:
         _looking(job)
         here, there = list_all(job)
     if choice.as_json:
-        _print_json(snapshot_view.as_document(job.cluster.name, here, there, job.notices))
+        print_json(snapshot_view.as_document(job.cluster.name, here, there, job.notices))
     else:
         sys.stdout.write(snapshot_view.as_text(here, there))
     return 0
@@ -145,5 +159,6 @@ def _looking(job: commands.Job) -> None:
         print(f"{job.command} {job.cluster.name}: looking at {nodes} ...", file=sys.stderr)
 
 
-def _print_json(document: object) -> None:
+def print_json(document: object) -> None:
+    """Print a document for programs."""
     print(json.dumps(document, indent=2, ensure_ascii=False))

@@ -137,6 +137,7 @@ class Cluster(Section):
         if self.registry is None:
             return {}
         host, port = self.node(self.registry.node), self.registry.port
-        url = f"http://{bracketed(host.address)}:{port}"
+        scheme = "https" if self.registry.tls else "http"
+        url = f"{scheme}://{bracketed(host.address)}:{port}"
         names = (host.name, self.fqdn(host), bracketed(host.address))
         return {f"{name}:{port}": url for name in names}

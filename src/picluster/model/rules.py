@@ -248,6 +248,19 @@ def _registry_has_a_home(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(("registry", "port"), what, "write another one, such as 5000", port)
 
 
+def _registry_logins_are_whole(cluster: Cluster) -> Iterator[Finding]:
+    registry = cluster.registry
+    if registry is None or (registry.username is None) == (registry.password is None):
+        return
+    given, other = ("username", "password") if registry.username else ("password", "username")
+    yield Finding(
+        ("registry", given),
+        f"has no registry.{other} to go with it",
+        f"write registry.{other} too, or leave both out",
+        drawn_from=(("registry", other),),
+    )
+
+
 _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _names_differ,
     _addresses_differ,
@@ -262,4 +275,5 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _vip_is_free,
     _dns_is_a_service,
     _registry_has_a_home,
+    _registry_logins_are_whole,
 )

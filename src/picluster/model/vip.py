@@ -6,20 +6,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from picluster.model.image import image_like
 from picluster.model.linux import Interface
 from picluster.model.network import IpAddress
-from picluster.model.scalars import matching
 from picluster.model.section import Section
 
 DEFAULT_IMAGE = "ghcr.io/kube-vip/kube-vip:v0.8.9"
-_IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]{0,200}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})"
 
-Image = Annotated[
-    str,
-    AfterValidator(
-        matching(_IMAGE, "is not an image with a tag or digest", f"write it as {DEFAULT_IMAGE}")
-    ),
-]
+Image = Annotated[str, AfterValidator(image_like(DEFAULT_IMAGE))]
 
 
 class Vip(Section):

@@ -7,15 +7,31 @@ from difflib import get_close_matches
 
 from picluster.engine.phase import Phase
 from picluster.errors import UsageError
+from picluster.model import Cluster
 from picluster.phases.k3s import k3s
 from picluster.phases.prepare import prepare
+from picluster.phases.registry import registry
 from picluster.phases.site import Site
 
 PHASES: dict[str, Callable[[Site], Phase]] = {
     "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
     "k3s": k3s,
+    "registry": registry,
 }
 """How to build each phase, by name, in the order in which `up` runs them."""
+
+_WANTED: dict[str, Callable[[Cluster], bool]] = {
+    "registry": lambda cluster: cluster.registry is not None
+}
+
+
+def wanted(names: Sequence[str], cluster: Cluster) -> list[str]:
+    """Return those of the phases that a cluster has something to do in."""
+    return [name for name in names if _WANTED.get(name, _always)(cluster)]
+
+
+def _always(cluster: Cluster) -> bool:
+    return True
 
 
 def select(first: str | None, last: str | None) -> list[str]:

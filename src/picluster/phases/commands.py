@@ -21,7 +21,7 @@ from picluster.engine.session import Traffic
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
-from picluster.phases.catalog import PHASES
+from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.preflight import preflight
 from picluster.phases.site import Site, make_site
 from picluster.secret import Secret
@@ -51,6 +51,7 @@ class Job:
     only: Collection[str] | None = None
     optional: Collection[str] = ()
     token: Secret | None = None
+    registry_password: Secret | None = None
     notices: tuple[str, ...] = ()
 
     def abort(self) -> None:
@@ -149,6 +150,10 @@ def validate(job: Job) -> Verdict:
         plans = [fitness]
         if installed:
             plans += [plan_phase(PHASES["prepare"](work.site), work.run), k3s]
+            plans += [
+                plan_phase(PHASES[name](work.site), work.run)
+                for name in wanted(("registry",), job.cluster)
+            ]
         return Verdict(job.cluster.name, tuple(plans), installed, job.notices)
 
 
@@ -193,6 +198,7 @@ def _under_way(job: Job) -> Iterator[Work]:
         cache=job.cache,
         user_kubeconfig=job.user_kubeconfig,
         token=job.token,
+        registry_password=job.registry_password,
     )
     run = Run(sessions, job.emit, job.stop, only=_scope(job))
     work = Work(job, site, run, time.monotonic())

@@ -17,6 +17,7 @@ from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Re
 from picluster.steps.k3s.snapshots import Saved, SavedBeforeUpgrade, here_fact
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
 from picluster.steps.k3s.vip import VipManifest
+from picluster.steps.registry.certificates import TrustedAuthority
 
 
 def k3s(site: Site) -> Phase:
@@ -80,7 +81,8 @@ def configured(site: Site, node: Node) -> list[Step]:
             site.token.remember,
         ),
         ConfigFile(cluster, node),
-        registries_file(cluster),
+        *trusted_authority(site),
+        registries_file(cluster, site.registry_users),
     ]
 
 
@@ -129,6 +131,13 @@ def arrival(site: Site, node: Node) -> Arrival:
         sessions=site.sessions,
         api=site.api,
     )
+
+
+def trusted_authority(site: Site) -> list[Step]:
+    """Return the step that has a node trust the registry's authority, where there is one."""
+    if site.registry_trust is None:
+        return []
+    return [TrustedAuthority(site.registry_trust, paths.REGISTRY_CA, "registry-authority")]
 
 
 def _agents_at_once(site: Site) -> Width:

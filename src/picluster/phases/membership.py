@@ -65,7 +65,7 @@ def _removed(site: Site, node: str, machine: Node | None, *, data: bool) -> Phas
             Stage("pods leave", {CLUSTER: leaving}, guard=guard),
             Stage("K3s stops", {node: stopping}, guard=guard),
             Stage("it is forgotten", {CLUSTER: gone}, guard=guard),
-            Stage("the machine is cleaned", {node: node_cleaned(data=data)[1:]}),
+            Stage("the machine is cleaned", {node: node_cleaned(site.cluster, machine, data=data)}),
         ],
     )
 

@@ -11,6 +11,7 @@ from picluster.steps.preflight.network import (
     AddressIsItsOwn,
     NothingInTheWay,
     PortsFree,
+    RegistryPortFree,
     ports_of,
 )
 
@@ -39,6 +40,14 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
             (cluster.k3s.cluster_cidr, cluster.k3s.service_cidr),
         ),
         PortsFree(ports),
+        *_registry_port(cluster, node),
         MemoryCgroupKnown(),
         NothingInTheWay(),
     ]
+
+
+def _registry_port(cluster: Cluster, node: Node) -> list[Step]:
+    registry = cluster.registry
+    if registry is None or registry.node != node.name:
+        return []
+    return [RegistryPortFree(registry.port)]

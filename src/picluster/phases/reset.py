@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
-from picluster.model import Node
+from picluster.model import Cluster, Node
 from picluster.phases.commands import Build
 from picluster.phases.site import Site
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
+from picluster.steps.registry.removal import removal
 
 _LONGHORN = "/var/lib/longhorn"
 
@@ -39,27 +40,33 @@ def _phase(site: Site, absent: list[str], *, data: bool) -> Phase:
         "reset",
         "nothing of the cluster is on any node",
         (
-            Stage("agents leave", _cleaning(cluster.agents, data=data), barrier=False),
-            Stage("servers leave", _cleaning(others, data=data), barrier=False),
-            Stage("the last server leaves", _cleaning([first], data=data), barrier=False),
+            Stage("agents leave", _cleaning(cluster, cluster.agents, data=data), barrier=False),
+            Stage("servers leave", _cleaning(cluster, others, data=data), barrier=False),
+            Stage("the last server leaves", _cleaning(cluster, [first], data=data), barrier=False),
             Stage("this computer forgets the cluster", {CLUSTER: _forgetting(site, absent)}),
         ),
     )
 
 
-def _cleaning(nodes: Sequence[Node], *, data: bool) -> dict[str, list[Step]]:
-    return {node.name: node_cleaned(data=data) for node in nodes}
+def _cleaning(cluster: Cluster, nodes: Sequence[Node], *, data: bool) -> dict[str, list[Step]]:
+    return {node.name: [state_fact(), *node_cleaned(cluster, node, data=data)] for node in nodes}
 
 
-def node_cleaned(*, data: bool) -> list[Step]:
-    """Return the steps after which a node is as it was before K3s."""
+def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
+    """Return the steps after which a node is as it was before K3s and the registry.
+
+    The state of K3s has to be looked at with them.
+    """
     volumes = DataDeleted if data else DataKept
-    return [
-        state_fact(),
+    steps: list[Step] = [
         Uninstalled(),
         volumes("the volumes of local-path", VOLUMES),
         volumes("Longhorn's replicas", _LONGHORN),
     ]
+    registry = cluster.registry
+    if registry is not None and registry.node == node.name:
+        steps += removal(registry.volume, list(cluster.registry_endpoints), data=data)
+    return steps
 
 
 def _forgetting(site: Site, absent: list[str]) -> list[Step]:

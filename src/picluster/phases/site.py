@@ -18,6 +18,8 @@ from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.paths import SERVER_DIR
 from picluster.steps.k3s.snapshots import Copying, snapshot_directory
 from picluster.steps.k3s.token import Token, choose_token
+from picluster.steps.registry.certificates import Trust, choose_authority
+from picluster.steps.registry.credentials import Credentials, credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Site:
     snapshots: Path
     credentials: tuple[Path, ...]
     """The files of this computer that open the cluster to picluster."""
+    registry_users: Credentials | None = None
+    registry_trust: Trust | None = None
 
     def quorum_guard(self, server: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
@@ -109,9 +113,11 @@ def make_site(
     cache: Path,
     user_kubeconfig: Path,
     token: Secret | None,
+    registry_password: Secret | None = None,
 ) -> Site:
     """Put together what the phases need. `state` and `cache` are directories of this cluster's."""
-    k3s = cluster.k3s
+    k3s, registry = cluster.k3s, cluster.registry
+    tls = registry is not None and registry.tls
     return Site(
         cluster=cluster,
         file=file,
@@ -132,5 +138,7 @@ def make_site(
         token=choose_token(token, state / "token"),
         user_kubeconfig=user_kubeconfig,
         snapshots=state / "snapshots",
-        credentials=(state / "kubeconfig", state / "token"),
+        credentials=tuple(state / name for name in ("kubeconfig", "token", "registry-ca.pem")),
+        registry_users=credentials(registry.username, registry_password) if registry else None,
+        registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,
     )

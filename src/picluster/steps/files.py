@@ -7,10 +7,15 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
+from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Diff, Satisfied, Script, WriteFile
+from picluster.engine.script import write_file_snippet
+from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
+from picluster.errors import ActionFailed
 from picluster.secret import Secret
+
+_SEND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +89,26 @@ class ManagedFile:
     @property
     def _digest(self) -> str:
         return hashlib.sha256(self._text.encode()).hexdigest()
+
+
+def absent(path: str, *, present: bool, reason: str) -> Decision:
+    """Want no file there; for what was needed once and is not any more."""
+    if not present:
+        return Satisfied()
+    return Change(f"remove {path}", (Run(f"rm -f {quote(path)}"),), reason=reason, retry_safe=True)
+
+
+def send_file(sessions: Sessions, node: str, file: WriteFile) -> None:
+    """Write a file on a node at once: for content that is made anew each time it is needed.
+
+    Raises `ActionFailed` if the node cannot store it, and a `NodeError` if it cannot be asked.
+    """
+    done = sessions.get(node).run(f"set -e\n{write_file_snippet(file)}", timeout=_SEND_SECONDS)
+    if done.status != 0:
+        said = done.err.decode("utf-8", "replace").strip()
+        raise ActionFailed(
+            f"cannot write {file.path}",
+            where=node,
+            why=said.splitlines()[-1] if said else f"it ended with status {done.status}",
+            fix="look for a full or read-only disk on the node",
+        )

@@ -148,6 +148,62 @@ def test_the_registry_may_not_take_a_port_of_k3s(only, port):
     assert only(nodes(1) + f"registry: {{node: pi1, port: {port}}}\n").path == "registry.port"
 
 
+@pytest.mark.parametrize(
+    ("more", "path", "fix"),
+    [
+        ("username: me", "registry.username", "registry.password"),
+        ("password: env:X", "registry.password", "registry.username"),
+    ],
+)
+def test_a_login_to_the_registry_has_both_parts(only, more, path, fix):
+    problem = only(nodes(1) + f"registry: {{node: pi1, {more}}}\n")
+    assert problem.path == path
+    assert fix in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ("username: me, password: secret", "registry.password"),
+        ("username: 'm:e', password: env:X", "registry.username"),
+    ],
+)
+def test_a_bad_part_of_a_login_is_not_also_a_missing_one(only, more, path):
+    assert only(nodes(1) + f"registry: {{node: pi1, {more}}}\n").path == path
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        "/",
+        "/data",
+        "relative/path",
+        "/srv/../etc",
+        "/etc/registry",
+        "/var/lib",
+        "/var/lib/docker",
+        "/var/lib/rancher/x",
+        "/srv/a b",
+        "/srv/a:b",
+    ],
+)
+def test_the_registrys_directory_is_its_own(only, volume):
+    assert only(nodes(1) + f"registry: {{node: pi1, volume: '{volume}'}}\n").path == (
+        "registry.volume"
+    )
+
+
+@pytest.mark.parametrize("volume", ["/var/lib/picluster-registry", "/mnt/ssd/registry/"])
+def test_a_directory_of_its_own_is_taken(volume):
+    found = parse(nodes(1) + f"registry: {{node: pi1, volume: {volume}}}\n").cluster
+    assert found.registry.volume == volume.rstrip("/")
+
+
+@pytest.mark.parametrize("image", ["registry", "a b:1", "x:$(id)", "registry:"])
+def test_the_registrys_image_has_a_tag(only, image):
+    assert only(nodes(1) + f"registry: {{node: pi1, image: '{image}'}}\n").path == "registry.image"
+
+
 def test_rules_about_the_whole_still_run_when_fields_are_broken(refusals):
     text = (
         nodes(1, 2).replace("name: pi3", "name: pi2")

@@ -42,7 +42,7 @@ RESULTS = {
 # What the model itself merges or derives: reading the left consumes the right.
 DERIVED = {
     ("Cluster", "fqdn"): {"Cluster.domain"},
-    ("Cluster", "registry_endpoints"): {"Registry.node", "Registry.port"},
+    ("Cluster", "registry_endpoints"): {"Registry.node", "Registry.port", "Registry.tls"},
     ("Cluster", "servers"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "agents"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "node"): {"Cluster.nodes", "Node.name"},

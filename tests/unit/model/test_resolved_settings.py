@@ -62,6 +62,12 @@ def test_the_registry_is_found_under_every_name_of_its_node():
     assert CLUSTER.model_copy(update={"registry": None}).registry_endpoints == {}
 
 
+def test_a_registry_with_tls_is_reached_over_https():
+    registry = CLUSTER.registry.model_copy(update={"tls": True})
+    found = CLUSTER.model_copy(update={"registry": registry}).registry_endpoints
+    assert set(found.values()) == {"https://[fd00::12]:5000"}
+
+
 def test_full_names_need_a_domain():
     assert CLUSTER.fqdn(PI1) == "pi1.cluster.lan"
     assert CLUSTER.model_copy(update={"domain": None}).fqdn(PI1) == "pi1"

@@ -36,11 +36,6 @@ def test_what_nothing_consumes_yet_is_unknown(refusal, key):
     assert refusal(f"{key}: {{}}\n").path == key
 
 
-@pytest.mark.parametrize("key", ["volume", "tls", "username", "password"])
-def test_what_nothing_consumes_yet_is_unknown_in_the_registry(refusal, key):
-    assert refusal(f"registry: {{node: pi1, {key}: x}}\n").path == f"registry.{key}"
-
-
 def test_keys_that_look_like_other_things_are_just_unknown(refusals, smallest):
     problems = refusals(smallest + "1: a\n~: b\n'': c\n2026-01-01: d\n'x\ty': e\n")
     assert len(problems) == 5

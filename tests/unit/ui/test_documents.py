@@ -15,7 +15,9 @@ from picluster.engine import events
 from picluster.engine.journal import to_line
 from picluster.model import load
 from picluster.phases.commands import Verdict
-from picluster.ui import config_view, plan_view, validate_view
+from picluster.steps.registry.contents import StoredImage
+from picluster.steps.registry.garbage import Freed
+from picluster.ui import config_view, plan_view, registry_view, validate_view
 
 _ROOT = Path(__file__).parents[3]
 
@@ -60,6 +62,17 @@ def test_a_plan() -> None:
     document = plan_view.as_document("home", plans, ["a notice"])
     check(document, "plan")
     assert [len(document[key]) for key in ("changes", "refused", "warnings")] == [2, 1, 1]
+
+
+def test_a_registrys_images() -> None:
+    images = [StoredImage("lab/a", "1", "sha256:aa", 473), StoredImage("lab/b", "2", "", 5_200_000)]
+    check(registry_view.as_document("home", images, ["a notice"]), "registry")
+    check(registry_view.as_document("home", []), "registry")
+    text = registry_view.as_text(images, ["a notice"])
+    assert "lab/b:2    5.2 MB" in text
+    assert "2 images in 2 repositories\nNOTE: a notice" in text
+    assert registry_view.as_text([]) == "0 images in 0 repositories\n"
+    assert registry_view.freed_text(Freed(5_000_000, 2_000_000)).startswith("freed 3.0 MB; ")
 
 
 def test_a_configuration() -> None:

@@ -33,6 +33,7 @@ from picluster.steps.k3s.state import (
     read_credentials,
     states,
 )
+from picluster.steps.registry.credentials import Credentials
 
 Value: TypeAlias = str | int | bool | list[str]
 
@@ -143,14 +144,32 @@ def render(options: Mapping[str, Value]) -> str:
     return _HEADER + yaml.safe_dump(dict(options), sort_keys=True, width=1000)
 
 
-def render_registries(cluster: Cluster) -> str:
+def render_registries(cluster: Cluster, users: Credentials | None = None) -> str:
     """Return the text of registries.yaml: how images named by the registry are really fetched.
 
-    `mirrors` and `configs` are both written where TLS is used; K3s 1.29.2 and 1.29.3 got a
-    registry wrong that had only one of them (k3s-io/k3s#9839).
+    `mirrors` and `configs` are both written where TLS or a login is used; K3s 1.29.2 and 1.29.3 got
+    a registry wrong that had only one of them (k3s-io/k3s#9839).
     """
-    mirrors = {name: {"endpoint": [url]} for name, url in cluster.registry_endpoints.items()}
-    return _HEADER + yaml.safe_dump({"mirrors": mirrors}, sort_keys=True, width=1000)
+    endpoints = cluster.registry_endpoints
+    content: dict[str, object] = {
+        "mirrors": {name: {"endpoint": [url]} for name, url in endpoints.items()}
+    }
+    config: dict[str, object] = {}
+    if users is not None:
+        config["auth"] = {"username": users.username, "password": users.password.reveal()}
+    if cluster.registry is not None and cluster.registry.tls:
+        config["tls"] = {"ca_file": paths.REGISTRY_CA}
+    if config:
+        # One that is written out for each: YAML's own way to repeat it is not read by all.
+        content["configs"] = {name: {**config} for name in endpoints}
+    return _HEADER + yaml.dump(content, Dumper=_PlainDumper, sort_keys=True, width=1000)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Repeats what is repeated, instead of referring to where it was first."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 def joined_server(cluster: Cluster, config: str) -> str | None:
@@ -230,11 +249,14 @@ def _refuse_split(split: Split) -> Blocked:
     )
 
 
-def registries_file(cluster: Cluster) -> ManagedFile:
-    """Keep registries.yaml as the cluster file says; K3s reads it at start, on every node."""
-    return ManagedFile(
-        "k3s-registries", paths.REGISTRIES, render_registries(cluster), mode=_MODE_PRIVATE
-    )
+def registries_file(cluster: Cluster, users: Credentials | None = None) -> ManagedFile:
+    """Keep registries.yaml as the cluster file says; K3s reads it at start, on every node.
+
+    With a login in it, it is secret as a whole.
+    """
+    text = render_registries(cluster, users)
+    content = text if users is None else Secret.around(text)
+    return ManagedFile("k3s-registries", paths.REGISTRIES, content, mode=_MODE_PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)

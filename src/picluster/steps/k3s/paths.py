@@ -6,6 +6,7 @@ BINARY = "/usr/local/bin/k3s"
 CONFIG_DIR = "/etc/rancher/k3s"
 CONFIG = f"{CONFIG_DIR}/config.yaml"
 REGISTRIES = f"{CONFIG_DIR}/registries.yaml"
+REGISTRY_CA = f"{CONFIG_DIR}/registry-ca.crt"
 TOKEN = f"{CONFIG_DIR}/cluster-token"
 KUBECONFIG = f"{CONFIG_DIR}/k3s.yaml"
 NODE_PASSWORD = "/etc/rancher/node/password"  # noqa: S105 - where it is, not what

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import Look
+from picluster.steps.registry.paths import COLLECTOR, CONTAINER
 
 API_PORT, KUBELET_PORT, ETCD_PORTS = 6443, 10250, (2379, 2380)
 
@@ -45,17 +46,54 @@ class PortsFree:
         """Refuse ports that another program holds."""
         if "k3s=yes" in look.own.lines:
             return Satisfied(detail="K3s runs")
-        taken = []
-        for line in look.own.lines:
-            local = re.match(r"listens=\S+\s+\S+\s+\S+\s+\S*:(\d+)\s", line)
-            if local and not _OURS.search(line):
-                program = re.search(r'"([^"]+)"', line)
-                taken.append(f"{local[1]} ({program[1] if program else 'an unknown program'})")
+        taken = _listeners([line for line in look.own.lines if not _OURS.search(line)])
         if not taken:
             return Satisfied()
         return Blocked(
-            f"ports that K3s needs are taken: {', '.join(dict.fromkeys(taken))}",
+            f"ports that K3s needs are taken: {', '.join(taken)}",
             "stop that program, or move it to another port",
+        )
+
+
+def _listeners(lines: Sequence[str]) -> list[str]:
+    """Return `port (program)` for each listener that a probe printed, once each."""
+    taken = []
+    for line in lines:
+        local = re.match(r"listens=\S+\s+\S+\s+\S+\s+\S*:(\d+)\s", line)
+        if local:
+            program = re.search(r'"([^"]+)"', line)
+            taken.append(f"{local[1]} ({program[1] if program else 'an unknown program'})")
+    return list(dict.fromkeys(taken))
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPortFree:
+    """Nobody but the cluster's own registry listens on its port."""
+
+    port: int
+    name: str = "registry-port"
+    title: str = "the port of the registry is free"
+
+    def probe(self) -> Script:
+        """List who listens, and the ports that our containers have."""
+        return Script(
+            f"for name in {CONTAINER} {COLLECTOR}; do\n"
+            "  docker port $name 2>/dev/null | sed 's/^/ours=/'\n"
+            "done\n"
+            f"ss -Hltnp {quote(f'sport = :{self.port}')} 2>/dev/null | sed 's/^/listens=/'"
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Refuse a port that another program holds, another registry among them."""
+        lines = look.own.lines
+        if any(line.startswith("ours=") and line.endswith(f":{self.port}") for line in lines):
+            return Satisfied(detail="the registry runs")
+        taken = _listeners(lines)
+        if not taken:
+            return Satisfied()
+        return Blocked(
+            f"the port that the registry is to have is taken: {', '.join(taken)}",
+            "stop that program (`docker ps` names containers), or set registry.port to another one",
         )
 
 

@@ -1,0 +1,65 @@
+"""Work on a registry that is there: list what it holds, remove what no image uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.plan import PhasePlan
+from picluster.engine.survey import UNSEEN
+from picluster.errors import UsageError
+from picluster.model import Cluster, Registry
+from picluster.phases.commands import Build
+from picluster.phases.registry import definition, endpoint
+from picluster.phases.site import Site
+from picluster.steps.registry.contents import (
+    CONTENTS,
+    StoredImage,
+    contents_fact,
+    stored_images,
+)
+from picluster.steps.registry.garbage import Freed, GarbageCollected
+
+
+def registry_of(cluster: Cluster) -> Registry:
+    """Return the cluster's registry; raises `UsageError` if it has none."""
+    if cluster.registry is None:
+        raise UsageError(
+            "the cluster file has no registry",
+            fix="add a `registry:` section with the node that it is to run on",
+        )
+    return cluster.registry
+
+
+def listing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    """Look at what the registry holds."""
+    home = registry_of(site.cluster).node
+    fact = contents_fact(endpoint(site), site.sessions)
+    yield Phase("registry-list", "what the registry holds", (Stage("its images", {home: [fact]}),))
+
+
+def images_in(plans: Sequence[PhasePlan]) -> list[StoredImage]:
+    """Return the images that `listing` saw."""
+    return [
+        image
+        for plan in plans
+        for seen in plan.survey.values()
+        for image in stored_images(seen.get(CONTENTS, UNSEEN))
+    ]
+
+
+def collection(request: str, report: Callable[[Freed], None], *, untagged: bool) -> Build:
+    """Return what removes unused data once for this request; `report` is told what was freed."""
+
+    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        wanted = registry_of(site.cluster)
+        step = GarbageCollected(
+            wanted.node, definition(wanted), request, untagged, site.sessions, report
+        )
+        yield Phase(
+            "registry-gc",
+            "the registry holds nothing that no image uses",
+            (Stage("unused data is removed", {wanted.node: [step]}),),
+        )
+
+    return build

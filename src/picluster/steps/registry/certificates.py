@@ -1,0 +1,307 @@
+"""The registry's own certificate authority, kept on this computer, and what it vouches for."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from picluster.engine.pool import Sessions
+from picluster.engine.step import Call, Change, Decision, Satisfied, Script, WriteFile
+from picluster.engine.survey import Look
+from picluster.secret import Secret
+from picluster.steps.files import ManagedFile, absent, send_file
+from picluster.steps.host.text import decoded
+from picluster.steps.k3s.kubeconfig import write_private
+from picluster.steps.registry import paths
+
+CERTIFICATE = "registry-certificate"
+
+_PRIVATE = 0o600
+_DAY = 86400.0
+_AUTHORITY_DAYS = 3650
+_SERVER_DAYS = 397
+_RENEW_DAYS = 30
+"""A server's certificate with fewer days left is made anew; `up` once a month is enough."""
+_RENEW_AUTHORITY_DAYS = _SERVER_DAYS + _RENEW_DAYS
+_EARLIER = timedelta(days=1)  # for nodes whose clocks are behind this computer's
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority: its certificate as PEM, and its key."""
+
+    certificate: str
+    key: Secret
+
+    @property
+    def bundle(self) -> str:
+        """Both as one text, as it is kept."""
+        return f"{self.certificate}{self.key.reveal()}"
+
+
+def new_authority(cluster: str, now: float) -> Authority:
+    """Make an authority for one cluster's registry, at a time in seconds since the epoch."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(f"picluster registry of {cluster}")
+    certificate = (
+        _certificate(name, name, key.public_key(), now, _AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(_pem(certificate), Secret(_key_pem(key)))
+
+
+def read_authority(text: str) -> Authority | None:
+    """Read what `Authority.bundle` is; None for anything else."""
+    try:
+        certificate = x509.load_pem_x509_certificate(text.encode())
+        key = serialization.load_pem_private_key(text.encode(), None)
+    except ValueError:
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return None
+    return Authority(_pem(certificate), Secret(_key_pem(key)))
+
+
+def issue(authority: Authority, names: Sequence[str], now: float) -> Secret:
+    """Make a server's certificate for names and addresses; return it and its new key as PEM.
+
+    `now` is in seconds since the epoch.
+    """
+    issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
+    issuer_key = serialization.load_pem_private_key(authority.key.reveal().encode(), None)
+    if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
+        raise TypeError("the authority's key is not an elliptic-curve key")
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _certificate(_name(names[0]), issuer.subject, key.public_key(), now, _SERVER_DAYS)
+        .add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    return Secret(_pem(certificate) + _key_pem(key))
+
+
+def flaw(pem: str, authority: Authority, names: Sequence[str], now: float) -> str:
+    """Return why a server's certificate will not do; empty if it will. `now` is as in `issue`."""
+    try:
+        found = x509.load_pem_x509_certificate(pem.encode())
+        issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
+        found.verify_directly_issued_by(issuer)
+        present = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return "it is not of this cluster's authority"
+    if set(present) != {_general(name) for name in names}:
+        return "it is for other names"
+    if now < found.not_valid_before_utc.timestamp():
+        return "it is not valid yet"
+    left = found.not_valid_after_utc.timestamp() - now
+    if left < _RENEW_DAYS * _DAY:
+        return "it expires soon" if left > 0 else "it has expired"
+    return ""
+
+
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    now: float,
+    days: int,
+) -> x509.CertificateBuilder:
+    begins = datetime.fromtimestamp(now, UTC) - _EARLIER
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=days))
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _name(text: str) -> x509.Name:
+    longest = 64  # of a common name (RFC 5280); the alternative names are what counts
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:longest])])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+# ------------------------------------------------------------------ on this computer
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The authority of a cluster's registry. `remember` keeps a new one before a node gets it."""
+
+    authority: Authority
+    remember: Call
+
+
+def choose_authority(cluster: str, saved: Path) -> Trust:
+    """Return the authority kept here, or a new one if there is none or it ends before long."""
+    now = time.time()
+    kept = read_authority(saved.read_text()) if saved.exists() else None
+    if kept is not None and _days_left(kept, now) > _RENEW_AUTHORITY_DAYS:
+        return Trust(kept, Call("using the registry's authority", lambda _: None))
+    made = new_authority(cluster, now)
+    turn = threading.Lock()  # nodes are worked on in parallel, and each asks for it
+
+    def remember(_: object) -> None:
+        with turn:
+            if not saved.exists() or saved.read_text() != made.bundle:
+                write_private(saved, made.bundle)
+
+    return Trust(made, Call("keeping the registry's authority here", remember))
+
+
+def _days_left(authority: Authority, now: float) -> float:
+    certificate = x509.load_pem_x509_certificate(authority.certificate.encode())
+    return (certificate.not_valid_after_utc.timestamp() - now) / _DAY
+
+
+# ------------------------------------------------------------------ on nodes
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedAuthority:
+    """A node has the registry's authority where a program looks for it."""
+
+    trust: Trust
+    path: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.path} is the registry's authority"
+
+    def probe(self) -> Script:
+        """Look at the file."""
+        return self._file.probe()
+
+    def decide(self, look: Look) -> Decision:
+        """Want exactly its certificate there; it is kept here before that."""
+        decision = self._file.decide(look)
+        if not isinstance(decision, Change):
+            return decision
+        return Change(
+            decision.summary,
+            (self.trust.remember, *decision.actions),
+            reason=decision.reason,
+            retry_safe=True,
+        )
+
+    @property
+    def _file(self) -> ManagedFile:
+        return ManagedFile(self.name, self.path, self.trust.authority.certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """The registry has a certificate for its names that is good for a month at least.
+
+    Key and certificate are one file, so that they always belong together. Without `trust` there is
+    no such file.
+    """
+
+    node: str
+    names: Sequence[str]
+    trust: Trust | None
+    sessions: Sessions
+    name: str = CERTIFICATE
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return "the registry has a valid certificate" if self.trust else "the registry has no TLS"
+
+    def probe(self) -> Script:
+        """Read the certificate, not its key; and the node's clock, which it is judged by."""
+        path = paths.SERVER_PEM
+        return Script(
+            f"[ -e {path} ] || exit 0\n"
+            f"echo \"access=$(stat -c '%a %U:%G' {path})\"\n"
+            'echo "now=$(date +%s)"\n'
+            f'echo "pem=$(sed -n "/BEGIN CERT/,/END CERT/p" {path} | base64 -w0)"'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it of this authority, for these names, and with time left."""
+        facts = look.own.facts
+        if self.trust is None:
+            return self._absent(present="pem" in facts)
+        now = facts.get("now", "")
+        if "pem" not in facts or not now.isdigit():
+            reason = "there is none"
+        elif facts.get("access") != "600 root:root":
+            reason = f"its mode and owner are {facts.get('access')}"
+        else:
+            pem = decoded(facts["pem"])
+            reason = flaw(pem, self.trust.authority, self.names, float(now))
+        if not reason:
+            return Satisfied()
+        return Change(
+            f"make a certificate for {', '.join(self.names)}",
+            (self.trust.remember, Call("sending the registry's certificate", self._send)),
+            reason=reason,
+            retry_safe=True,
+        )
+
+    def _send(self, _: object) -> None:
+        if self.trust is not None:
+            made = issue(self.trust.authority, self.names, time.time())
+            send_file(self.sessions, self.node, WriteFile(paths.SERVER_PEM, made, _PRIVATE))
+
+    def _absent(self, *, present: bool) -> Decision:
+        return absent(paths.SERVER_PEM, present=present, reason="the file has no registry.tls")

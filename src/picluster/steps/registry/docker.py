@@ -1,0 +1,263 @@
+"""Docker on the registry node: installed, told of the registry, enabled and running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from picluster.engine.quote import quote
+from picluster.engine.step import (
+    Blocked,
+    Change,
+    Decision,
+    Diff,
+    Run,
+    Satisfied,
+    Script,
+    WriteFile,
+)
+from picluster.engine.survey import Look
+from picluster.steps.host.packages import Packages
+from picluster.steps.host.text import decoded
+from picluster.steps.registry import paths
+
+ENGINE = "docker-engine"
+CONFIG = "docker-config"
+RUNNING = "docker-running"
+
+_COME_WITH_IT = ("docker.io", "docker-cli", "containerd", "runc", "tini")
+_KEY = "insecure-registries"
+_START_SECONDS = 180.0
+
+# What is installed already is not ours to remove later. A mark that is there stays: the run that
+# wrote it may have been cut off half-way through the installation.
+_MARK = f"""
+[ -s {paths.PACKAGES_MARK} ] && exit 0
+mkdir -p {paths.STATE_DIR}
+for package in {" ".join(_COME_WITH_IT)}; do
+  case $(dpkg-query -W -f='${{db:Status-Status}}' $package 2>/dev/null) in
+    installed) ;;
+    *) echo $package ;;
+  esac
+done >{paths.PACKAGES_MARK}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DockerEngine:
+    """A Docker engine is installed: Debian's, or whichever is there already, such as docker-ce."""
+
+    lists_max_age: float
+    name: str = ENGINE
+    title: str = "a Docker engine is installed"
+
+    def probe(self) -> Script:
+        """Look for the program, and ask dpkg about Debian's package."""
+        return Script(f"! command -v dockerd >/dev/null || echo engine=yes\n{self._wanted_probe}")
+
+    def decide(self, look: Look) -> Decision:
+        """Want an engine; one that is there is only repaired if its installation was cut off."""
+        if look.own.facts.get("engine") == "yes":
+            return replace(self._wanted, packages=()).decide(look)
+        change = self._wanted.decide(look)
+        if not isinstance(change, Change):
+            return Blocked(
+                "docker.io is installed, and there is no dockerd on the path",
+                "repair it: `apt-get install --reinstall docker.io`",
+            )
+        return replace(change, actions=(Run(_MARK), *change.actions))
+
+    @property
+    def _wanted(self) -> Packages:
+        return Packages(("docker.io",), self.lists_max_age, name=self.name)
+
+    @property
+    def _wanted_probe(self) -> str:
+        return self._wanted.probe().text
+
+
+@dataclass(frozen=True, slots=True)
+class DockerClient:
+    """The `docker` command is there: from Debian 13 on it has a package of its own."""
+
+    lists_max_age: float
+    name: str = "docker-client"
+    title: str = "the docker command is installed"
+
+    def probe(self) -> Script:
+        """Look for both programs, and ask dpkg."""
+        return Script(
+            "! command -v docker >/dev/null || echo client=yes\n"
+            "! command -v dockerd >/dev/null || echo engine=yes\n"
+            f"{self._wanted.probe().text}"
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want the command once the engine is there, which may have brought it."""
+        facts = look.own.facts
+        if facts.get("client") == "yes" or facts.get("engine") != "yes":
+            return Satisfied()
+        return self._wanted.decide(look)
+
+    @property
+    def _wanted(self) -> Packages:
+        return Packages(("docker-cli",), self.lists_max_age, name=self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """daemon.json lets Docker speak plain HTTP to these registries; the rest is its owner's.
+
+    `insecure` are names as images have them, `host:port`; none is right where the registry has TLS.
+    """
+
+    insecure: Sequence[str]
+    name: str = CONFIG
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{paths.DAEMON_JSON} knows the cluster's registry"
+
+    def probe(self) -> Script:
+        """Read the file, and what of it is ours."""
+        return Script(
+            f'[ ! -e {paths.DAEMON_JSON} ] || echo "text=$(base64 -w0 <{paths.DAEMON_JSON})"\n'
+            f'[ ! -e {paths.INSECURE_MARK} ] || echo "ours=$(base64 -w0 <{paths.INSECURE_MARK})"'
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want the registries in the list, and every other key as it is."""
+        facts = look.own.facts
+        text = decoded(facts.get("text", ""))
+        ours = decoded(facts.get("ours", "")).split()
+        try:
+            present = read_daemon_json(text)
+        except ValueError as error:
+            return Blocked(
+                f"{paths.DAEMON_JSON} cannot be added to: {error}",
+                "correct the file (`python3 -m json.tool` names the place), or move it away",
+            )
+        wanted = with_insecure(present, self.insecure, ours)
+        if wanted == present:
+            return Satisfied()
+        added = _added(present, self.insecure, ours)
+        return Change(
+            f"write {_KEY} into {paths.DAEMON_JSON}",
+            (
+                WriteFile(paths.INSECURE_MARK, "".join(f"{name}\n" for name in added)),
+                WriteFile(paths.DAEMON_JSON, render_daemon_json(wanted), backup=True),
+            ),
+            reason="it is missing" if not text else f"{_KEY} differs",
+            diff=Diff(text, render_daemon_json(wanted)),
+            retry_safe=True,
+        )
+
+
+def read_daemon_json(text: str) -> dict[str, Any]:
+    """Return daemon.json as data; no text is an empty one. Raises ValueError with what is wrong."""
+    if not text.strip():
+        return {}
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ValueError("it is not a JSON object")
+    names = data.get(_KEY, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"its {_KEY} is not a list of texts")
+    return data
+
+
+def render_daemon_json(data: dict[str, Any]) -> str:
+    """Return the text of daemon.json; its keys keep their order."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def with_insecure(
+    present: dict[str, Any], wanted: Sequence[str], ours: Collection[str]
+) -> dict[str, Any]:
+    """Return daemon.json with the wanted registries, and without those of ours no longer wanted."""
+    before = present.get(_KEY, [])
+    kept = [name for name in before if name in wanted or name not in ours]
+    names = [*kept, *(name for name in wanted if name not in kept)]
+    if names == before:
+        return present
+    rest = {key: value for key, value in present.items() if key != _KEY or names}
+    return {**rest, _KEY: names} if names else rest
+
+
+def _added(present: dict[str, Any], wanted: Sequence[str], ours: Collection[str]) -> list[str]:
+    """Return which of the wanted ones are ours: those that were not there before we came."""
+    return [name for name in wanted if name in ours or name not in present.get(_KEY, [])]
+
+
+@dataclass(frozen=True, slots=True)
+class DockerRunning:
+    """Docker runs, starts at boot, and has read what daemon.json says of these registries."""
+
+    insecure: Sequence[str]
+    name: str = RUNNING
+    title: str = "Docker runs and starts at boot"
+
+    def probe(self) -> Script:
+        """Ask systemd, and Docker itself what it has read."""
+        return Script(
+            'echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"\n'
+            'echo "active=$(systemctl is-active docker)"\n'
+            f"{_KNOWN} 2>/dev/null"
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it enabled, running, and up to date with its file."""
+        facts = look.own.facts
+        active = facts.get("active") == "active"
+        reason = self._reason(look, active=active, enabled=facts.get("enabled") == "enabled")
+        if not reason:
+            return Satisfied()
+        return Change(
+            "let Docker read its configuration" if active else "enable and start Docker",
+            (Run(_start(self.insecure), timeout=_START_SECONDS),),
+            reason=reason,
+            retry_safe=True,
+        )
+
+    def _reason(self, look: Look, *, active: bool, enabled: bool) -> str:
+        if not active:
+            return "Docker is being installed" if look.changing(ENGINE) else "it is stopped"
+        if not enabled:
+            return "it would not start at boot"
+        known = [line.removeprefix("insecure=") for line in look.own.lines]
+        if look.changing(CONFIG) or not set(self.insecure) <= set(known):
+            return f"it has not read {paths.DAEMON_JSON} since that changed"
+        return ""
+
+
+_KNOWN = (
+    "docker info -f '{{range $name, $index := .RegistryConfig.IndexConfigs}}"
+    '{{if not $index.Secure}}insecure={{$name}}{{"\\n"}}{{end}}{{end}}\''
+)
+
+
+def _start(insecure: Sequence[str]) -> str:
+    """Return shell that starts Docker, or has it read its file, and waits until it has."""
+    known = " && ".join(f'grep -qxF {quote(f"insecure={name}")} "$seen"' for name in insecure)
+    return f"""
+systemctl enable --quiet docker
+if systemctl is-active --quiet docker; then systemctl reload docker
+else
+  systemctl reset-failed docker docker.socket 2>/dev/null || true
+  systemctl start docker || {{ journalctl --no-pager -o cat -n 15 -u docker >&2; exit 1; }}
+fi
+seen=$(mktemp)
+trap 'rm -f "$seen"' EXIT
+tries=0
+until {_KNOWN} >"$seen" 2>/dev/null && {known or ":"}; do
+  tries=$((tries + 1))
+  [ $tries -lt 60 ] || {{ echo "Docker runs and has not read its configuration" >&2; exit 1; }}
+  sleep 0.5
+done
+"""

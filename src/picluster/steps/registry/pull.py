@@ -1,0 +1,190 @@
+"""Every node can pull: tried with a real image, not only with a question to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from picluster.engine.pool import Sessions
+from picluster.engine.quote import quote
+from picluster.engine.step import Call, Change, Decision, Progress, Run, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.steps.registry.api import Endpoint, reach
+from picluster.steps.registry.container import CONTAINER
+from picluster.steps.registry.credentials import Credentials, curl_quoted
+from picluster.steps.registry.probe_image import (
+    MANIFEST_TYPE,
+    REPOSITORY,
+    ProbeImage,
+    digest_of,
+)
+
+PUSHED = "test-image"
+PULLED = "image-pulled"
+
+_SOCKET = "/run/k3s/containerd/containerd.sock"
+_TRIES = 15
+_PULL_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a node needs for pulling: the URL that registries.yaml gives, and the image's name.
+
+    `image` is how a pod would name it; `authority` is the CA's file on the node, empty for plain
+    HTTP.
+    """
+
+    url: str
+    image: str
+    authority: str = ""
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePushed:
+    """The registry has the image that nodes try to pull.
+
+    The node's own try says whether it is there, so this has no probe of its own.
+    """
+
+    image: ProbeImage
+    endpoint: Endpoint
+    sessions: Sessions
+    name: str = PUSHED
+    title: str = "the registry has an image to try pulls with"
+
+    def probe(self) -> None:
+        """The try to pull on this node says it."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want it pullable on the registry's own node; pushing it again harms nothing."""
+        if _pulled(look) and not look.changing(CONTAINER):
+            return Satisfied()
+        return Change(
+            f"push {self.image.name}",
+            (Call(f"pushing {self.image.name}", self._push),),
+            reason="the registry does not have it",
+            retry_safe=True,
+        )
+
+    def _push(self, _: Progress) -> None:
+        with reach(self.endpoint, self.sessions) as api:
+            api.push(self.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """This node can pull from the registry: manifest and layers come, with the right digests.
+
+    K3s pulls it by name, through registries.yaml, where its containerd can be asked; that is done
+    once for each change of the registry. Over plain HTTP requests it is tried at every look.
+    """
+
+    image: ProbeImage
+    source: Source
+    name: str = PULLED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"images can be pulled from {self.source.url}"
+
+    def probe(self) -> Script:
+        """Fetch the image as a pull would, keeping nothing; ask containerd whether it has it."""
+        return Script(
+            f"{self._fetch}\nfetch && echo fetched=yes\n"
+            f"[ ! -S {_SOCKET} ] || k3s crictl version >/dev/null 2>&1 || exit 0\n"
+            f"[ ! -S {_SOCKET} ] || echo containerd=yes\n"
+            f"[ ! -S {_SOCKET} ] || k3s crictl images -q {quote(self.source.image)} 2>/dev/null "
+            "| sed 's/^/image=/'"
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it fetched now, and pulled by containerd where there is one."""
+        facts = look.own.facts
+        containerd = facts.get("containerd") == "yes"
+        if _pulled(look) and not look.changing(PUSHED) and not (containerd and _lacks(facts)):
+            return Satisfied(detail=_how(containerd=containerd))
+        return Change(
+            f"pull {self.source.image}",
+            (Run(self._script, timeout=_PULL_SECONDS),),
+            reason=self._reason(look, containerd=containerd),
+            retry_safe=True,
+        )
+
+    def _reason(self, look: Look, *, containerd: bool) -> str:
+        if look.changing(PUSHED):
+            return "the registry changes"
+        if not _pulled(look):
+            said = look.own.err.strip().splitlines()
+            return said[0] if said else "it was not tried yet"
+        return "K3s has not pulled it yet" if containerd else ""
+
+    @property
+    def _fetch(self) -> str:
+        """Shell that defines `fetch`: true if every part comes with its digest.
+
+        The password goes to curl over its standard input, so that no list of processes shows it.
+        """
+        authority = f"--cacert {quote(self.source.authority)} " if self.source.authority else ""
+        blobs = [digest_of(self.image.config), digest_of(self.image.layer)]
+        parts = [(f"manifests/{self.image.tag}", digest_of(self.image.manifest))]
+        parts += [(f"blobs/{digest}", digest) for digest in blobs]
+        tries = "".join(f"  part {path} {_hex(digest)} || return 1\n" for path, digest in parts)
+        return f"""part() {{
+  got=$(curl -fsSL -m 20 {authority}-H 'Accept: {MANIFEST_TYPE}' -K - \
+{quote(f"{self.source.url}/v2/{REPOSITORY}")}/"$1" <<'PICLUSTER_EOF' | sha256sum | cut -d' ' -f1
+{self._login}
+PICLUSTER_EOF
+)
+  [ "$got" = "$2" ] || {{ echo "$1 did not come whole" >&2; return 1; }}
+}}
+fetch() {{
+{tries}}}"""
+
+    @property
+    def _login(self) -> str:
+        known = self.source.credentials
+        if known is None:
+            return "# no user"
+        return f"user = {curl_quoted(f'{known.username}:{known.password.reveal()}')}"
+
+    @property
+    def _script(self) -> str:
+        return f"""
+{self._fetch}
+tries=0
+until fetch; do
+  tries=$((tries + 1))
+  [ $tries -lt {_TRIES} ] || exit 1
+  sleep 1
+done
+if [ -S {_SOCKET} ] && k3s crictl version >/dev/null 2>&1; then
+  k3s crictl pull {quote(self.source.image)}
+fi
+"""
+
+
+def _pulled(look: Look) -> bool:
+    return look.beside(PULLED).facts.get("fetched") == "yes"
+
+
+def _lacks(facts: dict[str, str]) -> bool:
+    return not facts.get("image")
+
+
+def _how(*, containerd: bool) -> str:
+    if containerd:
+        return "pulled by K3s's containerd, and fetched with curl"
+    return "fetched with curl; this K3s has no containerd to ask, as a stand-in has none"
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")
+
+
+def tag_for(parts: Sequence[object]) -> str:
+    """Return a tag for what pulls depend on; another registry or login is tried anew."""
+    text = "\n".join(str(part) for part in parts).encode()
+    return digest_of(text).removeprefix("sha256:")[:12]

@@ -1,0 +1,131 @@
+"""The registry's container: when it is made anew, and when it is only started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied
+from picluster.engine.survey import Look
+from picluster.steps.registry.certificates import CERTIFICATE
+from picluster.steps.registry.container import CONTAINER, Definition, RegistryContainer
+from picluster.steps.registry.exposure import Exposure
+from picluster.steps.registry.garbage import COLLECTED, Freed, GarbageCollected
+from picluster.steps.registry.paths import HTPASSWD, SERVER_PEM
+
+PLAIN = Definition("registry:2", 5000, "/srv/it", tls=False, users=False)
+SECURED = replace(PLAIN, tls=True, users=True)
+FINE = {
+    "id": "abc",
+    "definition": PLAIN.digest,
+    "inputs": "x",
+    "inputs_now": "x",
+    "running": "true",
+    "restart": "always",
+    "answers": "200",
+}
+
+
+def decide(
+    planned: frozenset[tuple[str, str]] = frozenset(), **facts: str
+) -> Change | Satisfied | Blocked:
+    out = "\n".join(f"{key}={value}" for key, value in {**FINE, **facts}.items())
+    seen = {"pi4": {CONTAINER: Observation(out=out)}}
+    return RegistryContainer(PLAIN).decide(Look("pi4", CONTAINER, seen, planned))
+
+
+def script(decision: object) -> str:
+    assert isinstance(decision, Change)
+    (action,) = decision.actions
+    assert isinstance(action, Run)
+    return action.script
+
+
+@pytest.mark.parametrize("answer", ["200", "401"])
+def test_one_that_answers_is_left_alone(answer: str) -> None:
+    assert isinstance(decide(answers=answer), Satisfied)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"id": ""}, {"definition": "other"}, {"definition": ""}, {"inputs": "y"}, {"restart": "no"}],
+)
+def test_another_one_is_made_anew(facts: dict[str, str]) -> None:
+    assert "docker run" in script(decide(**facts))
+
+
+def test_a_new_certificate_is_read_by_a_new_container() -> None:
+    assert "docker run" in script(decide(frozenset({("pi4", CERTIFICATE)})))
+
+
+@pytest.mark.parametrize(
+    ("facts", "command"),
+    [({"running": "false"}, "docker start"), ({"answers": "000"}, "docker restart")],
+)
+def test_one_that_only_stopped_is_not_replaced(facts: dict[str, str], command: str) -> None:
+    text = script(decide(**facts))
+    assert command in text
+    assert "docker run" not in text
+
+
+def test_what_a_collection_cut_off_left_is_not_in_the_way() -> None:
+    for facts in ({"running": "false"}, {"id": ""}):
+        text = script(decide(**facts))
+        assert text.index("picluster-registry-gc") < text.rindex("docker ")
+
+
+def test_whatever_is_different_makes_another_definition() -> None:
+    others = [
+        replace(PLAIN, image="registry:3"),
+        replace(PLAIN, port=5001),
+        replace(PLAIN, volume="/srv/other"),
+        replace(PLAIN, tls=True),
+        replace(PLAIN, users=True),
+    ]
+    assert len({each.digest for each in (PLAIN, *others)}) == len(others) + 1
+    assert replace(PLAIN).digest == PLAIN.digest
+
+
+def test_the_container_gets_only_what_it_needs() -> None:
+    assert "/etc/picluster" not in PLAIN.run("it")
+    assert "REGISTRY_AUTH" not in PLAIN.run("it")
+    text = SECURED.run("it")
+    assert "/etc/picluster/registry:/etc/picluster:ro" in text
+    assert "REGISTRY_HTTP_TLS_KEY=/etc/picluster/server.pem" in text
+    assert SERVER_PEM in SECURED.inputs
+    assert HTPASSWD in SECURED.inputs
+
+
+def test_what_is_open_is_said() -> None:
+    look = Look("pi4", "registry-exposure", {})
+    said = {
+        (tls, users): Exposure(bool(tls), bool(users)).decide(look)
+        for tls in (0, 1)
+        for users in (0, 1)
+    }
+    warnings = {key: str(getattr(decision, "warning", "")) for key, decision in said.items()}
+    assert "plain HTTP" in warnings[0, 0]
+    assert "HTTPS" in warnings[1, 0]
+    assert "in the clear" in warnings[0, 1]
+    assert warnings[1, 1] == ""
+
+
+class TestCollecting:
+    def decide(self, out: str) -> Change | Satisfied | Blocked:
+        freed: list[Freed] = []
+        step = GarbageCollected("pi4", PLAIN, "now", False, None, freed.append)  # type: ignore[arg-type]
+        return step.decide(Look("pi4", COLLECTED, {"pi4": {COLLECTED: Observation(out=out)}}))
+
+    def test_a_request_is_served_once(self) -> None:
+        assert isinstance(self.decide(f"served=\ndefinition={PLAIN.digest}"), Change)
+        assert isinstance(self.decide(f"served=before\ndefinition={PLAIN.digest}"), Change)
+        assert self.decide("served=now") == Satisfied()
+
+    @pytest.mark.parametrize("out", ["served=", "served=\ndefinition=other"])
+    def test_a_registry_that_is_not_the_files_is_left_alone(self, out: str) -> None:
+        assert isinstance(self.decide(out), Blocked)
+
+    def test_nothing_is_freed_when_something_was_pushed_before(self) -> None:
+        assert Freed(10, 4).size == 6
+        assert Freed(4, 10).size == 0

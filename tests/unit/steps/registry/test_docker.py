@@ -1,0 +1,154 @@
+"""Docker: accepted from wherever it is, and its configuration shared with its owner."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied, WriteFile
+from picluster.engine.survey import Look
+from picluster.steps.registry import paths
+from picluster.steps.registry.docker import (
+    CONFIG,
+    ENGINE,
+    RUNNING,
+    DaemonConfig,
+    DockerClient,
+    DockerEngine,
+    DockerRunning,
+    read_daemon_json,
+    with_insecure,
+)
+
+MINE = ("pi4:5000", "10.0.0.14:5000")
+
+
+def look(step: str, *lines: str, planned: frozenset[tuple[str, str]] = frozenset()) -> Look:
+    return Look("pi4", step, {"pi4": {step: Observation(out="\n".join(lines))}}, planned)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def config(text: str | None, ours: str = "", wanted: tuple[str, ...] = MINE) -> Change | None:
+    lines = [] if text is None else [f"text={encoded(text)}"]
+    lines += [f"ours={encoded(ours)}"] if ours else []
+    decision = DaemonConfig(wanted).decide(look(CONFIG, *lines))
+    assert isinstance(decision, Change | Satisfied)
+    return decision if isinstance(decision, Change) else None
+
+
+def written(change: Change | None) -> dict[str, str]:
+    assert change is not None
+    return {
+        action.path: str(action.content)
+        for action in change.actions
+        if isinstance(action, WriteFile)
+    }
+
+
+class TestEngine:
+    def test_debians_package_is_installed_and_what_came_with_it_noted_first(self) -> None:
+        decision = DockerEngine(3600).decide(look(ENGINE, "age=1"))
+        assert isinstance(decision, Change)
+        mark, install = decision.actions
+        assert isinstance(mark, Run)
+        assert isinstance(install, Run)
+        assert paths.PACKAGES_MARK in mark.script
+        assert "install docker.io" in install.script
+
+    def test_any_engine_that_is_there_is_accepted(self) -> None:
+        assert DockerEngine(3600).decide(look(ENGINE, "engine=yes", "age=1")) == Satisfied()
+
+    def test_an_installation_cut_off_is_finished_without_another_engine(self) -> None:
+        decision = DockerEngine(3600).decide(look(ENGINE, "engine=yes", "interrupted=yes"))
+        assert isinstance(decision, Change)
+        assert decision.summary == "finish the interrupted installation"
+
+    def test_a_package_without_its_program_is_not_taken_for_an_engine(self) -> None:
+        decision = DockerEngine(3600).decide(look(ENGINE, "have=installed docker.io"))
+        assert isinstance(decision, Blocked)
+
+    @pytest.mark.parametrize("lines", [(), ("client=yes",), ("client=yes", "engine=yes")])
+    def test_the_command_is_not_installed_before_the_engine_or_twice(
+        self, lines: tuple[str, ...]
+    ) -> None:
+        assert DockerClient(3600).decide(look("docker-client", *lines)) == Satisfied()
+
+    def test_the_command_is_installed_where_the_engine_came_without_it(self) -> None:
+        decision = DockerClient(3600).decide(look("docker-client", "engine=yes"))
+        assert isinstance(decision, Change)
+        assert decision.summary == "install docker-cli"
+
+
+class TestConfiguration:
+    def test_other_keys_and_other_registries_stay_in_their_order(self) -> None:
+        theirs = {"log-driver": "local", "insecure-registries": ["a:1"], "ipv6": True}
+        files = written(config(json.dumps(theirs)))
+        result = json.loads(files[paths.DAEMON_JSON])
+        assert list(result) == list(theirs)
+        assert result["insecure-registries"] == ["a:1", *MINE]
+        assert files[paths.INSECURE_MARK].split() == list(MINE)
+
+    def test_what_is_as_it_should_be_is_left_as_it_is_written(self) -> None:
+        text = json.dumps({"insecure-registries": ["a:1", *MINE]}, indent=None)
+        assert config(text) is None
+
+    def test_what_the_owner_had_already_is_not_noted_as_ours(self) -> None:
+        text = json.dumps({"insecure-registries": [MINE[0]]})
+        assert written(config(text))[paths.INSECURE_MARK].split() == [MINE[1]]
+
+    def test_our_former_names_go_and_the_owners_stay(self) -> None:
+        present = {"insecure-registries": ["a:1", "pi4:5001", "pi4:5000"]}
+        assert with_insecure(present, ("pi4:5000",), ("pi4:5001",)) == {
+            "insecure-registries": ["a:1", "pi4:5000"]
+        }
+
+    def test_the_key_goes_with_the_last_name(self) -> None:
+        present = {"x": 1, "insecure-registries": ["pi4:5000"]}
+        assert with_insecure(present, (), ("pi4:5000",)) == {"x": 1}
+
+    def test_nothing_is_written_where_nothing_is_needed(self) -> None:
+        assert config(None, wanted=()) is None
+
+    def test_the_owners_file_is_backed_up(self) -> None:
+        change = config("{}")
+        assert change is not None
+        assert [a.backup for a in change.actions if isinstance(a, WriteFile)] == [False, True]
+
+    @pytest.mark.parametrize("text", ["{,}", "[]", '{"insecure-registries": "a:1"}', "5"])
+    def test_a_file_that_docker_could_not_read_is_not_replaced(self, text: str) -> None:
+        with pytest.raises(ValueError, match="it"):
+            read_daemon_json(text)
+        decision = DaemonConfig(MINE).decide(look(CONFIG, f"text={encoded(text)}"))
+        assert isinstance(decision, Blocked)
+
+
+class TestRunning:
+    KNOWN = tuple(f"insecure={name}" for name in MINE)
+
+    def decide(self, *lines: str, planned: frozenset[tuple[str, str]] = frozenset()) -> object:
+        return DockerRunning(MINE).decide(look(RUNNING, *lines, planned=planned))
+
+    def test_a_docker_that_knows_the_registry_is_left_alone(self) -> None:
+        assert self.decide("enabled=enabled", "active=active", *self.KNOWN) == Satisfied()
+
+    @pytest.mark.parametrize(
+        ("lines", "reason"),
+        [
+            (("enabled=enabled", "active=inactive"), "it is stopped"),
+            (("enabled=disabled", "active=active", *KNOWN), "it would not start at boot"),
+            (("enabled=enabled", "active=active", KNOWN[0]), "it has not read"),
+        ],
+    )
+    def test_any_other_is_changed(self, lines: tuple[str, ...], reason: str) -> None:
+        decision = self.decide(*lines)
+        assert isinstance(decision, Change)
+        assert reason in decision.reason
+
+    def test_a_file_about_to_change_is_read_again(self) -> None:
+        lines = ("enabled=enabled", "active=active", *self.KNOWN)
+        assert isinstance(self.decide(*lines, planned=frozenset({("pi4", CONFIG)})), Change)
