@@ -23,7 +23,7 @@ test-unit: $(STAMP)  ## Pure and local tests; needs no root
 	$(BIN)/pytest tests/unit -n auto
 
 test-lab: $(STAMP) lab-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
-	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ those of other nodes too, and their units would fail to start.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ _TREE = Path("/sys/fs/cgroup")
 _COMMON = "picluster-lab"
 _PAYLOAD = "payload"  # what nspawn calls the half of a group that the node's own processes get
 _HALVED = ("systemd", "unified")
+_TRIES = 5
 _INHERITED = ("cpuset.cpus", "cpuset.mems")  # a new group has none, and takes no process without
 
 
@@ -28,6 +30,14 @@ def make(node: LabNode) -> list[Path]:
     """Make the node's own group in each hierarchy, and return them. Idempotent."""
     hierarchies = [_TREE] if is_unified() else sorted(_TREE.iterdir())
     return [_group(hierarchy, node) for hierarchy in hierarchies if hierarchy.is_mount()]
+
+
+def _group(hierarchy: Path, node: LabNode) -> Path:
+    """Make one group; the last node of another lab may just be taking the common one away."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            return _make_group(hierarchy, node)
+    return _make_group(hierarchy, node)
 
 
 def joining(groups: list[Path]) -> Callable[[], None]:
@@ -66,7 +76,7 @@ def remove(node: LabNode) -> None:
         _try_to_remove(group.parent)
 
 
-def _group(hierarchy: Path, node: LabNode) -> Path:
+def _make_group(hierarchy: Path, node: LabNode) -> Path:
     common = hierarchy / _COMMON
     group = common / node.name
     for path in (common, group):

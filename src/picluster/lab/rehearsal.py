@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from picluster.lab.supervise import power_off, power_on
 from picluster.lab.waiting import wait_until
 from picluster.paths import cluster_state
 
+_LOCK = Path("/run/lock/picluster-lab")
 _BOOT_SECONDS = 60.0
 _AT_ONCE = 8
 
@@ -51,10 +54,11 @@ def up(wish: Wish, report: Report) -> LabLayout:
     that name with other nodes, and `StepFailed` with the console of a node that does not boot.
     """
     requirements.check()
-    lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), report))
-    save_lab(lab)
-    identity.make_login_key(lab)
-    network.lay_cables(lab)
+    with _alone():
+        lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), report))
+        save_lab(lab)
+        identity.make_login_key(lab)
+        network.lay_cables(lab)
     _serve(lab)
     report(f"booting {len(lab.nodes)} nodes")
     _each(lab.nodes, lambda node: _start(lab, node))
@@ -62,6 +66,14 @@ def up(wish: Wish, report: Report) -> LabLayout:
     trust(lab, lab.nodes)
     _write_cluster_file(lab, wish.output)
     return lab
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for another lab that is being laid out: both would take the same free subnet."""
+    with _LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def down(name: str) -> None:

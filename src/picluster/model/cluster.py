@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from picluster.errors import UsageError
 from picluster.model import rules
+from picluster.model.images import Images
 from picluster.model.k3s import K3s
 from picluster.model.limits import Limits
 from picluster.model.names import DnsSuffix, HostLabel
@@ -54,6 +55,9 @@ class Cluster(Section):
     k3s: K3s = Field(K3s(), description="What K3s should be like on every node.")
     registry: Registry | None = Field(
         None, description="The cluster's own image registry; there is none if left out."
+    )
+    images: Images = Field(
+        Images(), description="Images that are built for the cluster and pushed to its registry."
     )
     limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
 
@@ -130,6 +134,13 @@ class Cluster(Section):
         """
         ip, pods = as_ip(node.address), as_network(self.k3s.cluster_cidr)
         return node.address if ip and pods and ip.version == pods.version else None
+
+    @property
+    def builder(self) -> Node | None:
+        """The node that images are built on; None if nothing is built."""
+        if self.registry is None or not self.images.build:
+            return None
+        return self.node(self.images.builder or self.registry.node)
 
     @property
     def registry_endpoints(self) -> Mapping[str, str]:

@@ -31,6 +31,9 @@ class Limits(Section):
         600,
         description="Longest wait for pods to leave a node that is drained, in seconds or as 10m.",
     )
+    build: Duration = Field(
+        7200, description="Longest time that building one image may take, in seconds or as 2h."
+    )
     parallel: Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)] = Field(
         10, description="How many nodes are worked on at the same time."
     )

@@ -238,14 +238,19 @@ def _registry_has_a_home(cluster: Cluster) -> Iterator[Finding]:
     names = [node.name for node in cluster.nodes if node.name]
     home = cluster.registry.node
     if home and home not in names:
-        meant = nearest(home, names)
-        fix = f"did you mean {meant}?" if meant else f"write one of: {', '.join(names)}"
-        locs = tuple(("nodes", i, "name") for i in range(len(cluster.nodes)))
-        yield Finding(("registry", "node"), "is not the name of a node", fix, home, locs)
+        yield _no_such_node(cluster, ("registry", "node"), home)
     port = cluster.registry.port
     if port in _PORTS_TAKEN or port in _NODE_PORTS:
         what = "is a port that SSH or K3s needs on that node"
         yield Finding(("registry", "port"), what, "write another one, such as 5000", port)
+
+
+def _no_such_node(cluster: Cluster, at: Loc, name: str) -> Finding:
+    names = [node.name for node in cluster.nodes if node.name]
+    meant = nearest(name, names)
+    fix = f"did you mean {meant}?" if meant else f"write one of: {', '.join(names)}"
+    locs = tuple(("nodes", i, "name") for i in range(len(cluster.nodes)))
+    return Finding(at, "is not the name of a node", fix, name, locs)
 
 
 def _registry_logins_are_whole(cluster: Cluster) -> Iterator[Finding]:
@@ -259,6 +264,42 @@ def _registry_logins_are_whole(cluster: Cluster) -> Iterator[Finding]:
         f"write registry.{other} too, or leave both out",
         drawn_from=(("registry", other),),
     )
+
+
+def _images_are_built_somewhere(cluster: Cluster) -> Iterator[Finding]:
+    images = cluster.images
+    if images is None:
+        return
+    if images.build and cluster.registry is None:
+        what = "has nowhere to go: the cluster has no registry"
+        yield Finding(("images", "build"), what, "add a `registry:` section with its node")
+    names = [node.name for node in cluster.nodes]
+    if images.builder and images.builder not in names:
+        yield _no_such_node(cluster, ("images", "builder"), images.builder)
+
+
+def _images_have_one_source(cluster: Cluster) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for number, image in enumerate((cluster.images and cluster.images.build) or ()):
+        if image is None:  # a lenient reading's
+            continue
+        at: Loc = ("images", "build", number)
+        if image.name and image.tag and image.reference in seen:
+            what = f"is a second image called {image.reference}"
+            yield Finding((*at, "name"), what, "give it another name or tag", image.name)
+        seen.add(image.reference)
+        sources = tuple((*at, key) for key in ("context", "git", "ref"))
+        if (image.context is None) == (image.git is None):
+            yield Finding(
+                (*at, "name"),
+                "has to have either a context or a git repository",
+                "write `context: DIRECTORY`, or `git: URL` with `ref: TAG`",
+                image.name,
+                sources,
+            )
+        elif (image.git is None) != (image.ref is None):
+            what = "has git without ref, or ref without git"
+            yield Finding((*at, "name"), what, "write both, or neither", image.name, sources)
 
 
 _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
@@ -276,4 +317,6 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _dns_is_a_service,
     _registry_has_a_home,
     _registry_logins_are_whole,
+    _images_are_built_somewhere,
+    _images_have_one_source,
 )

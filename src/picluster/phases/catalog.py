@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from picluster.engine.phase import Phase
 from picluster.errors import UsageError
 from picluster.model import Cluster
+from picluster.phases.build import build
 from picluster.phases.k3s import k3s
 from picluster.phases.prepare import prepare
 from picluster.phases.registry import registry
@@ -17,11 +18,13 @@ PHASES: dict[str, Callable[[Site], Phase]] = {
     "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
     "k3s": k3s,
     "registry": registry,
+    "build": build,
 }
 """How to build each phase, by name, in the order in which `up` runs them."""
 
 _WANTED: dict[str, Callable[[Cluster], bool]] = {
-    "registry": lambda cluster: cluster.registry is not None
+    "registry": lambda cluster: cluster.registry is not None,
+    "build": lambda cluster: cluster.builder is not None,
 }
 
 

@@ -45,21 +45,14 @@ def registry(site: Site) -> Phase:
 
 def _service(site: Site, wanted: Registry, home: Node) -> list[Step]:
     cluster = site.cluster
-    age = cluster.prepare_for(home).apt_cache_max_age
-    names = list(cluster.registry_endpoints)
-    insecure = [] if wanted.tls else names
     airgap = cluster.k3s.airgap_dir
     image = _image(cluster, wanted)
     return [
         _curl(cluster, home),
-        DockerEngine(age),
-        DockerClient(age),
-        DaemonConfig(insecure),
-        DockerRunning(insecure),
+        *docker(site, home),
         ServerCertificate(
             home.name, server_names(cluster, home), site.registry_trust, site.sessions
         ),
-        *_dockers_trust(site, names),
         Users(home.name, site.registry_users, site.sessions),
         RegistryImage(
             home.name,
@@ -72,6 +65,21 @@ def _service(site: Site, wanted: Registry, home: Node) -> list[Step]:
         RegistryContainer(definition(wanted)),
         ImagePushed(image, endpoint(site), site.sessions),
         Exposure(tls=wanted.tls, users=site.registry_users is not None),
+    ]
+
+
+def docker(site: Site, node: Node) -> list[Step]:
+    """Return the steps after which Docker runs on a node and can speak to the registry."""
+    cluster = site.cluster
+    age = cluster.prepare_for(node).apt_cache_max_age
+    names = list(cluster.registry_endpoints)
+    insecure = [] if site.registry_trust is not None else names
+    return [
+        DockerEngine(age),
+        DockerClient(age),
+        DaemonConfig(insecure),
+        DockerRunning(insecure),
+        *_dockers_trust(site, names),
     ]
 
 

@@ -14,7 +14,7 @@ from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
-from picluster.steps.registry.removal import removal
+from picluster.steps.registry.removal import docker_removal, removal
 
 _LONGHORN = "/var/lib/longhorn"
 
@@ -63,9 +63,11 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
         volumes("the volumes of local-path", VOLUMES),
         volumes("Longhorn's replicas", _LONGHORN),
     ]
-    registry = cluster.registry
+    registry, builder, names = cluster.registry, cluster.builder, list(cluster.registry_endpoints)
     if registry is not None and registry.node == node.name:
-        steps += removal(registry.volume, list(cluster.registry_endpoints), data=data)
+        steps += removal(registry.volume, names, data=data)
+    elif builder is not None and builder.name == node.name:
+        steps += docker_removal(names)
     return steps
 
 

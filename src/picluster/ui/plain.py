@@ -74,5 +74,5 @@ class PlainProgress:
         if event.outcome == "changed":
             return f"  {event.target}: done: {event.detail} ({duration(event.seconds)})"
         if self.verbose and event.outcome == "ok":
-            return f"  {event.target}: ok: {event.title}"
+            return f"  {event.target}: ok: {event.detail or event.title}"
         return ""

@@ -260,3 +260,63 @@ def test_an_address_for_the_api_has_to_be_free(only, address, said):
 def test_the_image_of_kube_vip_has_a_tag(only, image):
     vip = f"k3s: {{vip: {{address: 192.168.9.9, image: '{image}'}}}}\n"
     assert only(nodes(1) + vip).path == "k3s.vip.image"
+
+
+IMAGE = "images: {{build: [{{name: me/app, tag: '1', {source}}}]}}\n"
+REGISTRY = "registry: {node: pi1}\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["args: {A: b}", "context: app, git: https://example.org/x.git, ref: v1"],
+)
+def test_an_image_has_one_source(only, source):
+    problem = only(nodes(1) + REGISTRY + IMAGE.format(source=source))
+    assert problem.path == "images.build[0].name"
+    assert "context" in problem.fix
+
+
+def test_a_git_source_has_a_ref(only):
+    source = "git: https://example.org/x.git"
+    problem = only(nodes(1) + REGISTRY + IMAGE.format(source=source))
+    assert "git without ref" in problem.what
+
+
+def test_images_need_a_registry_to_go_to(only):
+    problem = only(nodes(1) + IMAGE.format(source="context: app"))
+    assert problem.path == "images.build"
+    assert "registry" in problem.fix
+
+
+def test_images_are_built_on_a_node_that_exists(only):
+    text = IMAGE.format(source="context: app").replace("{build", "{builder: pi7, build", 1)
+    assert only(nodes(1) + REGISTRY + text).path == "images.builder"
+
+
+def test_two_images_have_two_names(only):
+    text = "images:\n  build:\n" + "    - {name: me/app, tag: '1', context: app}\n" * 2
+    assert "second image" in only(nodes(1) + REGISTRY + text).what
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "name: Me/App",
+        "name: me/app:1",
+        "tag: inputs-abc",
+        "git: file:///etc",
+        "git: 'https://me:secret@example.org/x.git'",
+        "dockerfile: ../Dockerfile",
+        "args: {'A B': c}",
+    ],
+)
+def test_what_docker_or_git_would_misread_is_refused(only, bad):
+    good = {"name": "me/app", "tag": "'1'", "context": "app"}
+    key, _, value = bad.partition(": ")
+    good[key] = value
+    if key == "git":
+        good = {**{k: v for k, v in good.items() if k != "context"}, "ref": "v1"}
+    body = ", ".join(f"{name}: {text}" for name, text in good.items())
+    problem = only(nodes(1) + REGISTRY + f"images: {{build: [{{{body}}}]}}\n")
+    assert problem.path.startswith(f"images.build[0].{key}")
+    assert "secret" not in str(problem)

@@ -29,6 +29,7 @@ USUAL_NAMES = {
     "k3s": {"K3s", "K3sOverride"},
     "etcd": {"Etcd"},
     "registry": {"Registry"},
+    "images": {"Images"},
     "limits": {"Limits"},
 }
 RESULTS = {
@@ -46,6 +47,8 @@ DERIVED = {
     ("Cluster", "servers"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "agents"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "node"): {"Cluster.nodes", "Node.name"},
+    ("Cluster", "builder"): {"Images.builder", "Images.build"},
+    ("BuiltImage", "reference"): {"BuiltImage.name", "BuiltImage.tag"},
     ("Node", "is_server"): {"Node.role"},
     ("NodeK3s", "node_ip"): {"K3sOverride.node_ip"},
     ("NodeK3s", "flannel_iface"): {"K3sOverride.flannel_iface", "K3s.flannel_iface"},

@@ -112,6 +112,18 @@ class RegistryApi:
         blobs = [manifest.get("config", {}), *manifest.get("layers", ())]
         return digest, sum(int(blob.get("size", 0)) for blob in blobs)
 
+    def digest(self, repository: str, tag: str) -> str:
+        """Return the digest of what a tag names; empty if there is no such tag."""
+        answer = self.call("HEAD", f"/v2/{repository}/manifests/{tag}", Accept=_ACCEPT)
+        return "" if answer.status == _NOT_FOUND else answer.headers["docker-content-digest"]
+
+    def tag(self, repository: str, present: str, wanted: str) -> None:
+        """Let another tag name what a present one does."""
+        path = f"/v2/{repository}/manifests"
+        found = self.call("GET", f"{path}/{present}", Accept=_ACCEPT)
+        kind = {"Content-Type": found.headers["content-type"]}
+        self.call("PUT", f"{path}/{wanted}", found.body, **kind)
+
     def _push_blob(self, content: bytes) -> None:
         digest = digest_of(content)
         if self.call("HEAD", f"/v2/{REPOSITORY}/blobs/{digest}").status != _NOT_FOUND:

@@ -22,6 +22,7 @@ from picluster.engine.step import (
 from picluster.engine.survey import Look
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.host.text import decoded
+from picluster.steps.images.workshop import ROOT
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     DaemonConfig,
@@ -48,10 +49,14 @@ def removal(volume: str, registries: Sequence[str], *, data: bool) -> list[Step]
         DataDeleted("the registry's images", volume)
         if data
         else DataKept("the registry's images", volume),
-        DaemonConfigRestored(),
-        DockerGone(),
-        FilesGone([paths.SECRETS_DIR, paths.STATE_DIR, *certificate_directories(registries)]),
+        *docker_removal(registries),
     ]
+
+
+def docker_removal(registries: Sequence[str]) -> list[Step]:
+    """Return the steps that take the Docker that picluster installed off a node, in order."""
+    own = [paths.SECRETS_DIR, paths.STATE_DIR, ROOT, *certificate_directories(registries)]
+    return [DaemonConfigRestored(), DockerGone(), FilesGone(own)]
 
 
 def certificate_directories(registries: Sequence[str]) -> list[str]:

@@ -1,0 +1,73 @@
+"""The build phase: the registry has every image of the file, made of its present inputs."""
+
+from __future__ import annotations
+
+from picluster.engine.phase import Phase, Stage, Width
+from picluster.engine.step import Fact, Script, Step
+from picluster.engine.survey import UNSEEN, Survey
+from picluster.model import Node
+from picluster.phases.registry import docker, endpoint
+from picluster.phases.site import Site
+from picluster.steps.images.archives import archives_in
+from picluster.steps.images.built import ImageBuilt
+from picluster.steps.images.workshop import Workshop
+
+_NAME = "build"
+_MEMORY = "builder-memory"
+_MEMORY_OF_A_BUILD = 1500
+"""MiB that a build is given room for: compilers and npm take about that on a Pi."""
+
+
+def build(site: Site) -> Phase:
+    """Build the phase; for a cluster without images of its own there is nothing in it."""
+    cluster = site.cluster
+    builder = cluster.builder
+    if builder is None:
+        return Phase(_NAME, "there are no images to build", ())
+    shop = Workshop(
+        builder.name,
+        site.sessions,
+        endpoint(site),
+        next(iter(cluster.registry_endpoints)),
+        archives_in(cluster.images.archive),
+        cluster.limits.build,
+    )
+    return Phase(
+        _NAME,
+        f"the registry has the images of {cluster.name}",
+        (
+            Stage("the builder is ready", {builder.name: _builder(site, builder)}),
+            Stage(
+                "images are built",
+                {
+                    f"image {each.reference}": [ImageBuilt(each, shop)]
+                    for each in cluster.images.build
+                },
+                width=_as_memory_allows(builder.name),
+            ),
+        ),
+    )
+
+
+def _builder(site: Site, builder: Node) -> list[Step]:
+    """Return the steps after which the builder has Docker; the registry's node has it already."""
+    memory = Fact(_MEMORY, "the builder's free memory is known", Script(_FREE_MEMORY))
+    registry = site.cluster.registry
+    if registry is not None and registry.node == builder.name:
+        return [memory]
+    return [*docker(site, builder), memory]
+
+
+_FREE_MEMORY = "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo"
+
+
+def _as_memory_allows(builder: str) -> Width:
+    """Build several at once if the builder has the memory for it, and always at least one."""
+
+    def width(survey: Survey) -> int | None:
+        facts = survey.get(builder, {}).get(_MEMORY, UNSEEN).facts
+        available = facts.get("available", "")
+        kibibytes = int(available) if available.isdigit() else 0
+        return max(1, kibibytes // 1024 // _MEMORY_OF_A_BUILD)
+
+    return width

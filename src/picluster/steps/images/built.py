@@ -1,0 +1,210 @@
+"""An image in the registry is built from what its inputs are now, and from nothing else.
+
+A digest of the inputs is a second tag of every image: where the registry has it, there is nothing
+to build. It is pushed last, so that it is only there if the image's own tag is too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.survey import Look
+from picluster.errors import ActionFailed, PiclusterError
+from picluster.model.images import BuiltImage
+from picluster.steps.images.archives import ImageArchive, archive_of
+from picluster.steps.images.context import Context
+from picluster.steps.images.dockerfile import bases
+from picluster.steps.images.workshop import ROOT, Workshop
+from picluster.steps.registry.api import reach
+
+BUILT = "image-built"
+
+_FORMAT = 1
+"""Raise it when the same inputs are to be built anew."""
+_SHORT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of an image.
+
+    `inputs` is their digest; where it cannot be told yet, `unknown` says why. `stored` is what the
+    registry has for these inputs, `tagged` what it has under the image's own tag: digests, or
+    empty.
+    """
+
+    inputs: str = ""
+    unknown: str = ""
+    stored: str = ""
+    tagged: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuilt:
+    """The registry has the image, made of its present inputs.
+
+    Inputs are the Dockerfile, the files of the context, the build arguments and the images that it
+    is built from; or the archive that it comes in.
+    """
+
+    image: BuiltImage
+    workshop: Workshop
+    name: str = BUILT
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the registry has {self.image.reference}, of its present inputs"
+
+    def probe(self) -> Query:
+        """Digest the inputs, and ask the registry what it has."""
+        return Query(self._look)
+
+    def decide(self, look: Look) -> Decision:
+        """Want both tags on one image."""
+        seen = look.own.value if isinstance(look.own.value, Seen) else Seen()
+        if seen.stored and seen.stored == seen.tagged:
+            return Satisfied(detail=f"built already from these very inputs ({seen.inputs})")
+        verb = "tag" if seen.stored else "push" if self._archive else "build"
+        return Change(
+            f"{verb} {self.image.reference}",
+            (Call(f"{verb} {self.image.reference}", self._produce),),
+            reason=self._reason(seen),
+            retry_safe=True,
+        )
+
+    def _reason(self, seen: Seen) -> str:
+        if seen.unknown:
+            return seen.unknown
+        if seen.stored:
+            return "it was built from these inputs before, and the tag names another one"
+        return "its inputs changed" if seen.tagged else "the registry does not have it"
+
+    # -------------------------------------------------------------- what it is made of
+
+    @property
+    def _archive(self) -> ImageArchive | None:
+        return archive_of(self.workshop.archives, self.image.reference)
+
+    @property
+    def _slug(self) -> str:
+        return self.image.reference.replace("/", "_").replace(":", "_")
+
+    def _look(self) -> Seen:
+        try:
+            inputs, unknown = self._inputs()
+            with reach(self.workshop.endpoint, self.workshop.sessions) as api:
+                stored = api.digest(self.image.name, _tag_of(inputs)) if inputs else ""
+                tagged = api.digest(self.image.name, self.image.tag)
+        except ActionFailed:
+            raise
+        except PiclusterError as error:
+            if error.exit_code != 1:
+                raise
+            return Seen(unknown="the registry does not answer yet")
+        return Seen(inputs, unknown, stored, tagged)
+
+    def _inputs(self) -> tuple[str, str]:
+        """Return the digest of the inputs, or why it cannot be told yet."""
+        archive = self._archive
+        if archive is not None:
+            with archive.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()[:_SHORT], ""
+        source, dockerfile = self._source()
+        if dockerfile is None:
+            return "", "its source was not fetched yet"
+        wanted = bases(dockerfile, self.image.args)
+        ids = self.workshop.image_ids(wanted)
+        missing = [name for name in wanted if name not in ids]
+        if missing:
+            return "", f"{', '.join(missing)}, which it is built from, is not on the builder yet"
+        parts = [_FORMAT, source, self.image.dockerfile, sorted(self.image.args.items())]
+        parts += [[name, ids[name]] for name in wanted]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_SHORT], ""
+
+    def _source(self) -> tuple[str, str | None]:
+        """Return what identifies the files, and the Dockerfile's text if it can be read."""
+        context = self._context
+        if context is not None:
+            dockerfile = context.text()
+            return context.digest(), dockerfile
+        commit = self._commit()
+        return commit, self.workshop.file_at(self._slug, commit, self.image.dockerfile)
+
+    @property
+    def _context(self) -> Context | None:
+        if self.image.context is None:
+            return None
+        return Context(self.image.context, self.image.dockerfile)
+
+    def _commit(self) -> str:
+        return self.workshop.commit(self.image.git or "", self.image.ref or "")
+
+    # -------------------------------------------------------------- making it
+
+    def _produce(self, progress: Progress) -> None:
+        shop = self.workshop
+        try:
+            if self._archive is None:
+                self._gather(progress)
+            inputs, unknown = self._inputs()
+            if unknown:
+                raise ActionFailed(f"{self.image.reference} cannot be built: {unknown}")
+            if self._is_stored(inputs):
+                return
+            local = f"{shop.prefix}/{self.image.reference}"
+            if self._archive is not None:
+                shop.load(self._archive, local, progress)
+            else:
+                self._build(local, progress)
+            names = [local, f"{shop.prefix}/{self.image.name}:{_tag_of(inputs)}"]
+            shop.push(self._slug, local, names, progress)
+        finally:
+            shop.tidy(self._slug)
+
+    def _gather(self, progress: Progress) -> None:
+        """Bring what the digest of the inputs depends on: the source, and what it builds upon."""
+        if self.image.git is not None:
+            progress.report(f"fetching {self.image.ref} of {self.image.git}")
+            commit = self._commit()
+            self.workshop.fetch(self._slug, self.image.git, self.image.ref or "", commit)
+        _, dockerfile = self._source()
+        if dockerfile is None:
+            raise ActionFailed(
+                f"{self.image.git} has no {self.image.dockerfile} at {self.image.ref}",
+                fix="correct images.build.dockerfile in the cluster file",
+            )
+        wanted = bases(dockerfile, self.image.args)
+        present = self.workshop.image_ids(wanted)
+        for base in wanted:
+            if base not in present:
+                self.workshop.obtain(base, progress)
+
+    def _is_stored(self, inputs: str) -> bool:
+        """Whether these inputs were built before; then the image's own tag names that."""
+        with reach(self.workshop.endpoint, self.workshop.sessions) as api:
+            if not api.digest(self.image.name, _tag_of(inputs)):
+                return False
+            api.tag(self.image.name, _tag_of(inputs), self.image.tag)
+            return True
+
+    def _build(self, local: str, progress: Progress) -> None:
+        context = self._context
+        place = f"{ROOT}/{self._slug}/git"
+        if context is not None:
+            with tempfile.TemporaryDirectory(prefix="picluster-") as scratch:
+                self.workshop.bring(self._slug, context, Path(scratch), progress)
+            place = f"{ROOT}/{self._slug}/context"
+        arguments = ["--tag", local, "--file", f"{place}/{self.image.dockerfile}"]
+        for key, value in sorted(self.image.args.items()):
+            arguments += ["--build-arg", f"{key}={value}"]
+        self.workshop.build(self._slug, [*arguments, place], progress.report)
+
+
+def _tag_of(inputs: str) -> str:
+    return f"inputs-{inputs}"

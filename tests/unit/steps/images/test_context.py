@@ -1,0 +1,71 @@
+"""The files of a context: what identifies them, and what is sent."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from picluster.errors import UsageError
+from picluster.steps.images.context import Context
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    """A Dockerfile, a file, a program, a link, and something that is ignored."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/file").write_text("content")
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "link").symlink_to("data/file")
+    (tmp_path / ".dockerignore").write_text("secret\n.git\n")
+    (tmp_path / "secret").write_text("hush")
+    return Context(tmp_path, "Dockerfile")
+
+
+def test_what_is_ignored_is_neither_counted_nor_sent(context: Context, tmp_path: Path) -> None:
+    before = context.digest()
+    (context.directory / "secret").write_text("other")
+    assert context.digest() == before
+    packed = tmp_path.parent / "packed.tar.gz"
+    context.archive(packed)
+    with tarfile.open(packed) as tar:
+        assert "secret" not in tar.getnames()
+        assert {"Dockerfile", "data/file", "link"} <= set(tar.getnames())
+        assert {entry.mtime for entry in tar.getmembers()} == {0}
+
+
+def touch(directory: Path) -> None:
+    (directory / "run.sh").touch()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda directory: (directory / "data/file").write_text("other"),
+        lambda directory: (directory / "run.sh").chmod(0o755),
+        lambda directory: (directory / "new").write_text(""),
+        lambda directory: (directory / "data/file").rename(directory / "data/renamed"),
+    ],
+)
+def test_a_change_that_matters_is_another_digest(
+    context: Context, edit: Callable[[Path], object]
+) -> None:
+    before = context.digest()
+    edit(context.directory)
+    assert context.digest() != before
+
+
+def test_a_touched_file_is_the_same(context: Context) -> None:
+    before = context.digest()
+    touch(context.directory)
+    assert context.digest() == before
+
+
+def test_a_missing_dockerfile_is_said_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Context(tmp_path, "docker/Dockerfile").text()
+    assert "docker/Dockerfile" in caught.value.where
+    assert "images.build" in caught.value.fix
