@@ -16,6 +16,7 @@ from picluster.engine.step import Call, Change, Decision, Progress, Query, Satis
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model.images import BuiltImage
+from picluster.steps.download import digest_of
 from picluster.steps.images.archives import ImageArchive, archive_of
 from picluster.steps.images.context import Context
 from picluster.steps.images.dockerfile import bases
@@ -113,8 +114,7 @@ class ImageBuilt:
         """Return the digest of the inputs, or why it cannot be told yet."""
         archive = self._archive
         if archive is not None:
-            with archive.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()[:_SHORT], ""
+            return digest_of(archive.path)[:_SHORT], ""
         source, dockerfile = self._source()
         if dockerfile is None:
             return "", "its source was not fetched yet"

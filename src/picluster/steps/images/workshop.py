@@ -7,7 +7,6 @@ Git repositories for the next time. Docker keeps its layers itself.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from picluster.engine.session import Completed
 from picluster.engine.step import Progress, WriteFile
 from picluster.errors import ActionFailed
 from picluster.secret import Secret
+from picluster.steps.download import digest_of
 from picluster.steps.files import send_file
 from picluster.steps.images.archives import ImageArchive, archive_of, name_in
 from picluster.steps.images.context import Context
@@ -187,12 +187,10 @@ class Workshop:
         return _Login(self, f"/run/picluster/docker-{slug}")
 
     def _upload(self, source: Path, path: str) -> None:
-        with source.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         self.sessions.get(self.node).upload(
             source,
             path,
-            sha256=digest,
+            sha256=digest_of(source),
             mode=_PRIVATE,
             owner="root:root",
             timeout=_UPLOAD_SECONDS,

@@ -7,24 +7,20 @@ passed its checksum, because only verified files are moved into place.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote as quote_url
 
 from picluster.errors import StepFailed
+from picluster.steps.download import Report, digest_of, download
 
-_CHUNK = 1 << 20
-_TIMEOUT_SECONDS = 60.0
+_FIX = (
+    "check k3s.version and the network, or point k3s.airgap_dir at a directory that holds the "
+    "release"
+)
 _BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 INSTALL_SCRIPT = "install.sh"
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +83,24 @@ class Artifacts:
                 key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
                 path = self.cache / self.version / f"install-{key}.sh"
                 self._refresh(self.install_url, path, report)
-            return Artifact(path, _digest(path))
+            return Artifact(path, digest_of(path))
 
     def images(self, arch: str) -> Artifact | None:
         """Return the air-gap image archive for an architecture, if the directory has one."""
         if self.airgap_dir is None:
             return None
         found = sorted(self.airgap_dir.glob(f"k3s-airgap-images-{arch}.tar*"))
-        return Artifact(found[0], _digest(found[0])) if found else None
+        return Artifact(found[0], digest_of(found[0])) if found else None
 
     def _verified(self, name: str, wanted: str, report: Report) -> Artifact:
         if self.airgap_dir is not None:
             path = self._present(self.airgap_dir / name)
         else:
             path = self.cache / self.version / name
-            if not path.exists() or _digest(path) != wanted:
+            if not path.exists() or digest_of(path) != wanted:
                 report(f"downloading {name} {self.version}")
                 self._download(self._url(name), path, report, wanted)
-        if _digest(path) != wanted:
+        if digest_of(path) != wanted:
             raise self._failure(f"the checksum of {name} is wrong", str(path))
         return Artifact(path, wanted)
 
@@ -140,36 +136,7 @@ class Artifacts:
         return str(self.airgap_dir) if self.airgap_dir is not None else self._url(name)
 
     def _download(self, url: str, path: Path, report: Report, sha256: str | None = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310 - the model admits only http(s)
-        try:
-            with (
-                urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer,  # noqa: S310
-                part.open("wb") as file,
-            ):
-                shutil.copyfileobj(answer, file, _CHUNK)
-            if sha256 is not None and _digest(part) != sha256:
-                raise self._failure("the download's checksum is wrong; it was thrown away", url)
-            part.replace(path)
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            raise self._failure(f"cannot download it: {error}", url) from error
-        finally:
-            part.unlink(missing_ok=True)
-        report(f"downloaded {path.name}")
+        download(url, path, report, sha256=sha256, fix=_FIX)
 
     def _failure(self, what: str, where: str) -> StepFailed:
-        return StepFailed(
-            what,
-            where=where,
-            fix="check k3s.version and the network, or point k3s.airgap_dir at a directory that "
-            "holds the release",
-        )
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return StepFailed(what, where=where, fix=_FIX)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from picluster.errors import PreflightRefused, UsageError
 from picluster.secret import Secret
+from picluster.steps.download import digest_of
 
 MANIFEST = "manifest.json"
 TOKEN = "token"  # noqa: S105 - a file's name
@@ -25,7 +26,6 @@ _FORMAT = 1
 _PART = ".part-"
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
-_BLOCK = 1024 * 1024
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,118}[a-z0-9])?")
 _GIVEN_NAME = 40
 
@@ -108,15 +108,6 @@ def _broken(directory: Path, why: str) -> PreflightRefused:
         why=why,
         fix="copy it anew from where it is intact; `picluster snapshot list` names what there is",
     )
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(_BLOCK), b""):
-            found.update(block)
-    return found.hexdigest()
 
 
 def read_bundle(directory: Path) -> Bundle:

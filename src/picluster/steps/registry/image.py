@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from picluster.engine.step import (
     Script,
 )
 from picluster.engine.survey import Look
+from picluster.steps.download import digest_of
 from picluster.steps.registry import paths
 
 IMAGE = "registry-image"
@@ -107,13 +107,11 @@ echo "$said"
         )
 
     def _upload(self, archive: Path, progress: Progress) -> None:
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         progress.report(f"uploading {archive.stat().st_size // 1_000_000} MB")
         self.sessions.get(self.node).upload(
             archive,
             paths.ARCHIVE,
-            sha256=digest,
+            sha256=digest_of(archive),
             mode=_PRIVATE,
             owner="root:root",
             timeout=_UPLOAD_SECONDS,
