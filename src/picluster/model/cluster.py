@@ -15,6 +15,7 @@ from picluster.model.limits import Limits
 from picluster.model.names import DnsSuffix, HostLabel
 from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.node import Node
+from picluster.model.opentakserver import OpenTakServer
 from picluster.model.prepare import Prepare
 from picluster.model.refusal import nearest
 from picluster.model.registry import Registry
@@ -58,6 +59,9 @@ class Cluster(Section):
     )
     images: Images = Field(
         Images(), description="Images that are built for the cluster and pushed to its registry."
+    )
+    opentakserver: OpenTakServer | None = Field(
+        None, description="OpenTAKServer with its web interface; it is left out if this is."
     )
     limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
 
@@ -138,7 +142,7 @@ class Cluster(Section):
     @property
     def builder(self) -> Node | None:
         """The node that images are built on; None if nothing is built."""
-        if self.registry is None or not self.images.build:
+        if self.registry is None or not (self.images.build or self.opentakserver):
             return None
         return self.node(self.images.builder or self.registry.node)
 

@@ -278,6 +278,12 @@ def _images_are_built_somewhere(cluster: Cluster) -> Iterator[Finding]:
         yield _no_such_node(cluster, ("images", "builder"), images.builder)
 
 
+def _applications_have_a_registry(cluster: Cluster) -> Iterator[Finding]:
+    if cluster.opentakserver is not None and cluster.registry is None:
+        what = "has nowhere to keep its images: the cluster has no registry"
+        yield Finding(("opentakserver",), what, "add a `registry:` section with its node")
+
+
 def _images_have_one_source(cluster: Cluster) -> Iterator[Finding]:
     seen: set[str] = set()
     for number, image in enumerate((cluster.images and cluster.images.build) or ()):
@@ -318,5 +324,6 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _registry_has_a_home,
     _registry_logins_are_whole,
     _images_are_built_somewhere,
+    _applications_have_a_registry,
     _images_have_one_source,
 )

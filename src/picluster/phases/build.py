@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from picluster.apps.built_in import built_in
 from picluster.engine.phase import Phase, Stage, Width
 from picluster.engine.step import Fact, Script, Step
-from picluster.engine.survey import UNSEEN, Survey
+from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.model import Node
 from picluster.phases.registry import docker, endpoint
 from picluster.phases.site import Site
@@ -32,17 +33,20 @@ def build(site: Site) -> Phase:
         archives_in(cluster.images.archive),
         cluster.limits.build,
     )
+    images = {each.reference: ImageBuilt(each, shop) for each in cluster.images.build}
+    own = built_in(cluster, site.cache)
+    if own is not None:
+        images[own.server.reference] = ImageBuilt(own.server, shop)
+        images[own.ui.reference] = ImageBuilt(own.ui, shop, made_by=own.ui_files.title)
     return Phase(
         _NAME,
         f"the registry has the images of {cluster.name}",
         (
             Stage("the builder is ready", {builder.name: _builder(site, builder)}),
+            *([Stage("the web interface is here", {CLUSTER: [own.ui_files]})] if own else []),
             Stage(
                 "images are built",
-                {
-                    f"image {each.reference}": [ImageBuilt(each, shop)]
-                    for each in cluster.images.build
-                },
+                {f"image {reference}": [step] for reference, step in images.items()},
                 width=_as_memory_allows(builder.name),
             ),
         ),

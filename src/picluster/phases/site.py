@@ -27,7 +27,7 @@ class Site:
     """One cluster and the means to work on it. Making one opens no connection.
 
     `file` is the cluster file, `began` the time when this run did, in UTC and fit for a name.
-    `snapshots` is where this computer keeps those of the cluster.
+    `snapshots` is where this computer keeps those of the cluster, `cache` what can be had again.
     """
 
     cluster: Cluster
@@ -39,6 +39,7 @@ class Site:
     token: Token
     user_kubeconfig: Path
     snapshots: Path
+    cache: Path
     credentials: tuple[Path, ...]
     """The files of this computer that open the cluster to picluster."""
     registry_users: Credentials | None = None
@@ -138,6 +139,7 @@ def make_site(
         token=choose_token(token, state / "token"),
         user_kubeconfig=user_kubeconfig,
         snapshots=state / "snapshots",
+        cache=cache,
         credentials=tuple(state / name for name in ("kubeconfig", "token", "registry-ca.pem")),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,

@@ -13,6 +13,7 @@ from picluster.engine.events import (
     TargetFailed,
     TargetTally,
 )
+from picluster.errors import PreflightRefused
 from picluster.ui.words import Marks, count, duration, failure, safe
 
 
@@ -50,10 +51,18 @@ class Recap:
                 f"{self.marks.warning} {', '.join(targets)}: {warning}"
                 for warning, targets in self.warnings.items()
             ),
-            _table(self.finished.tallies, self.marks),
+            # What was refused has only been looked at: a row of ticks would say something else.
+            "" if self._is_refused else _table(self.finished.tallies, self.marks),
             self._summary(self.started, self.finished),
         ]
         return safe("\n\n".join(block for block in blocks if block)) + "\n"
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the run ended before it changed anything."""
+        if self.finished is None or self.finished.exit_code != PreflightRefused.exit_code:
+            return False
+        return not any(tally.changed for tally in self.finished.tallies)
 
     def _summary(self, started: RunStarted, finished: RunFinished) -> str:
         changed = sum(tally.changed for tally in finished.tallies)
@@ -68,7 +77,7 @@ class Recap:
             f"{count(finished.connections, 'connection')}, {count(finished.scripts, 'script')}"
         )
         lines = [spent, *(f"NOTE: {notice}" for notice in started.notices)]
-        if finished.next_command:
+        if finished.next_command and not self._is_refused:
             lines.append(f"next: {finished.next_command}")
         return "\n".join(lines)
 

@@ -30,6 +30,9 @@ USUAL_NAMES = {
     "etcd": {"Etcd"},
     "registry": {"Registry"},
     "images": {"Images"},
+    "opentakserver": {"OpenTakServer"},
+    "socketio": {"SocketIo"},
+    "ui": {"Ui"},
     "limits": {"Limits"},
 }
 RESULTS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tests.unit.ui.samples import NOTICE, failed_run
 
 from picluster.engine.events import Event, RunFinished, RunStarted, StepFinished, TargetTally
@@ -81,3 +83,12 @@ def test_a_warning_of_many_nodes_is_one_line() -> None:
 
 def test_a_run_that_never_began_has_no_recap() -> None:
     assert recap_of([]) == ""
+
+
+def test_a_refused_run_shows_no_ticks_and_no_next_step() -> None:
+    started, finished = quiet_run(changed=0)
+    assert isinstance(finished, RunFinished)
+    text = recap_of([started, dataclasses.replace(finished, exit_code=5)])
+    assert "pi1" not in text
+    assert "next" not in text
+    assert "exit code 5" in text

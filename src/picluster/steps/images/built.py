@@ -50,11 +50,13 @@ class ImageBuilt:
     """The registry has the image, made of its present inputs.
 
     Inputs are the Dockerfile, the files of the context, the build arguments and the images that it
-    is built from; or the archive that it comes in.
+    is built from; or the archive that it comes in. `made_by` is what an earlier step makes true
+    before the context is there.
     """
 
     image: BuiltImage
     workshop: Workshop
+    made_by: str = ""
     name: str = BUILT
 
     @property
@@ -115,6 +117,9 @@ class ImageBuilt:
         archive = self._archive
         if archive is not None:
             return digest_of(archive.path)[:_SHORT], ""
+        context = self._context
+        if self.made_by and context is not None and not context.directory.is_dir():
+            return "", f"not yet so: {self.made_by}"
         source, dockerfile = self._source()
         if dockerfile is None:
             return "", "its source was not fetched yet"

@@ -235,9 +235,19 @@ class ConfigFile:
 def _difference(access: str, present: str, wanted: str) -> str:
     if not present:
         return "it is missing"
-    old, new = set(present.splitlines()), set(wanted.splitlines())
-    changed = sorted({line.split(":")[0].strip("- ") for line in old ^ new if line.strip()})
-    return f"differs in {', '.join(changed)}" if changed else f"mode and owner are {access}"
+    old, new = _options(present), _options(wanted)
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if changed:
+        return f"differs in {', '.join(changed)}"
+    return "its text differs" if present.strip() != wanted.strip() else f"mode and owner: {access}"
+
+
+def _options(text: str) -> dict[str, object]:
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return {str(key): value for key, value in read.items()} if isinstance(read, dict) else {}
 
 
 def _refuse_split(split: Split) -> Blocked:

@@ -1,0 +1,1 @@
+"""The applications that picluster brings: what their images are made of."""

@@ -1,0 +1,67 @@
+"""The images that picluster itself brings, as if they were of the cluster file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.apps import opentakserver as server_files
+from picluster.apps.opentakserver.requirements import needs
+from picluster.apps.opentakserver_ui import dockerfile, nginx_conf, source_dockerfile
+from picluster.apps.ui_files import UiFiles
+from picluster.model import Cluster
+from picluster.model.images import BuiltImage
+from picluster.model.opentakserver import OpenTakServer, SocketIo
+
+SERVER = "picluster/opentakserver"
+UI = "picluster/opentakserver-ui"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """OpenTAKServer's images, and the step that brings the web interface's files here."""
+
+    server: BuiltImage
+    ui: BuiltImage
+    ui_files: UiFiles
+
+
+def built_in(cluster: Cluster, cache: Path) -> BuiltIn | None:
+    """Return OpenTAKServer's images; None if the cluster is without it."""
+    opentakserver = cluster.opentakserver
+    if opentakserver is None:
+        return None
+    ui = opentakserver.ui
+    tag = (ui.ref or ui.version).replace("/", "-")
+    directory = cache / "opentakserver-ui" / tag
+    arguments = {"BASE_IMAGE": ui.base_image}
+    if ui.ref is not None:
+        arguments |= {"NODE_IMAGE": ui.node_image, "UI_GIT": ui.git, "UI_REF": ui.ref}
+    recipe = dockerfile() if ui.ref is None else source_dockerfile()
+    return BuiltIn(
+        server=_server(opentakserver),
+        ui=BuiltImage(name=UI, tag=tag, context=directory, args=arguments),
+        ui_files=UiFiles(ui, directory, {"Dockerfile": recipe, "nginx.conf": nginx_conf()}),
+    )
+
+
+def _server(opentakserver: OpenTakServer) -> BuiltImage:
+    python = needs(opentakserver.version).python
+    arguments = {
+        "BASE_IMAGE": opentakserver.base_image or f"python:{python}-slim-bookworm",
+        "OTS_VERSION": opentakserver.version,
+        **_socketio(opentakserver.socketio),
+    }
+    if opentakserver.pip_options:
+        arguments["PIP_OPTIONS"] = opentakserver.pip_options
+    context = Path(server_files.__file__).parent
+    return BuiltImage(name=SERVER, tag=opentakserver.version, context=context, args=arguments)
+
+
+def _socketio(socketio: SocketIo) -> dict[str, str]:
+    return {
+        "SOCKETIO_PING_TIMEOUT": str(socketio.ping_timeout),
+        "SOCKETIO_PING_INTERVAL": str(socketio.ping_interval),
+        "SOCKETIO_CORS_ORIGINS": ",".join(socketio.cors_origins),
+        "MESSAGE_QUEUE": "on" if socketio.message_queue else "off",
+    }

@@ -1,0 +1,1 @@
+"""OpenTAKServer's image: the Dockerfile, the launcher inside of it, and what releases need."""

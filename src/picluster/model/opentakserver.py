@@ -1,0 +1,116 @@
+"""OpenTAKServer and its web interface: which versions, and how browsers and radios are served."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from picluster.model.duration import Duration
+from picluster.model.image import image_like
+from picluster.model.images import GitRef, GitUrl
+from picluster.model.network import Url
+from picluster.model.paths import LocalPath
+from picluster.model.refusal import refuse
+from picluster.model.scalars import Text, YesNo, matching
+from picluster.model.section import Section
+
+DEFAULT_VERSION = "1.7.13"
+DEFAULT_UI = "v1.7.5"
+_UI_RELEASES = "https://github.com/brian7704/OpenTAKServer-UI/releases/download"
+_UI_SOURCE = "https://github.com/brian7704/OpenTAKServer-UI.git"
+_NODE = "node:24-bookworm-slim"
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9][A-Za-z0-9.:-]{0,250}")
+
+Version = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
+            "is not a release of OpenTAKServer",
+            f"write one exact release, such as {DEFAULT_VERSION}",
+        )
+    ),
+]
+UiVersion = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
+            "is not a release of OpenTAKServer-UI",
+            f"write one exact release, such as {DEFAULT_UI}",
+        )
+    ),
+]
+Digest = Annotated[
+    str, AfterValidator(matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits"))
+]
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise refuse("is not an origin", 'write one such as http://tak.lan:31080, or "*"')
+    return value
+
+
+class SocketIo(Section):
+    """The connection that browsers keep open for live events."""
+
+    ping_timeout: Duration = Field(
+        60, description="Seconds without an answer after which a browser is taken for gone."
+    )
+    ping_interval: Duration = Field(25, description="Seconds between two pings of a browser.")
+    cors_origins: tuple[Annotated[Text, AfterValidator(_origin)], ...] = Field(
+        (), description='Other origins that may connect, or "*"; the web interface always may.'
+    )
+    message_queue: YesNo = Field(
+        True,
+        description="Whether other processes' events reach browsers, through RabbitMQ; without, "
+        "the live map stands still.",
+    )
+
+
+class Ui(Section):
+    """The web interface: static files behind nginx."""
+
+    version: UiVersion = Field(DEFAULT_UI, description="Release of OpenTAKServer-UI.")
+    archive: LocalPath | None = Field(
+        None, description="Its .zip on this computer, instead of downloading it."
+    )
+    sha256: Digest | None = Field(
+        None, description="What the .zip has to have as SHA-256; not checked if left out."
+    )
+    release_url: Url = Field(
+        _UI_RELEASES, description="Where releases are downloaded from, by version and name."
+    )
+    ref: GitRef | None = Field(
+        None, description="Tag or commit to build it from instead of a release; takes Node.js."
+    )
+    git: GitUrl = Field(_UI_SOURCE, description="Git repository that opentakserver.ui.ref is of.")
+    node_image: Annotated[str, AfterValidator(image_like(_NODE))] = Field(
+        _NODE, description="The image with Node.js that it is built in, if it is."
+    )
+    base_image: Annotated[str, AfterValidator(image_like("nginx:1.28-alpine"))] = Field(
+        "nginx:1.28-alpine", description="The image with nginx that it is put on."
+    )
+
+
+class OpenTakServer(Section):
+    """OpenTAKServer, built as an image of the cluster's own."""
+
+    version: Version = Field(DEFAULT_VERSION, description="Release of opentakserver on PyPI.")
+    base_image: Annotated[str, AfterValidator(image_like("python:3.12-slim-bookworm"))] | None = (
+        Field(
+            None,
+            description="Debian image with Python that it is put on; if left out, one with the "
+            "Python that the release needs.",
+        )
+    )
+    pip_options: Text = Field(
+        "", description="Options for pip while it is built, such as the address of a mirror."
+    )
+    socketio: SocketIo = Field(
+        SocketIo(), description="The connection that browsers keep open for live events."
+    )
+    ui: Ui = Field(Ui(), description="The web interface: static files behind nginx.")
