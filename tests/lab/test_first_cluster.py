@@ -145,7 +145,7 @@ DRIFTS = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "steps"), DRIFTS, ids=[next(iter(each[1])) for each in DRIFTS])
+@pytest.mark.parametrize(("damage", "steps"), DRIFTS, ids=[min(each[1]) for each in DRIFTS])
 def test_drift_is_named_and_only_it_is_repaired(
     three: Bench, made: dict[str, Any], damage: str, steps: set[str]
 ) -> None:

@@ -332,6 +332,48 @@ def test_a_websocket_hears_what_another_process_emits(server: Server) -> None:
     assert "heard 42 over websocket" in server.script("listen", URL)
 
 
+@pytest.mark.parametrize(
+    ("words", "port"), [(["eud_handler"], 8088), (["eud_handler", "--ssl"], 8089)]
+)
+def test_radios_are_answered_by_the_same_image(server: Server, words: list[str], port: int) -> None:
+    log = f"{server.version}-{port}.log"
+    python = str(server.venv / "bin/python")
+    process = server.net.start(log, [python, str(LAUNCHER), *words], server.environment)
+
+    def listens() -> bool:
+        assert process.poll() is None, server.net.said(log)[-3000:]
+        return f":{port} " in server.net.run(["ss", "-Hltn"])
+
+    try:
+        wait_for(listens, f"{words} does not listen", lambda: server.net.said(log))
+    finally:
+        stop(process)
+
+
+def test_the_cot_parser_takes_from_the_queue_with_the_login(server: Server) -> None:
+    log = f"{server.version}-parser.log"
+    python = str(server.venv / "bin/python")
+    process = server.net.start(log, [python, str(LAUNCHER), "cot_parser"], server.environment)
+    connections = "ss -Htnp state established dport = :5672"
+
+    def consumes() -> bool:
+        assert process.poll() is None, server.net.said(log)[-3000:]
+        group = {str(pid) for pid in members(process.pid)}
+        lines = server.net.run(["sh", "-c", connections]).splitlines()
+        return any(f"pid={pid}," in line for line in lines for pid in group)
+
+    try:
+        wait_for(consumes, "it does not connect", lambda: server.net.said(log))
+    finally:
+        stop(process)
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a group."""
+    found = subprocess.run(["pgrep", "-g", str(group)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 def test_an_api_path_is_never_answered_with_a_page(server: Server) -> None:
     for path in ("/api/no-such-thing", "/Marti/no-such-thing", "/socket.io/no-such-thing"):
         _, body = server.net.get(path)
