@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from picluster.paths import cluster_state
@@ -177,3 +179,22 @@ def test_nodes_are_told_apart_in_the_recap(three: Bench, made: dict[str, Any]) -
     recap = three.picluster("up").out
     for node in three.nodes:
         assert re.search(rf"✓ {node.name} +\d+ +0 +0 +0", recap), recap
+
+
+def test_the_status_is_well_only_while_all_nodes_are(three: Bench, made: dict[str, Any]) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").read_text())
+    well = three.picluster("status", "--json").document
+    jsonschema.validate(well, schema)
+    assert well["healthy"] is True
+    assert [node["voter"] for node in well["nodes"]] == [True] * 3  # type: ignore[attr-defined]
+    lost = three.node(3)
+    lost.break_("cut")
+    try:
+        ill = three.picluster("status", "--json", expect=4).document
+        shown = three.picluster("status", expect=4).out
+    finally:
+        lost.mend()
+    jsonschema.validate(ill, schema)
+    assert ill["healthy"] is False
+    assert "cannot be reached" in shown
+    assert "NOT healthy" in shown

@@ -101,6 +101,25 @@ def plan(
 
 
 @app.command()
+def diff(
+    *,
+    file: File = DEFAULT_FILE,
+    limit: Limit = None,
+    first: First = None,
+    last: Last = None,
+    parallel: Parallel = None,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Show how the nodes differ from the file: every file that `up` would write, line by line."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+
+    choice = Choice(file, limit or (), parallel, False, verbose, accept_new_host_keys)
+    sys.exit(work.show_diff(choice, work.phases_between(first, last)))
+
+
+@app.command()
 def phase(
     name: Annotated[str, typer.Argument(help="The phase: prepare, k3s, ...; or an operation.")],
     *,
@@ -147,6 +166,25 @@ def validate(
 
     choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
     sys.exit(work.validate(choice))
+
+
+@app.command()
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds.")] = False,
+    file: File = DEFAULT_FILE,
+    parallel: Parallel = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Show how the cluster is. Exits with 0 only if all nodes are there and Ready."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice, every_node
+
+    optional = every_node(file)
+    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys, optional)
+    sys.exit(work.watch_status(choice, 5.0) if watch else work.status(choice))
 
 
 @app.command()

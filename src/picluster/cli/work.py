@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 
 from picluster.cli.confirm import confirm_name
 from picluster.cli.context import Choice, job_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.engine.plan import PhasePlan
-from picluster.errors import NodeError, PreflightRefused
+from picluster.errors import NodeError, PreflightRefused, UsageError
 from picluster.phases import commands
 from picluster.phases.catalog import select
 from picluster.ui import plan_view, validate_view
@@ -86,6 +89,13 @@ def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False)
     return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
 
 
+def show_diff(choice: Choice, phases: Sequence[str]) -> int:
+    """Print what would change in files. Returns 5 if `up` would refuse to begin."""
+    _, plans = _look(choice, "plan", phases, commands.plan)
+    sys.stdout.write(plan_view.as_diff(plans))
+    return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
+
+
 def show_operation(choice: Choice, build: commands.Build) -> int:
     """Print what an operation would do. Returns 5 if it would refuse."""
     plans = _planned(choice, (), lambda job: commands.plan(job, build))
@@ -132,6 +142,35 @@ def validate(choice: Choice) -> int:
     else:
         sys.stdout.write(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)))
     return verdict.exit_code
+
+
+def status(choice: Choice) -> int:
+    """Print how the cluster is; return the exit code that says whether it is well."""
+    from picluster.phases.status import status as found
+    from picluster.ui import status_view
+
+    with job_for(choice, "status", (), progress=False) as (job, _), ending_at_once(job.abort):
+        now = found(job)
+    if choice.as_json:
+        print_json(status_view.as_document(now))
+    else:
+        sys.stdout.write(status_view.as_text(now, marks_for(sys.stdout.encoding)))
+    return now.exit_code
+
+
+def watch_status(choice: Choice, seconds: float) -> int:
+    """Print it again and again on a cleared screen, until Ctrl-C."""
+    if not sys.stdout.isatty():
+        raise UsageError("--watch needs a terminal", fix="run `picluster status` without it")
+    try:
+        while True:
+            with redirect_stdout(io.StringIO()) as screen:
+                status(choice)
+            sys.stdout.write(f"\x1b[H\x1b[2J{screen.getvalue()}")
+            sys.stdout.flush()
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        return 0
 
 
 def list_snapshots(choice: Choice) -> int:

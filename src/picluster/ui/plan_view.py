@@ -37,6 +37,25 @@ def as_text(plans: Sequence[PhasePlan], notices: Sequence[str], marks: Marks) ->
     return safe(redact("\n".join(lines))) + "\n"
 
 
+def as_diff(plans: Sequence[PhasePlan]) -> str:
+    """Return every file that would change, whole, as a difference; other changes by a line each."""
+    blocks = []
+    for plan in plans:
+        for item in plan.changes:
+            change = item.decision
+            assert isinstance(change, Change)  # noqa: S101 - `changes` holds nothing else
+            head = f"[{plan.phase}] {item.target}: {change.summary}"
+            blocks.append("\n".join([head, *_whole_diff(change.diff)]))
+    return safe(redact("\n".join(blocks) or "no differences")) + "\n"
+
+
+def _whole_diff(diff: Diff | None) -> list[str]:
+    if diff is None:
+        return []
+    before, after = diff.before.splitlines(), diff.after.splitlines()
+    return list(difflib.unified_diff(before, after, "now", "then", lineterm=""))
+
+
 def as_document(cluster: str, plans: Sequence[PhasePlan], notices: Sequence[str]) -> dict[str, Any]:
     """Return the plan as plain data; docs/schemas/plan.json describes it."""
     return {

@@ -6,7 +6,7 @@ from tests.unit.ui.samples import NOTICE, fine, hosts, judged, plan, reboot, ref
 
 from picluster.engine.step import Change, Diff
 from picluster.secret import Secret
-from picluster.ui.plan_view import as_document, as_text
+from picluster.ui.plan_view import as_diff, as_document, as_text
 from picluster.ui.words import ASCII, UNICODE
 
 SNAPSHOT = """\
@@ -65,3 +65,12 @@ def test_secrets_are_in_neither_form() -> None:
     shown = [plan(judged("pi1", "s", "it is so", change))]
     assert secret not in as_text(shown, (), UNICODE)
     assert secret not in str(as_document("home", shown, ()))
+
+
+def test_a_diff_shows_files_whole_and_other_changes_by_a_line() -> None:
+    text = as_diff([plan(hosts("pi1"), reboot("pi1"), fine("pi2", "a warning"))])
+    assert "[prepare] pi1: write /etc/hosts" in text
+    assert "+10.0.0.2 pi2" in text
+    assert "[prepare] pi1: reboot" in text
+    assert "warning" not in text
+    assert as_diff([plan(fine("pi1"))]) == "no differences\n"

@@ -1,0 +1,123 @@
+"""How a cluster is: nodes as it sees them and as they fare, and its registry. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Fact, Query, Script, Step
+from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.kube.nodes import NodeState
+from picluster.model import Cluster, Node
+from picluster.phases import commands
+from picluster.phases.commands import Job
+from picluster.phases.registry import definition
+from picluster.phases.site import Site
+from picluster.steps.vitals import VITALS, Vitals, read_vitals, vitals_fact
+
+_NODES = "nodes"
+_REGISTRY = "registry-answer"
+_ANSWERS = ("200", "401")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node of the file, or one that only the cluster knows (`role` is then empty).
+
+    `vitals` is None if it cannot be reached, `state` if the cluster does not know it.
+    """
+
+    name: str
+    role: str
+    address: str
+    vitals: Vitals | None
+    state: NodeState | None
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is not well, in words."""
+        found = [] if self.vitals is not None or not self.role else ["cannot be reached"]
+        if self.state is None:
+            found.append("not in the cluster")
+        else:
+            if not self.state.ready:
+                found.append(f"not Ready ({self.state.ready_reason or 'no reason given'})")
+            if self.state.unschedulable:
+                found.append("cordoned")
+            if self.state.voter is False:
+                found.append("does not vote")
+            found += self.state.pressures
+        if not self.role:
+            found.append("not in the file")
+        return (*found, *(self.vitals.throttling if self.vitals else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A cluster at one moment. `api` says whether it answers, `registry` is None without one."""
+
+    cluster: str
+    api: bool
+    nodes: tuple[NodeStatus, ...]
+    registry: bool | None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every node of the file is there and Ready, and the registry answers."""
+        wanted = [node for node in self.nodes if node.role]
+        ready = all(node.vitals and node.state and node.state.ready for node in wanted)
+        return self.api and ready and self.registry is not False
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well; 4 if a node cannot be reached, 1 if something else is wrong."""
+        if any(node.role and node.vitals is None for node in self.nodes):
+            return 4
+        return 0 if self.healthy else 1
+
+
+def status(job: Job) -> Status:
+    """Look once. Nodes that cannot be reached are part of the answer."""
+    cluster = job.cluster
+    survey = commands.plan(job, _phases)[0].survey
+    seen = survey.get(CLUSTER, {}).get(_NODES, UNSEEN).value
+    known: dict[str, NodeState] = seen if isinstance(seen, dict) else {}
+    rows = [
+        NodeStatus(
+            node.name,
+            node.role,
+            node.address,
+            read_vitals(survey[node.name][VITALS]) if node.name in survey else None,
+            known.get(node.name),
+        )
+        for node in cluster.nodes
+    ]
+    names = {node.name for node in cluster.nodes}
+    rows += [
+        NodeStatus(name, "", "", None, known[name]) for name in sorted(known) if name not in names
+    ]
+    registry = None
+    if cluster.registry is not None:
+        answer = survey.get(cluster.registry.node, {}).get(_REGISTRY, UNSEEN)
+        registry = answer.out.strip() in _ANSWERS
+    return Status(cluster.name, isinstance(seen, dict), tuple(rows), registry, job.notices)
+
+
+def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    cluster = site.cluster
+    looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
+    nodes = Fact(_NODES, "the cluster's nodes are known", Query(site.api.nodes))
+    yield Phase(
+        "status", "how the cluster is", (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes]}))
+    )
+
+
+def _looks(cluster: Cluster, node: Node) -> list[Step]:
+    looks: list[Step] = [vitals_fact()]
+    if cluster.registry is not None and cluster.registry.node == node.name:
+        ask = "curl -sk -m 5 -o /dev/null -w '%{http_code}'"
+        script = f"{ask} {definition(cluster.registry).url}/v2/ 2>/dev/null"
+        looks.append(Fact(_REGISTRY, "whether the registry answers is known", Script(script)))
+    return looks

@@ -1,0 +1,101 @@
+"""How a cluster is, as one screen of text and as a JSON document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from picluster.phases.status import NodeStatus, Status
+from picluster.steps.host.text import size_text
+from picluster.ui.words import Marks, duration, safe
+
+FORMAT = 1
+_COLUMNS = ("", "node", "role", "version", "temp", "load", "memory free", "disk free", "up")
+
+
+def as_text(status: Status, marks: Marks) -> str:
+    """Return a row for each node, what is not well below it, and one line in sum."""
+    rows = [_row(node, marks) for node in status.nodes]
+    widths = [max(len(row[at]) for row in [_COLUMNS, *rows]) for at in range(len(_COLUMNS))]
+    lines = [_joined(_COLUMNS, widths)]
+    for node, row in zip(status.nodes, rows, strict=True):
+        lines.append(_joined(row, widths))
+        lines += [f"    {marks.warning} {trouble}" for trouble in node.troubles]
+    lines += ["", _summary(status)]
+    lines += [f"NOTE: {notice}" for notice in status.notices]
+    return safe("\n".join(lines)) + "\n"
+
+
+def as_document(status: Status) -> dict[str, Any]:
+    """Return the same as plain data; docs/schemas/status.json describes it."""
+    return {
+        "picluster": FORMAT,
+        "cluster": status.cluster,
+        "healthy": status.healthy,
+        "api": status.api,
+        "registry": status.registry,
+        "notices": list(status.notices),
+        "nodes": [_node(node) for node in status.nodes],
+    }
+
+
+def _row(node: NodeStatus, marks: Marks) -> tuple[str, ...]:
+    vitals, state = node.vitals, node.state
+    well = state is not None and state.ready and (vitals is not None or not node.role)
+    heat = vitals.temperature if vitals else None
+    load = vitals.load if vitals else None
+    return (
+        marks.ok if well else marks.failed,
+        node.name,
+        node.role or "unknown",
+        state.version if state else "-",
+        "-" if heat is None else f"{heat:.0f} °C",
+        "-" if load is None else f"{load:.2f}",
+        _part(vitals.memory_available, vitals.memory) if vitals else "-",
+        _part(vitals.disk_free, vitals.disk) if vitals else "-",
+        duration(vitals.uptime) if vitals and vitals.uptime is not None else "-",
+    )
+
+
+def _part(free: int | None, total: int | None) -> str:
+    if free is None or not total:
+        return "-"
+    return f"{size_text(free)} ({free * 100 // total} %)"
+
+
+def _joined(row: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _summary(status: Status) -> str:
+    ready = sum(node.state is not None and node.state.ready for node in status.nodes)
+    parts = [
+        f"{status.cluster}: {'healthy' if status.healthy else 'NOT healthy'}",
+        f"{ready} of {len(status.nodes)} nodes Ready",
+        "the API answers" if status.api else "the API does not answer",
+    ]
+    if status.registry is not None:
+        parts.append(f"the registry {'answers' if status.registry else 'does not answer'}")
+    return ", ".join(parts)
+
+
+def _node(node: NodeStatus) -> dict[str, Any]:
+    state, vitals = node.state, node.vitals
+    return {
+        "name": node.name,
+        "role": node.role,
+        "address": node.address,
+        "reached": vitals is not None,
+        "ready": bool(state and state.ready),
+        "version": state.version if state else "",
+        "voter": state.voter if state else None,
+        "cordoned": bool(state and state.unschedulable),
+        "troubles": list(node.troubles),
+        "model": vitals.model if vitals else "",
+        "temperature": vitals.temperature if vitals else None,
+        "load": vitals.load if vitals else None,
+        "uptime": vitals.uptime if vitals else None,
+        "memory": vitals.memory if vitals else None,
+        "memory_available": vitals.memory_available if vitals else None,
+        "disk": vitals.disk if vitals else None,
+        "disk_free": vitals.disk_free if vitals else None,
+    }

@@ -1,0 +1,69 @@
+"""The status as a screen and as a document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+
+from picluster.kube.nodes import NodeState
+from picluster.phases.status import NodeStatus, Status
+from picluster.steps.vitals import Vitals
+from picluster.ui.status_view import as_document, as_text
+from picluster.ui.words import ASCII, UNICODE
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs/schemas/status.json").read_text())
+GB = 1024**3
+VITALS = Vitals(90061, 0.42, 4 * GB, GB, 30 * GB, 12 * GB, 52.6, (), "Raspberry Pi 5")
+READY = NodeState("pi1", ready=True, version="v1.33.5+k3s1", voter=True)
+WELL = NodeStatus("pi1", "server", "10.0.0.11", VITALS, READY)
+GONE = NodeStatus("pi2", "agent", "10.0.0.12", None, NodeState("pi2", ready=False))
+STRANGER = NodeStatus("old", "", "", None, NodeState("old", ready=True))
+
+
+def status(*nodes: NodeStatus, api: bool = True, registry: bool | None = None) -> Status:
+    return Status("home", api, nodes, registry, ("a notice",))
+
+
+def test_all_well_is_zero_and_says_healthy() -> None:
+    found = status(WELL, registry=True)
+    assert found.exit_code == 0
+    text = as_text(found, UNICODE)
+    assert "healthy, 1 of 1 nodes Ready, the API answers, the registry answers" in text
+    assert "53 °C" in text
+    assert "a notice" in text
+
+
+def test_a_node_that_is_away_is_named_and_the_exit_code_is_4() -> None:
+    found = status(WELL, GONE)
+    assert found.exit_code == 4
+    text = as_text(found, ASCII)
+    assert "cannot be reached" in text
+    assert "NOT healthy" in text
+
+
+def test_each_trouble_alone_is_not_well() -> None:
+    not_ready = NodeStatus("pi1", "server", "", VITALS, NodeState("pi1", ready=False))
+    unknown = NodeStatus("pi1", "server", "", VITALS, None)
+    for ill in (
+        status(not_ready),
+        status(unknown),
+        status(WELL, api=False),
+        status(WELL, registry=False),
+    ):
+        assert ill.exit_code == 1, ill
+
+
+def test_a_node_that_is_not_in_the_file_is_named_and_no_failure() -> None:
+    found = status(WELL, STRANGER)
+    assert found.exit_code == 0
+    assert "not in the file" in as_text(found, UNICODE)
+
+
+def test_it_fits_120_columns() -> None:
+    assert max(map(len, as_text(status(WELL, GONE, STRANGER), UNICODE).splitlines())) <= 120
+
+
+def test_the_document_is_as_its_schema_says() -> None:
+    jsonschema.validate(as_document(status(WELL, GONE, STRANGER, registry=False)), SCHEMA)
