@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from picluster.cli import lab, node, registry, snapshot
+from picluster.cli.init import init
 from picluster.cli.options import (
     DEFAULT_FILE,
     AcceptKeys,
@@ -52,6 +53,9 @@ app.add_typer(node.app, name="node")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(registry.app, name="registry")
 app.add_typer(lab.app, name="lab")
+
+
+app.command()(init)
 
 
 @app.command()

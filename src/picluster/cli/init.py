@@ -1,0 +1,110 @@
+"""`picluster init`: the first cluster file, from options or from answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from picluster.cli.options import DEFAULT_FILE
+
+if TYPE_CHECKING:
+    from picluster.model.starter import NewNode
+
+
+def init(
+    *,
+    name: Annotated[str, typer.Option("--name", help="What to call the cluster.")] = "",
+    node: Annotated[
+        list[str] | None,
+        typer.Option("--node", help="NAME=ADDRESS of a machine; repeat it for each."),
+    ] = None,
+    servers: Annotated[
+        int | None, typer.Option("--servers", help="How many are servers [1, or 3 of 3 and more].")
+    ] = None,
+    user: Annotated[str, typer.Option("--user", help="Who logs in on the machines.")] = "",
+    key: Annotated[str, typer.Option("--key", help="The private key to log in with.")] = "",
+    output: Annotated[Path, typer.Option("--output", help="The file to write.")] = DEFAULT_FILE,
+) -> None:
+    """Write a first cluster file, from options or by asking. Overwrites nothing."""
+    from picluster.cli.context import at_a_terminal
+    from picluster.errors import UsageError
+    from picluster.model.starter import parse_node
+
+    _refuse_to_overwrite(output)
+    nodes = [parse_node(text, number) for number, text in enumerate(node or (), start=1)]
+    if not nodes:
+        if not at_a_terminal():
+            raise UsageError(
+                "there is no terminal to ask on, and no --node",
+                fix="picluster init --name home --node pi1=10.0.0.11 --node pi2=10.0.0.12",
+            )
+        name, nodes, servers, user, key = _asked(name, user, key)
+    write(output, name or "home", nodes, servers, user=user, key=key)
+    typer.echo(f"wrote {output}; next: picluster validate, then picluster up")
+
+
+def write(
+    output: Path, name: str, nodes: list[NewNode], servers: int | None, *, user: str, key: str
+) -> None:
+    """Write the file if it is a good one. Raises `ConfigInvalid` naming what is not."""
+    from picluster.model import parse
+    from picluster.model.starter import starter, suggested_servers
+
+    wanted = suggested_servers(len(nodes)) if servers is None else servers
+    text = starter(name, nodes, wanted, user=user, key=key)
+    parse(text)
+    with output.open("x") as file:
+        file.write(text)
+
+
+def _refuse_to_overwrite(output: Path) -> None:
+    from picluster.errors import UsageError
+
+    if output.exists():
+        raise UsageError(
+            "there is a file already",
+            where=str(output),
+            fix="edit it, move it away, or give another --output",
+        )
+
+
+def _asked(name: str, user: str, key: str) -> tuple[str, list[NewNode], int, str, str]:
+    from picluster.model.starter import parse_node, suggested_servers
+
+    name = name or _ask("What is the cluster called?", "home")
+    typer.echo("Give each machine as NAME=ADDRESS, or its address alone; an empty line ends it.")
+    nodes: list[NewNode] = []
+    while True:
+        answer = _ask(f"Machine {len(nodes) + 1}:", "")
+        if answer:
+            nodes.append(parse_node(answer, len(nodes) + 1))
+        elif nodes:
+            break
+    suggested = suggested_servers(len(nodes))
+    servers = _number(f"How many of the {len(nodes)} are servers (1, 3 or 5)?", suggested)
+    user = user or _ask("Who logs in on them?", "pi")
+    key = key or _ask("With which private key (empty: your usual one)?", _found_key())
+    return name, nodes, servers, user, key
+
+
+def _ask(question: str, default: str) -> str:
+    typer.echo(f"{question} [{default}] " if default else f"{question} ", nl=False)
+    line = sys.stdin.readline()
+    if not line:
+        raise typer.Abort
+    return line.strip() or default
+
+
+def _number(question: str, default: int) -> int:
+    answer = _ask(question, str(default))
+    return int(answer) if answer.isdigit() else default
+
+
+def _found_key() -> str:
+    for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
+        if (Path.home() / ".ssh" / name).is_file():
+            return f"~/.ssh/{name}"
+    return ""
