@@ -16,6 +16,10 @@ def main() -> None:
     """Run picluster; the process exits with the code of docs/exit-codes.md."""
     from picluster.cli.app import app
 
+    if "_PICLUSTER_COMPLETE" in os.environ:
+        from typer import completion
+
+        completion.completion_init()  # type: ignore[attr-defined]
     try:
         app()
     except PiclusterError as error:

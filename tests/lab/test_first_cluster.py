@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from picluster.cli.remote import ssh_command
+from picluster.model import load
 from picluster.paths import cluster_state
 from tests.lab.bench import Bench, Pi, Result, differing
 from tests.lab.kube import nodes_seen_by
@@ -198,3 +201,24 @@ def test_the_status_is_well_only_while_all_nodes_are(three: Bench, made: dict[st
     assert ill["healthy"] is False
     assert "cannot be reached" in shown
     assert "NOT healthy" in shown
+
+
+def test_a_command_runs_on_all_nodes_and_a_shell_opens_on_one(
+    three: Bench, made: dict[str, Any]
+) -> None:
+    said = three.picluster("exec", "--", "sh", "-c", "id -un; hostname").out.splitlines()
+    assert {f"{node.name}: {node.name}" for node in three.nodes} <= set(said)
+    assert said.count("three1: root") == 1
+    failed = three.picluster("exec", "--node", "three2", "--", "false", expect=1)
+    assert "three2: ended with status 1" in failed.err
+    assert "three1" not in failed.said
+
+    cluster = load(three.file).cluster
+    words = ssh_command(cluster, "three2", three.known_hosts)
+    done = subprocess.run(
+        [*words[:1], "-o", "BatchMode=yes", *words[1:], "hostname"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "three2", done.stderr

@@ -120,6 +120,8 @@ def trouble_with(arguments: str) -> str:
             return f"there is no command {words[0]!r} in `picluster{arguments}`"
         command = command.commands[words.pop(0)]
     for word in words:
+        if word == "--":  # what follows is another program's
+            break
         option = word.strip("[],.").partition("=")[0]
         known = options_of(command)
         stacked = re.fullmatch(r"-(v+)", option) and "-v" in known

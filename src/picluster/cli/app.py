@@ -25,6 +25,7 @@ from picluster.cli.options import (
     Verbose,
     Yes,
 )
+from picluster.cli.remote import completion, exec_, kubeconfig, ssh
 
 if TYPE_CHECKING:
     from picluster.cli.context import Choice
@@ -56,6 +57,10 @@ app.add_typer(lab.app, name="lab")
 
 
 app.command()(init)
+app.command()(ssh)
+app.command("exec")(exec_)
+app.command()(kubeconfig)
+app.command()(completion)
 
 
 @app.command()
