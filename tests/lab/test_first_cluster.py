@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from picluster.cli.remote import ssh_command
 from picluster.model import load
 from picluster.paths import cluster_state
-from tests.lab.bench import Bench, Pi, Result, differing
+from tests.lab.bench import Bench, Pi, Result, differing, run
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse
 
@@ -206,10 +207,11 @@ def test_the_status_is_well_only_while_all_nodes_are(three: Bench, made: dict[st
 def test_a_command_runs_on_all_nodes_and_a_shell_opens_on_one(
     three: Bench, made: dict[str, Any]
 ) -> None:
-    said = three.picluster("exec", "--", "sh", "-c", "id -un; hostname").out.splitlines()
+    exec_ = [sys.executable, "-m", "picluster", "exec", "--file", str(three.file)]
+    said = run([*exec_, "--", "sh", "-c", "id -un; hostname"], 0).out.splitlines()
     assert {f"{node.name}: {node.name}" for node in three.nodes} <= set(said)
     assert said.count("three1: root") == 1
-    failed = three.picluster("exec", "--node", "three2", "--", "false", expect=1)
+    failed = run([*exec_, "--node", "three2", "--", "false"], 1)
     assert "three2: ended with status 1" in failed.err
     assert "three1" not in failed.said
 
