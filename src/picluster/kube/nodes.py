@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from picluster.kube.api import Api, Object, segment
@@ -38,7 +39,8 @@ class NodeState:
     """A node as last reported. `voter` is None where K3s does not say (no embedded etcd, or old).
 
     `ready_reason` says why it is not ready; `voter_reason` is K3s's word, such as
-    `MemberIsLearner`. `pressures` are the conditions that are true and should not be.
+    `MemberIsLearner`. `pressures` are the conditions that are true and should not be. `reported` is
+    when the kubelet last wrote whether it is ready, in seconds since 1970 by the node's own clock.
     """
 
     name: str
@@ -54,6 +56,7 @@ class NodeState:
     addresses: Mapping[str, str] = field(default_factory=dict)
     unschedulable: bool = False
     pressures: tuple[str, ...] = ()
+    reported: float | None = field(default=None, compare=False)
     resource_version: str = field(default="", compare=False)
 
     @property
@@ -90,6 +93,7 @@ def node_state(node: Mapping[str, Any]) -> NodeState:
         pressures=tuple(
             kind for kind in _PRESSURES if conditions.get(kind, {}).get("status") == "True"
         ),
+        reported=_moment(ready.get("lastHeartbeatTime")),
         resource_version=meta.get("resourceVersion", ""),
     )
 
@@ -133,6 +137,15 @@ def _why_not_ready(ready: Mapping[str, Any]) -> str:
         return "it has not reported yet"
     reason, message = ready.get("reason", ""), ready.get("message", "")
     return f"{reason}: {message}" if reason and message else reason or message or "unknown"
+
+
+def _moment(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def _taint(taint: Mapping[str, Any]) -> Taint:

@@ -96,3 +96,12 @@ def test_taints_are_written_as_they_were_read() -> None:
 def test_failing_checks_are_named() -> None:
     lines = ["[+]ping ok", "[-]etcd failed: reason withheld", "[-]poststarthook/x failed: y"]
     assert failing_checks("\n".join([*lines, "check failed"])) == ("etcd", "poststarthook/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [("2026-01-02T03:04:05Z", 1767323045.0), (None, None), ("yesterday", None)],
+)
+def test_when_the_kubelet_last_reported_is_read(text: str | None, reported: float | None) -> None:
+    status = {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": text}]}
+    assert node_state({"status": status}).reported == reported

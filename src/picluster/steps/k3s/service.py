@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -61,10 +62,17 @@ class Arrival:
     sessions: Sessions
     api: NodeReader
 
-    def missing(self, state: NodeState | None) -> str:
-        """Return what is still missing, or an empty text when the node has arrived."""
+    def missing(self, state: NodeState | None, started: float = 0.0) -> str:
+        """Return what is still missing, or an empty text when the node has arrived.
+
+        `started` is when K3s started, in seconds since 1970 by the node's clock. What the kubelet
+        reported before is of its predecessor: the API goes on saying "Ready" until the new one
+        reports, and that begins with "not Ready".
+        """
         if state is None:
             return "not in the cluster yet"
+        if state.reported is not None and state.reported < math.floor(started):
+            return "has not reported since K3s started"
         if not state.ready:
             return f"not Ready: {state.ready_reason}" if state.ready_reason else "not Ready"
         if self.version and state.version != self.version:
@@ -79,8 +87,8 @@ class Arrival:
         deadline = began + self.timeout
         polls, blamed = 0, 0
         while time.monotonic() < deadline:
-            unit = self._unit_state()
-            missing = self.missing(self.api.node(self.node)) if unit == "active" else unit
+            unit, started = self._unit_state()
+            missing = self.missing(self.api.node(self.node), started) if unit == "active" else unit
             if not missing:
                 return
             progress.report(f"{self.unit} on {self.node}: {missing}")
@@ -92,8 +100,20 @@ class Arrival:
             progress.sleep(_POLL_SECONDS)
         raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow", began)
 
-    def _unit_state(self) -> str:
-        return self._shell(f"systemctl is-active {self.unit} || true").strip()
+    def _unit_state(self) -> tuple[str, float]:
+        """Return the unit's state, and when its process started, by the node's clock as it is now.
+
+        That is computed from its age: a Pi without a battery starts with a clock that is set later.
+        """
+        said = self._shell(
+            f"systemctl is-active {self.unit} || true\n"
+            f"systemctl show -p ExecMainStartTimestampMonotonic --value {self.unit}\n"
+            "cut -d ' ' -f 1 /proc/uptime; date +%s"
+        ).split()
+        if len(said) != len(("state", "started", "uptime", "now")):
+            return said[0] if said else "unknown", 0.0
+        state, began, uptime, now = said[0], *(float(each) for each in said[1:])
+        return state, now - max(0.0, uptime - began / 1_000_000)
 
     def _journal(self) -> str:
         # Only this start's lines: yesterday's cause is not today's.
