@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from picluster import discovery
 from picluster.cli import context
 from picluster.cli.init import init
+from picluster.discovery import Candidate
 from picluster.errors import ConfigInvalid, UsageError
 from picluster.model import load
 
@@ -44,10 +46,15 @@ def test_without_a_terminal_the_options_are_named(tmp_path: Path) -> None:
     assert "--node pi1=10.0.0.11" in caught.value.fix
 
 
-def test_answers_make_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = ["", "", "10.0.0.11", "pi2=10.0.0.12", "pi3=10.0.0.13", "", "", "tak", "~/.ssh/x"]
+def answer(monkeypatch: pytest.MonkeyPatch, found: list[Candidate], *lines: str) -> None:
     monkeypatch.setattr(context, "at_a_terminal", lambda: True)
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(answers) + "\n"))
+    monkeypatch.setattr(discovery, "candidates", lambda: found)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+
+
+def test_answers_make_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["", "", "10.0.0.11", "pi2=10.0.0.12", "pi3=10.0.0.13", ""]
+    answer(monkeypatch, [], *typed, "", "tak", "~/.ssh/x")
     output = tmp_path / "cluster.yaml"
     init(output=output)
     cluster = load(output).cluster
@@ -55,3 +62,42 @@ def test_answers_make_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [node.address for node in cluster.nodes] == ["10.0.0.11", "10.0.0.12", "10.0.0.13"]
     assert cluster.is_ha
     assert cluster.ssh_for(cluster.nodes[0]).user == "tak"
+
+
+def test_machines_that_are_found_can_be_chosen_and_more_be_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        Candidate("10.0.0.31", "attic", is_pi=True),
+        Candidate("10.0.0.32", is_pi=True),
+        Candidate("10.0.0.9", "desk"),
+    ]
+    answer(monkeypatch, found, "lab", "1 4", "1, 2", "10.0.0.33", "", "x", "", "", "")
+    output = tmp_path / "cluster.yaml"
+    init(output=output)
+    nodes = [(node.name, node.address) for node in load(output).cluster.nodes]
+    assert nodes == [("attic", "10.0.0.31"), ("pi2", "10.0.0.32"), ("pi3", "10.0.0.33")]
+    said = capsys.readouterr().out
+    assert "desk  (perhaps not a Raspberry Pi)" in said
+    assert "Give numbers from 1 to 3." in said
+    assert "Give a number." in said
+
+
+def test_a_place_that_cannot_be_written_to_is_no_bug_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        init(node=["pi1=10.0.0.11"], output=tmp_path / "none" / "cluster.yaml")
+    assert caught.value.why == "no such file or directory"
+
+
+@pytest.mark.parametrize("servers", [-1, 0, 2])
+def test_more_servers_than_nodes_are_refused(tmp_path: Path, servers: int) -> None:
+    with pytest.raises(UsageError, match="cannot be servers"):
+        init(node=["pi1=10.0.0.11"], servers=servers, output=tmp_path / "cluster.yaml")
+
+
+def test_the_next_command_names_a_file_of_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "other.yaml"
+    init(node=["pi1=10.0.0.11"], output=output)
+    assert f"picluster up -f {output}" in capsys.readouterr().out
