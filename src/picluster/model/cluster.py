@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from picluster.errors import UsageError
 from picluster.model import rules
+from picluster.model.apps import App
 from picluster.model.images import Images
 from picluster.model.k3s import K3s
 from picluster.model.limits import Limits
@@ -17,10 +18,12 @@ from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.node import Node
 from picluster.model.opentakserver import OpenTakServer
 from picluster.model.prepare import Prepare
+from picluster.model.rancher import Rancher
 from picluster.model.refusal import nearest
 from picluster.model.registry import Registry
 from picluster.model.section import Section, reading_of
 from picluster.model.ssh import NodeSsh, Ssh
+from picluster.model.storage import Longhorn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,11 +60,20 @@ class Cluster(Section):
     registry: Registry | None = Field(
         None, description="The cluster's own image registry; there is none if left out."
     )
+    longhorn: Longhorn | None = Field(
+        None, description="Replicated storage; without, volumes stay on the node they are made on."
+    )
     images: Images = Field(
         Images(), description="Images that are built for the cluster and pushed to its registry."
     )
     opentakserver: OpenTakServer | None = Field(
         None, description="OpenTAKServer with its web interface; it is left out if this is."
+    )
+    rancher: Rancher | None = Field(
+        None, description="Rancher, a web interface for the cluster; it is left out if this is."
+    )
+    apps: tuple[App, ...] = Field(
+        (), description="Your own applications: manifests that are applied, and pruned."
     )
     limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
 
@@ -138,6 +150,21 @@ class Cluster(Section):
         """
         ip, pods = as_ip(node.address), as_network(self.k3s.cluster_cidr)
         return node.address if ip and pods and ip.version == pods.version else None
+
+    @property
+    def storage_nodes(self) -> tuple[Node, ...]:
+        """The nodes that pods without tolerations can run on, and so Longhorn's too."""
+        return tuple(
+            node
+            for node in self.nodes
+            if not any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in node.taints)
+        )
+
+    @property
+    def replicas(self) -> int:
+        """How many copies of a volume Longhorn keeps: three, if there are nodes for them."""
+        wanted = self.longhorn.replicas if self.longhorn else None
+        return wanted or max(1, min(3, len(self.storage_nodes)))
 
     @property
     def builder(self) -> Node | None:

@@ -14,6 +14,7 @@ from picluster.model.prepare import PrepareOverride
 from picluster.model.scalars import one_of
 from picluster.model.section import Section
 from picluster.model.ssh import SshOverride
+from picluster.model.storage import Disk
 
 Role = Annotated[
     Literal["server", "agent"],
@@ -49,6 +50,11 @@ class Node(Section):
     )
     taints: tuple[Taint, ...] = Field(
         (), description="Kubernetes taints that keep pods away, as key=value:NoSchedule."
+    )
+    disks: tuple[Disk, ...] = Field(
+        (),
+        description="The disk that Longhorn's data is kept on, one at most; the system's if none.",
+        json_schema_extra={"maxItems": 1},
     )
     ssh: SshOverride = Field(
         SshOverride(), description="How this node is reached, where it differs from the others."

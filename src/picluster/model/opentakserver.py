@@ -10,10 +10,11 @@ from pydantic import AfterValidator, Field
 from picluster.model.duration import Duration
 from picluster.model.image import image_like
 from picluster.model.images import GitRef, GitUrl
+from picluster.model.names import HostLabel
 from picluster.model.network import Url
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
-from picluster.model.scalars import Text, YesNo, matching
+from picluster.model.scalars import NodePort, Text, YesNo, matching
 from picluster.model.section import Section
 
 DEFAULT_VERSION = "1.7.13"
@@ -21,6 +22,8 @@ DEFAULT_UI = "v1.7.5"
 _UI_RELEASES = "https://github.com/brian7704/OpenTAKServer-UI/releases/download"
 _UI_SOURCE = "https://github.com/brian7704/OpenTAKServer-UI.git"
 _NODE = "node:24-bookworm-slim"
+_POSTGRES = "postgres:17-bookworm"
+_RABBITMQ = "rabbitmq:3.13"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9][A-Za-z0-9.:-]{0,250}")
 
 Version = Annotated[
@@ -45,6 +48,13 @@ UiVersion = Annotated[
 ]
 Digest = Annotated[
     str, AfterValidator(matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits"))
+]
+
+Quantity = Annotated[
+    str,
+    AfterValidator(
+        matching(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)", "is not a size of a volume", "write 10Gi or 500Mi")
+    ),
 ]
 
 
@@ -96,8 +106,37 @@ class Ui(Section):
     )
 
 
+class Ports(Section):
+    """Where OpenTAKServer is reached, on every node's address; Kubernetes calls them NodePorts.
+
+    Certificates and data packages name the port of the streams, so that one port is used
+    throughout: the process listens on the very port that is advertised.
+    """
+
+    web: NodePort = Field(31080, description="The web interface, its API and Socket.IO.")
+    tcp: NodePort = Field(31088, description="Streams of CoT without encryption.")
+    ssl: NodePort = Field(31089, description="Streams of CoT with TLS, for enrolled devices.")
+    udp: NodePort | None = Field(
+        None, description="CoT by UDP, from OpenTAKServer 1.7.11 on; closed if left out."
+    )
+    marti: NodePort | None = Field(
+        None, description="HTTPS with client certificates, for TAK clients; closed if left out."
+    )
+    enrolment: NodePort | None = Field(
+        None, description="HTTPS for enrolling for a certificate; closed if left out."
+    )
+
+
+class Sizes(Section):
+    """How large the volumes are."""
+
+    data: Quantity = Field("10Gi", description="Certificates, uploads, data packages, logs.")
+    database: Quantity = Field("10Gi", description="PostgreSQL's data.")
+    broker: Quantity = Field("1Gi", description="RabbitMQ's data.")
+
+
 class OpenTakServer(Section):
-    """OpenTAKServer, built as an image of the cluster's own."""
+    """OpenTAKServer, built as an image of the cluster's own, with its database and broker."""
 
     version: Version = Field(DEFAULT_VERSION, description="Release of opentakserver on PyPI.")
     base_image: Annotated[str, AfterValidator(image_like("python:3.12-slim-bookworm"))] | None = (
@@ -112,5 +151,24 @@ class OpenTakServer(Section):
     )
     socketio: SocketIo = Field(
         SocketIo(), description="The connection that browsers keep open for live events."
+    )
+    namespace: HostLabel = Field("tak", description="Kubernetes namespace of all its objects.")
+    ports: Ports = Field(Ports(), description="Where it is reached, on every node's address.")
+    sizes: Sizes = Field(Sizes(), description="How large its volumes are.")
+    storage_class: HostLabel | None = Field(
+        None,
+        description="StorageClass of its volumes; longhorn if there is a longhorn section, else "
+        "the cluster's default.",
+    )
+    database_image: Annotated[str, AfterValidator(image_like(_POSTGRES))] | None = Field(
+        None,
+        description="PostgreSQL's image; if left out, a plain one or, for releases that need "
+        "PostGIS, one that is built with it.",
+    )
+    broker_image: Annotated[str, AfterValidator(image_like(_RABBITMQ))] = Field(
+        _RABBITMQ, description="RabbitMQ's image."
+    )
+    mediamtx: YesNo = Field(
+        False, description="Whether it looks for a MediaMTX video server, which you run yourself."
     )
     ui: Ui = Field(Ui(), description="The web interface: static files behind nginx.")

@@ -82,7 +82,7 @@ def _repeated(values: Iterable[tuple[Loc, Hashable]], what: str, fix: str) -> It
             continue
         other = first.setdefault(value, loc)
         if other != loc:
-            yield Finding(loc, f"{what} nodes[{other[1]}]", fix, value, (other,))
+            yield Finding(loc, f"{what} {other[0]}[{other[1]}]", fix, value, (other,))
 
 
 def _taints_differ(cluster: Cluster) -> Iterator[Finding]:
@@ -308,6 +308,61 @@ def _images_have_one_source(cluster: Cluster) -> Iterator[Finding]:
             yield Finding((*at, "name"), what, "write both, or neither", image.name, sources)
 
 
+def _storage_fits(cluster: Cluster) -> Iterator[Finding]:
+    for i, node in enumerate(cluster.nodes):
+        disks = node.disks or ()
+        if disks and cluster.longhorn is None:
+            what = "is for Longhorn, which the cluster does not have"
+            yield Finding(("nodes", i, "disks"), what, "add a `longhorn:` section, or take it out")
+        if len(disks) > 1:
+            what = "has more than one disk; Longhorn's data path is one file system"
+            yield Finding(("nodes", i, "disks"), what, "name the disk that is to hold the data")
+    if cluster.longhorn is None or not cluster.longhorn.replicas:
+        return
+    at, wanted = ("longhorn", "replicas"), cluster.longhorn.replicas
+    able = [node for node in cluster.nodes if not _repels(node.taints or ())]
+    if wanted > len(able):
+        what = f"are more copies than there are nodes to keep them ({len(able)})"
+        fix = f"write {len(able)} or less, or leave it out"
+        yield Finding(at, what, fix, wanted, (("nodes",),))
+
+
+def _node_ports_differ(cluster: Cluster) -> Iterator[Finding]:
+    ots, longhorn, rancher = cluster.opentakserver, cluster.longhorn, cluster.rancher
+    ports: list[tuple[Loc, Hashable]] = []
+    if ots is not None and ots.ports is not None:
+        ports += [(("opentakserver", "ports", name), port) for name, port in ots.ports]
+    if longhorn is not None:
+        ports.append((("longhorn", "ui_port"), longhorn.ui_port))
+    if rancher is not None:
+        ports.append((("rancher", "port"), rancher.port))
+    first: dict[Hashable, Loc] = {}
+    for loc, port in ports:
+        if port is None:
+            continue
+        other = first.setdefault(port, loc)
+        if other != loc:
+            what = f"is already the port of {'.'.join(map(str, other))}"
+            yield Finding(loc, what, "give each a port of its own", port, (other,))
+
+
+def _apps_are_whole(cluster: Cluster) -> Iterator[Finding]:
+    names: list[tuple[Loc, Hashable]] = []
+    for i, app in enumerate(cluster.apps or ()):
+        if app is None:  # a lenient reading's
+            continue
+        names.append((("apps", i, "name"), app.name))
+        if (app.path is None) == (app.url is None):
+            yield Finding(
+                ("apps", i, "name"),
+                "has to have either a path or a url",
+                "write `path: DIRECTORY` or `url: https://...`",
+                app.name,
+                (("apps", i, "path"), ("apps", i, "url")),
+            )
+    yield from _repeated(names, "is already the name of", "give each app a name of its own")
+
+
 _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _names_differ,
     _addresses_differ,
@@ -326,4 +381,7 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _images_are_built_somewhere,
     _applications_have_a_registry,
     _images_have_one_source,
+    _storage_fits,
+    _node_ports_differ,
+    _apps_are_whole,
 )

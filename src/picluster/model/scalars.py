@@ -89,3 +89,6 @@ UNQUOTED: JsonDict = {"type": ["string", "number", "boolean"]}
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole)]
 Text = Annotated[str, AfterValidator(single_line)]
+
+NodePort = Annotated[int, Field(ge=30000, le=32767), BeforeValidator(whole)]
+"""A port that Kubernetes opens on every node; the range is its default."""

@@ -1,0 +1,217 @@
+"""Waiting for workloads to run, and giving up early when they cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from picluster.kube.api import Api, Object, segment
+from picluster.kube.errors import NotFound
+from picluster.kube.events import fetch_events, quote_events
+from picluster.kube.kinds import KNOWN, group_path
+from picluster.kube.pods import (
+    PodState,
+    Trouble,
+    claim_trouble,
+    list_pods,
+    quote_log,
+    trouble_of,
+)
+from picluster.kube.waits import Done, Hopeless, Verdict, Waiting, wait_until
+
+if TYPE_CHECKING:
+    from picluster.engine.step import Progress
+
+PATIENCE_SECONDS = 45.0
+"""How long a lasting trouble has to be seen before a wait is given up: pods also recover."""
+
+_APPS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """Something that runs pods: a Deployment, StatefulSet, DaemonSet or Job."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where the API has it."""
+        version = "apps/v1" if self.kind in _APPS else "batch/v1"
+        plural = KNOWN[version, self.kind].plural
+        place = f"{group_path(version)}/namespaces/{segment(self.namespace)}"
+        return f"{place}/{plural}/{segment(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A workload as observed: `missing` is what it lacks, empty if it runs as wanted."""
+
+    workload: Workload
+    missing: str
+    failed: str = ""
+    pods: tuple[PodState, ...] = ()
+    troubles: tuple[tuple[str, Trouble], ...] = ()
+    """What keeps which pod or volume from being."""
+
+
+def missing_in(kind: str, live: Mapping[str, Any] | None) -> str:
+    """Return what a workload lacks of running as its present specification says; pure."""
+    if live is None:
+        return "is not there"
+    spec, status = live.get("spec") or {}, live.get("status") or {}
+    if kind == "Job":
+        return "" if status.get("succeeded") else "has not ended yet"
+    generation = (live.get("metadata") or {}).get("generation", 0)
+    if int(status.get("observedGeneration") or 0) < int(generation or 0):
+        return "was just changed"
+    if kind == "DaemonSet":
+        wanted = int(status.get("desiredNumberScheduled") or 0)
+        updated = int(status.get("updatedNumberScheduled") or 0)
+        ready = int(status.get("numberAvailable") or 0)
+        if wanted == 0:
+            return "wants no node yet"
+    else:
+        wanted = int(spec.get("replicas", 1))
+        updated = int(status.get("updatedReplicas") or 0)
+        ready = int(status.get("readyReplicas") or 0)
+    if updated < wanted:
+        return f"has {updated} of {wanted} pods of its present version"
+    return f"has {ready} of {wanted} pods ready" if ready < wanted else ""
+
+
+def failed_job(live: Mapping[str, Any] | None) -> str:
+    """Return why a Job failed for good; empty if it did not."""
+    for condition in ((live or {}).get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "Failed" and condition.get("status") == "True":
+            return str(condition.get("message") or condition.get("reason") or "it failed")
+    return ""
+
+
+def read_rollout(api: Api, workload: Workload) -> Rollout:
+    """Look at a workload, and at its pods and volumes if it does not run yet."""
+    try:
+        live: Object | None = api.call("GET", workload.path)
+    except NotFound:
+        live = None
+    missing = missing_in(workload.kind, live)
+    if not missing or live is None:
+        return Rollout(workload, missing)
+    failed = failed_job(live) if workload.kind == "Job" else ""
+    labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    pods = tuple(list_pods(api, workload.namespace, labels)) if labels else ()
+    troubles = [(pod.name, found) for pod in pods if (found := trouble_of(pod)) and not pod.leaving]
+    for claim in dict.fromkeys(claim for pod in pods for claim in pod.claims):
+        stuck = _claim_trouble(api, workload.namespace, claim)
+        troubles += [(claim, stuck)] if stuck else []
+    return Rollout(workload, missing, failed, pods, tuple(troubles))
+
+
+def _claim_trouble(api: Api, namespace: str, name: str) -> Trouble | None:
+    place = f"/api/v1/namespaces/{segment(namespace)}/persistentvolumeclaims/{segment(name)}"
+    try:
+        claim: Object = api.call("GET", place)
+    except NotFound:
+        return None
+    if (claim.get("status") or {}).get("phase") == "Bound":
+        return None
+    return claim_trouble(
+        claim, fetch_events(api, "PersistentVolumeClaim", name, namespace=namespace)
+    )
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges rollouts; a lasting trouble has to be seen for `patience` seconds."""
+
+    patience: float = PATIENCE_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> Verdict:
+        """Want all of them to run."""
+        waiting = [rollout for rollout in rollouts if rollout.missing]
+        if not waiting:
+            return Done(f"{len(rollouts)} of {len(rollouts)} run")
+        for rollout in waiting:
+            if rollout.failed:
+                return Hopeless(f"{rollout.workload} failed: {rollout.failed}", _fix_of(rollout))
+        lasting = self._lasting(waiting)
+        if lasting is not None:
+            rollout, (name, trouble) = lasting
+            return Hopeless(f"{rollout.workload}: {name}: {trouble.what}", trouble.fix)
+        first = waiting[0]
+        why = f" ({first.troubles[0][1].what})" if first.troubles else ""
+        done = f"{len(rollouts) - len(waiting)} of {len(rollouts)} run"
+        return Waiting(f"{done}; {first.workload} {first.missing}{why}")
+
+    def _lasting(self, waiting: Sequence[Rollout]) -> tuple[Rollout, tuple[str, Trouble]] | None:
+        seen = {
+            (str(rollout.workload), trouble.what): (rollout, (name, trouble))
+            for rollout in waiting
+            for name, trouble in rollout.troubles
+            if trouble.lasting
+        }
+        now = self.clock()
+        self._since = {key: self._since.get(key, now) for key in seen}
+        for key, found in seen.items():
+            if now - self._since[key] >= self.patience:
+                return found
+        return None
+
+
+def _fix_of(rollout: Rollout) -> str:
+    return rollout.troubles[0][1].fix if rollout.troubles else "its log, quoted here, says why"
+
+
+def wait_for_rollouts(
+    api: Api,
+    workloads: Sequence[Workload],
+    *,
+    timeout: float,
+    progress: Progress,
+    judge: Judge | None = None,
+) -> None:
+    """Wait until all of them run. Raises `WaitFailed` with events and logs, early if in vain."""
+    last: list[Rollout] = []
+
+    def observe() -> list[Rollout]:
+        last[:] = [read_rollout(api, workload) for workload in workloads]
+        return last
+
+    wait_until(
+        "the workloads do not run",
+        observe,
+        judge or Judge(),
+        timeout=timeout,
+        progress=progress,
+        fix="raise limits.rollout if they are merely slow",
+        evidence=lambda: evidence_of(api, last),
+    )
+
+
+def evidence_of(api: Api, rollouts: Sequence[Rollout]) -> str:
+    """Return what to quote of workloads that do not run: events, and logs of what crashed."""
+    quoted = []
+    for rollout in rollouts:
+        if not rollout.missing:
+            continue
+        stuck = [pod for pod in rollout.pods if not pod.ready]
+        if not stuck:
+            place = rollout.workload
+            quoted.append(quote_events(api, place.kind, place.name, namespace=place.namespace))
+        for pod in stuck[:2]:
+            quoted.append(quote_events(api, "Pod", pod.name, namespace=pod.namespace))
+            quoted += [quote_log(api, pod, name) for name in _crashed(pod)]
+    return "\n".join(quoted)
+
+
+def _crashed(pod: PodState) -> list[str]:
+    return [each.name for each in pod.containers if each.ended and not each.ready][:2]

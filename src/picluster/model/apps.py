@@ -1,0 +1,42 @@
+"""The user's own applications: manifests that are applied, and pruned when they leave the file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from picluster.model.names import HostLabel
+from picluster.model.network import Url
+from picluster.model.opentakserver import Digest
+from picluster.model.paths import LocalPath
+from picluster.model.refusal import refuse
+from picluster.model.section import Section
+
+_TAKEN = ("longhorn", "opentakserver", "rancher", "picluster", "default-class")
+
+
+def _own_name(value: str) -> str:
+    if value in _TAKEN:
+        raise refuse("is what picluster calls a part of its own", f"call it my-{value}")
+    return value
+
+
+class App(Section):
+    """One application: where its manifests are."""
+
+    name: Annotated[HostLabel, AfterValidator(_own_name)] = Field(
+        description="What it is called; its objects carry the name as a label."
+    )
+    path: LocalPath | None = Field(
+        None,
+        description="A manifest on this computer, or a directory of them; one with a "
+        "kustomization.yaml is built by kustomize.",
+    )
+    url: Url | None = Field(None, description="A manifest on the internet, instead of a path.")
+    sha256: Digest | None = Field(
+        None, description="What the file at apps.url has to have as SHA-256."
+    )
+    namespace: HostLabel | None = Field(
+        None, description="Namespace of objects that name none; it is made if need be."
+    )

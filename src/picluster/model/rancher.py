@@ -1,0 +1,59 @@
+"""Rancher: a web interface for clusters, installed by K3s' own Helm controller."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from picluster.model.names import DnsSuffix
+from picluster.model.network import Url
+from picluster.model.scalars import NodePort, matching, whole
+from picluster.model.section import Section
+
+DEFAULT_VERSION = "2.12.3"
+DEFAULT_CERT_MANAGER = "v1.18.2"
+
+Version = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
+            "is not a release of Rancher",
+            f"write one exact release, such as {DEFAULT_VERSION}",
+        )
+    ),
+]
+CertManagerVersion = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
+            "is not a release of cert-manager",
+            f"write one exact release, such as {DEFAULT_CERT_MANAGER}",
+        )
+    ),
+]
+
+
+class Rancher(Section):
+    """Rancher, with the cert-manager that it needs."""
+
+    version: Version = Field(DEFAULT_VERSION, description="Release of Rancher's chart.")
+    hostname: DnsSuffix = Field(
+        description="Name that browsers reach it by; its certificate is made for it."
+    )
+    port: NodePort = Field(30443, description="NodePort of its web interface, on every node.")
+    replicas: Annotated[int, Field(ge=1, le=5), BeforeValidator(whole)] | None = Field(
+        None, description="How many pods it has; 3, or as many as servers, if left out."
+    )
+    chart_url: Url = Field(
+        "https://releases.rancher.com/server-charts/stable",
+        description="Repository of its Helm chart.",
+    )
+    cert_manager_version: CertManagerVersion = Field(
+        DEFAULT_CERT_MANAGER, description="Release of cert-manager's chart."
+    )
+    cert_manager_url: Url = Field(
+        "https://charts.jetstack.io", description="Repository of cert-manager's Helm chart."
+    )

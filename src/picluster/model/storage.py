@@ -1,0 +1,117 @@
+"""Replicated storage: Longhorn, and the disks that it keeps its data on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from picluster.model.network import Url
+from picluster.model.paths import LocalPath
+from picluster.model.refusal import refuse
+from picluster.model.scalars import NodePort, Text, YesNo, matching, whole
+from picluster.model.section import Section
+
+DEFAULT_VERSION = "v1.9.2"
+DEFAULT_PATH = "/var/lib/longhorn"
+_RELEASES = "https://github.com/longhorn/longhorn/releases/download"
+_DIRECTORY = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}){2,10}")
+_SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys")
+_SIZE = re.compile(r"([1-9][0-9]{0,11})(M|G|T)")
+_UNITS = {"M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def _data_path(value: str) -> str:
+    path = value.rstrip("/")
+    inside = any(path == each or path.startswith(f"{each}/") for each in _SYSTEM)
+    if not _DIRECTORY.fullmatch(path) or inside:
+        raise refuse(
+            "is not a directory that can be Longhorn's own",
+            f"write an absolute path of at least two names, such as {DEFAULT_PATH}",
+        )
+    return path
+
+
+def _size(value: object) -> object:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        return int(match[1]) * _UNITS[match[2]]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise refuse("is not a size", "write it as disks are sold, such as 100G or 1T")
+
+
+Version = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
+            "is not a release of Longhorn",
+            f"write one exact release, such as {DEFAULT_VERSION}",
+        )
+    ),
+]
+Device = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"/dev/disk/by-(id|path|partuuid)/[A-Za-z0-9._:+-]{1,200}",
+            "is not a name that stays with the disk",
+            "write /dev/disk/by-id/..., as `ls -l /dev/disk/by-id` on the node shows them",
+        )
+    ),
+]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+SettingName = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[a-z0-9]+(-[a-z0-9]+)*",
+            "is not the name of a setting",
+            "use the names of Longhorn's settings reference, such as storage-over-provisioning",
+        )
+    ),
+]
+
+
+class Disk(Section):
+    """A disk, or a partition, that Longhorn's data is kept on."""
+
+    device: Device = Field(description="The disk or partition, by a name that stays with it.")
+    minimum_size: Size = Field(
+        10**10, description="Refuse anything smaller, such as 100G: it is another disk."
+    )
+
+
+class Longhorn(Section):
+    """Longhorn, the storage that keeps copies of every volume on several nodes."""
+
+    version: Version = Field(DEFAULT_VERSION, description="The exact release of Longhorn.")
+    manifest: LocalPath | None = Field(
+        None, description="Its longhorn.yaml on this computer, instead of downloading it."
+    )
+    release_url: Url = Field(_RELEASES, description="Where releases are downloaded from.")
+    replicas: Annotated[int, Field(ge=1, le=10), BeforeValidator(whole)] | None = Field(
+        None,
+        description="Copies of a volume, on different nodes; 3 or as many as nodes if left out.",
+    )
+    data_path: Annotated[str, AfterValidator(_data_path)] = Field(
+        DEFAULT_PATH, description="Directory on every node that the data is kept in."
+    )
+    only_labelled: YesNo = Field(
+        False,
+        description="Keep data only on nodes with the label "
+        "node.longhorn.io/create-default-disk=true.",
+    )
+    default_class: YesNo = Field(
+        True, description="Whether volumes are Longhorn's unless they ask for another class."
+    )
+    ui_port: NodePort | None = Field(
+        None,
+        description="NodePort of its web interface, which has no login; closed if left out.",
+    )
+    settings: Mapping[SettingName, Text] = Field(
+        {}, description="Other settings of Longhorn, by their names in its reference."
+    )
