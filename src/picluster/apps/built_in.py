@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.apps import opentakserver as server_files
+from picluster.apps import postgis as database_files
 from picluster.apps.opentakserver.requirements import needs
 from picluster.apps.opentakserver_ui import dockerfile, nginx_conf, source_dockerfile
 from picluster.apps.ui_files import UiFiles
@@ -15,15 +16,21 @@ from picluster.model.opentakserver import OpenTakServer, SocketIo
 
 SERVER = "picluster/opentakserver"
 UI = "picluster/opentakserver-ui"
+DATABASE = "picluster/postgis"
+PLAIN_DATABASE = "postgres:17-bookworm"
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """OpenTAKServer's images, and the step that brings the web interface's files here."""
+    """OpenTAKServer's images, and the step that brings the web interface's files here.
+
+    `database` is only there for a release that needs PostGIS, unless the file names an image.
+    """
 
     server: BuiltImage
     ui: BuiltImage
     ui_files: UiFiles
+    database: BuiltImage | None = None
 
 
 def built_in(cluster: Cluster, cache: Path) -> BuiltIn | None:
@@ -42,7 +49,16 @@ def built_in(cluster: Cluster, cache: Path) -> BuiltIn | None:
         server=_server(opentakserver),
         ui=BuiltImage(name=UI, tag=tag, context=directory, args=arguments),
         ui_files=UiFiles(ui, directory, {"Dockerfile": recipe, "nginx.conf": nginx_conf()}),
+        database=_database(opentakserver),
     )
+
+
+def _database(opentakserver: OpenTakServer) -> BuiltImage | None:
+    if opentakserver.database_image or not needs(opentakserver.version).postgis:
+        return None
+    context = Path(database_files.__file__).parent
+    tag = PLAIN_DATABASE.partition(":")[2]
+    return BuiltImage(name=DATABASE, tag=tag, context=context, args={"BASE_IMAGE": PLAIN_DATABASE})
 
 
 def _server(opentakserver: OpenTakServer) -> BuiltImage:

@@ -18,6 +18,8 @@ from picluster.cli.options import (
     DryRun,
     File,
     First,
+    Force,
+    Format,
     Json,
     Last,
     Limit,
@@ -28,7 +30,10 @@ from picluster.cli.options import (
 from picluster.cli.remote import completion, exec_, kubeconfig, ssh
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from picluster.cli.context import Choice
+    from picluster.phases.site import Consents
 
 app = typer.Typer(
     name="picluster",
@@ -74,6 +79,8 @@ def up(
     dry_run: DryRun = False,
     json: Json = False,
     verbose: Verbose = 0,
+    format_disk: Format = None,
+    force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Make the cluster what the file says. Run it as often as you like."""
@@ -81,6 +88,7 @@ def up(
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
     phases = work.phases_between(first, last)
     sys.exit(work.show_plan(choice, phases) if dry_run else work.up(choice, "up", phases))
 
@@ -98,6 +106,8 @@ def plan(
     ] = False,
     json: Json = False,
     verbose: Verbose = 0,
+    format_disk: Format = None,
+    force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Show what `up` would do, with reasons and differences. Changes nothing anywhere."""
@@ -105,6 +115,7 @@ def plan(
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
     pending = work.show_plan(choice, work.phases_between(first, last), exit_code=exit_code)
     sys.exit(pending)
 
@@ -118,6 +129,8 @@ def diff(
     last: Last = None,
     parallel: Parallel = None,
     verbose: Verbose = 0,
+    format_disk: Format = None,
+    force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Show how the nodes differ from the file: every file that `up` would write, line by line."""
@@ -125,6 +138,7 @@ def diff(
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, False, verbose, accept_new_host_keys)
+    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
     sys.exit(work.show_diff(choice, work.phases_between(first, last)))
 
 
@@ -140,6 +154,8 @@ def phase(
     dry_run: DryRun = False,
     json: Json = False,
     verbose: Verbose = 0,
+    format_disk: Format = None,
+    force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Run one phase of `up` alone. `reset`, `restart`, `upgrade` and `validate` work here too."""
@@ -147,6 +163,7 @@ def phase(
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
+    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
     if name == "reset":
         sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
     if name == "restart":
@@ -158,6 +175,57 @@ def phase(
     phases = work.phases_between(name, name)
     run = work.show_plan if dry_run else work.run_phases
     sys.exit(run(choice, phases))
+
+
+def _consents(file: Path, format_disk: list[str] | None, force_conflicts: bool) -> Consents:
+    from picluster.cli.context import consents
+
+    return consents(file, format_disk or (), force_conflicts=force_conflicts)
+
+
+@app.command()
+def deploy(
+    *,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Make anew what is broken first; volumes stay.")
+    ] = False,
+    file: File = DEFAULT_FILE,
+    parallel: Parallel = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+    force_conflicts: Force = False,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Deploy OpenTAKServer and your applications, as `phase deploy` does; or repair them."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice
+    from picluster.phases.deploy import repair
+
+    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
+    choice = replace(choice, consents=_consents(file, None, force_conflicts))
+    if not fix:
+        run = work.show_plan if dry_run else work.run_phases
+        sys.exit(run(choice, work.phases_between("deploy", "deploy")))
+    operate = work.show_operation if dry_run else partial(work.operate, command="deploy")
+    sys.exit(operate(choice, build=lambda site, _: [repair(site)]))
+
+
+@app.command()
+def credentials(
+    *,
+    file: File = DEFAULT_FILE,
+    json: Json = False,
+    verbose: Verbose = 0,
+    accept_new_host_keys: AcceptKeys = False,
+) -> None:
+    """Show where the applications are, and the generated passwords to log in with."""
+    from picluster.cli import work
+    from picluster.cli.context import Choice, every_node
+
+    optional = every_node(file)
+    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional)
+    sys.exit(work.show_credentials(choice))
 
 
 @app.command()

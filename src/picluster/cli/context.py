@@ -20,6 +20,7 @@ from picluster.model import Cluster, load
 from picluster.paths import cache_home, cluster_state
 from picluster.phases.catalog import wanted
 from picluster.phases.commands import Job
+from picluster.phases.site import NOTHING_SPECIAL, Consents
 from picluster.secret import Secret
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Choice:
     accept_new_host_keys: bool = False
     optional: Sequence[str] = ()
     token: Secret | None = None
+    consents: Consents = NOTHING_SPECIAL
 
 
 @contextmanager
@@ -80,8 +82,25 @@ def job_for(
             token=token,
             registry_password=password,
             notices=notices(choice.file),
+            consents=choice.consents,
         )
         yield job, sinks
+
+
+def consents(file: Path, format_disks: Sequence[str], *, force_conflicts: bool) -> Consents:
+    """Return what the options agree to. Raises `UsageError` for a disk that the file lacks."""
+    cluster = load(file).cluster
+    agreed = set()
+    for text in format_disks:
+        name, _, device = text.partition(":")
+        if device not in [disk.device for disk in cluster.node(name).disks]:
+            raise UsageError(
+                f"--format-disk {text}: {name} has no such disk in the cluster file",
+                where=str(file),
+                fix="name a disk of the file, as NODE:/dev/disk/by-id/...",
+            )
+        agreed.add((name, device))
+    return Consents(frozenset(agreed), force_conflicts)
 
 
 def every_node(file: Path) -> list[str]:

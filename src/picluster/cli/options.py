@@ -35,5 +35,13 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 Data = Annotated[
     bool, typer.Option("--data", help="Delete volumes too; they are named with sizes first.")
 ]
+Force = Annotated[
+    bool,
+    typer.Option("--force-conflicts", help="Take over fields of objects that others have set."),
+]
+Format = Annotated[
+    list[str] | None,
+    typer.Option("--format-disk", help="NODE:DEVICE whose data may be DELETED; may be repeated."),
+]
 
 DEFAULT_FILE = Path("cluster.yaml")

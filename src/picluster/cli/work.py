@@ -76,6 +76,16 @@ def _carry_out(
             sinks.stop_drawing()
             if not choice.as_json:
                 sys.stdout.write(sinks.recap())
+                _disclose(job)
+
+
+def _disclose(job: commands.Job) -> None:
+    """Show generated passwords, this once, and only to somebody who looks at a terminal."""
+    for whose, password in job.disclosed:
+        if sys.stdout.isatty():
+            print(f"{whose} has the password {password.reveal()} (`picluster credentials`)")
+        else:
+            print(f"{whose} has a new password: `picluster credentials` shows it")
 
 
 def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False) -> int:
@@ -171,6 +181,23 @@ def watch_status(choice: Choice, seconds: float) -> int:
             time.sleep(seconds)
     except KeyboardInterrupt:
         return 0
+
+
+def show_credentials(choice: Choice) -> int:
+    """Print where the applications are and how to log in; return 1 if there are none."""
+    from picluster.phases.credentials import logins
+    from picluster.ui import credentials_view
+
+    with (
+        job_for(choice, "credentials", (), progress=False) as (job, _),
+        ending_at_once(job.abort),
+    ):
+        found = logins(job)
+        if choice.as_json:
+            print_json(credentials_view.as_document(job.cluster.name, found, job.notices))
+        else:
+            sys.stdout.write(credentials_view.as_text(found, job.notices))
+    return 0 if found else 1
 
 
 def list_snapshots(choice: Choice) -> int:

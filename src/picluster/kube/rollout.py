@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from picluster.kube.api import Api, Object, segment
@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 45.0
 """How long a lasting trouble has to be seen before a wait is given up: pods also recover."""
 
-_APPS = ("Deployment", "StatefulSet", "DaemonSet")
+_VERSIONS = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Job": "batch/v1",
+}
+_CHARTS = "/apis/helm.cattle.io/v1/namespaces"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Workload:
-    """Something that runs pods: a Deployment, StatefulSet, DaemonSet or Job."""
+    """Something that runs pods: a Deployment, StatefulSet, DaemonSet or Job.
+
+    A HelmChart of K3s counts as one too: it is installed by a Job.
+    """
 
     kind: str
     namespace: str
@@ -44,7 +53,9 @@ class Workload:
     @property
     def path(self) -> str:
         """Where the API has it."""
-        version = "apps/v1" if self.kind in _APPS else "batch/v1"
+        if self.kind == "HelmChart":
+            return f"{_CHARTS}/{segment(self.namespace)}/helmcharts/{segment(self.name)}"
+        version = _VERSIONS[self.kind]
         plural = KNOWN[version, self.kind].plural
         place = f"{group_path(version)}/namespaces/{segment(self.namespace)}"
         return f"{place}/{plural}/{segment(self.name)}"
@@ -97,6 +108,8 @@ def failed_job(live: Mapping[str, Any] | None) -> str:
 
 def read_rollout(api: Api, workload: Workload) -> Rollout:
     """Look at a workload, and at its pods and volumes if it does not run yet."""
+    if workload.kind == "HelmChart":
+        return _read_chart(api, workload)
     try:
         live: Object | None = api.call("GET", workload.path)
     except NotFound:
@@ -112,6 +125,20 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
         stuck = _claim_trouble(api, workload.namespace, claim)
         troubles += [(claim, stuck)] if stuck else []
     return Rollout(workload, missing, failed, pods, tuple(troubles))
+
+
+def _read_chart(api: Api, chart: Workload) -> Rollout:
+    """Look at the Job that installs a chart; one that is gone has done its work."""
+    try:
+        live: Object = api.call("GET", chart.path)
+    except NotFound:
+        return Rollout(chart, "is not there")
+    name = (live.get("status") or {}).get("jobName")
+    if not name:
+        return Rollout(chart, "was not seen by K3s' Helm controller yet")
+    job = read_rollout(api, Workload("Job", chart.namespace, name))
+    gone = job.missing == "is not there"
+    return replace(job, workload=chart, missing="" if gone else job.missing)
 
 
 def _claim_trouble(api: Api, namespace: str, name: str) -> Trouble | None:

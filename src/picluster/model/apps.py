@@ -13,11 +13,12 @@ from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
 from picluster.model.section import Section
 
-_TAKEN = ("longhorn", "opentakserver", "rancher", "picluster", "default-class")
+TAKEN = ("longhorn", "opentakserver", "rancher", "picluster")
+"""Parts of a cluster that picluster manages itself."""
 
 
 def _own_name(value: str) -> str:
-    if value in _TAKEN:
+    if value in TAKEN:
         raise refuse("is what picluster calls a part of its own", f"call it my-{value}")
     return value
 

@@ -23,7 +23,7 @@ from picluster.model.refusal import nearest
 from picluster.model.registry import Registry
 from picluster.model.section import Section, reading_of
 from picluster.model.ssh import NodeSsh, Ssh
-from picluster.model.storage import Longhorn
+from picluster.model.storage import DATA_LABEL, Longhorn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,17 +154,24 @@ class Cluster(Section):
     @property
     def storage_nodes(self) -> tuple[Node, ...]:
         """The nodes that pods without tolerations can run on, and so Longhorn's too."""
+        return tuple(node for node in self.nodes if not rules.repels(node.taints or ()))
+
+    @property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """The nodes that Longhorn keeps data on."""
+        if self.longhorn is None or not self.longhorn.only_labelled:
+            return self.storage_nodes
         return tuple(
-            node
-            for node in self.nodes
-            if not any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in node.taints)
+            node for node in self.storage_nodes if (node.labels or {}).get(DATA_LABEL) == "true"
         )
 
     @property
     def replicas(self) -> int:
         """How many copies of a volume Longhorn keeps: three, if there are nodes for them."""
-        wanted = self.longhorn.replicas if self.longhorn else None
-        return wanted or max(1, min(3, len(self.storage_nodes)))
+        longhorn = self.longhorn
+        if longhorn is not None and longhorn.replicas is not None:
+            return longhorn.replicas
+        return max(1, min(3, len(self.data_nodes)))
 
     @property
     def builder(self) -> Node | None:

@@ -35,6 +35,21 @@ CertManagerVersion = Annotated[
     ),
 ]
 
+_NEWEST_KUBERNETES = {(2, 9): 30, (2, 10): 31, (2, 11): 32, (2, 12): 33, (2, 13): 34}
+
+
+def newest_kubernetes(release: str) -> int | None:
+    """Return the newest minor release of Kubernetes 1 that a release of Rancher installs on.
+
+    None if the release is newer than this table, which repeats `kubeVersion` in the Chart.yaml
+    of each release of Rancher's chart.
+    """
+    major, minor, _ = (int(part) for part in release.split("."))
+    oldest = min(_NEWEST_KUBERNETES)
+    if (major, minor) < oldest:
+        return _NEWEST_KUBERNETES[oldest] - 1
+    return _NEWEST_KUBERNETES.get((major, minor))
+
 
 class Rancher(Section):
     """Rancher, with the cert-manager that it needs."""

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
 from picluster.model.network import as_ip, as_network
+from picluster.model.rancher import newest_kubernetes
 from picluster.model.refusal import nearest, refuse
+from picluster.model.storage import DATA_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -119,12 +121,13 @@ def _servers_can_vote(cluster: Cluster) -> Iterator[Finding]:
 
 def _pods_have_somewhere_to_run(cluster: Cluster) -> Iterator[Finding]:
     locs = tuple(("nodes", i, "taints") for i in range(len(cluster.nodes)))
-    if cluster.nodes and all(_repels(node.taints or ()) for node in cluster.nodes):
+    if cluster.nodes and all(repels(node.taints or ()) for node in cluster.nodes):
         what = "all have taints that keep pods away, which leaves nowhere to run them"
         yield Finding(("nodes",), what, "take the taints off one node at least", drawn_from=locs)
 
 
-def _repels(taints: Iterable[str]) -> bool:
+def repels(taints: Iterable[str]) -> bool:
+    """Whether pods without tolerations stay away from a node with these taints."""
     return any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in taints)
 
 
@@ -317,14 +320,30 @@ def _storage_fits(cluster: Cluster) -> Iterator[Finding]:
         if len(disks) > 1:
             what = "has more than one disk; Longhorn's data path is one file system"
             yield Finding(("nodes", i, "disks"), what, "name the disk that is to hold the data")
-    if cluster.longhorn is None or not cluster.longhorn.replicas:
+    if cluster.longhorn is None:
         return
-    at, wanted = ("longhorn", "replicas"), cluster.longhorn.replicas
-    able = [node for node in cluster.nodes if not _repels(node.taints or ())]
-    if wanted > len(able):
-        what = f"are more copies than there are nodes to keep them ({len(able)})"
-        fix = f"write {len(able)} or less, or leave it out"
-        yield Finding(at, what, fix, wanted, (("nodes",),))
+    able, wanted = len(cluster.data_nodes), cluster.longhorn.replicas
+    if not able and cluster.storage_nodes:
+        what = f"leaves no node for the data: none has the label {DATA_LABEL}"
+        fix = f'add `labels: {{{DATA_LABEL}: "true"}}` to the nodes that are to keep it'
+        yield Finding(("longhorn", "only_labelled"), what, fix, True, (("nodes",),))
+    elif wanted is not None and wanted > able:
+        what = f"are more copies than there are nodes to keep them ({able})"
+        fix = f"write {able} or less, or leave it out"
+        yield Finding(("longhorn", "replicas"), what, fix, wanted, (("nodes",),))
+
+
+def _rancher_knows_kubernetes(cluster: Cluster) -> Iterator[Finding]:
+    rancher, k3s = cluster.rancher, cluster.k3s
+    if rancher is None or k3s is None or rancher.version is None or k3s.version is None:
+        return
+    release = newest_kubernetes(rancher.version)
+    minor = int(k3s.version.split(".")[1])
+    if release is not None and minor > release:
+        what = f"does not run on Kubernetes 1.{minor}: it was made for 1.{release} and older"
+        fix = "choose a newer release of Rancher, or an older one of K3s"
+        at: tuple[Loc, ...] = (("k3s", "version"),)
+        yield Finding(("rancher", "version"), what, fix, rancher.version, at)
 
 
 def _node_ports_differ(cluster: Cluster) -> Iterator[Finding]:
@@ -382,6 +401,7 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _applications_have_a_registry,
     _images_have_one_source,
     _storage_fits,
+    _rancher_knows_kubernetes,
     _node_ports_differ,
     _apps_are_whole,
 )

@@ -16,6 +16,8 @@ from picluster.model.section import Section
 
 DEFAULT_VERSION = "v1.9.2"
 DEFAULT_PATH = "/var/lib/longhorn"
+DATA_LABEL = "node.longhorn.io/create-default-disk"
+"""What marks a node that data is kept on, if only such nodes are to keep any."""
 _RELEASES = "https://github.com/longhorn/longhorn/releases/download"
 _DIRECTORY = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}){2,10}")
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys")
@@ -38,8 +40,6 @@ def _size(value: object) -> object:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is not None:
         return int(match[1]) * _UNITS[match[2]]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     raise refuse("is not a size", "write it as disks are sold, such as 100G or 1T")
 
 
@@ -63,7 +63,7 @@ Device = Annotated[
         )
     ),
 ]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=str), Field(ge=1)]
 SettingName = Annotated[
     str,
     AfterValidator(

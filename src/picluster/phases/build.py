@@ -37,6 +37,8 @@ def build(site: Site) -> Phase:
     own = built_in(cluster, site.cache)
     if own is not None:
         images[own.server.reference] = ImageBuilt(own.server, shop)
+        if own.database is not None:
+            images[own.database.reference] = ImageBuilt(own.database, shop)
         images[own.ui.reference] = ImageBuilt(own.ui, shop, made_by=own.ui_files.title)
     return Phase(
         _NAME,

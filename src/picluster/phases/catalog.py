@@ -9,8 +9,11 @@ from picluster.engine.phase import Phase
 from picluster.errors import UsageError
 from picluster.model import Cluster
 from picluster.phases.build import build
+from picluster.phases.deploy import deploy
 from picluster.phases.k3s import k3s
+from picluster.phases.longhorn import longhorn
 from picluster.phases.prepare import prepare
+from picluster.phases.rancher import rancher
 from picluster.phases.registry import registry
 from picluster.phases.site import Site
 
@@ -18,13 +21,18 @@ PHASES: dict[str, Callable[[Site], Phase]] = {
     "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
     "k3s": k3s,
     "registry": registry,
+    "longhorn": longhorn,
     "build": build,
+    "deploy": deploy,
+    "rancher": rancher,
 }
 """How to build each phase, by name, in the order in which `up` runs them."""
 
 _WANTED: dict[str, Callable[[Cluster], bool]] = {
     "registry": lambda cluster: cluster.registry is not None,
+    "longhorn": lambda cluster: cluster.longhorn is not None,
     "build": lambda cluster: cluster.builder is not None,
+    "rancher": lambda cluster: cluster.rancher is not None,
 }
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.preflight import preflight
-from picluster.phases.site import Site, make_site
+from picluster.phases.site import NOTHING_SPECIAL, Consents, Site, make_site
 from picluster.secret import Secret
 from picluster.steps.k3s.state import STATE, K3sState, read_state
 
@@ -53,6 +53,9 @@ class Job:
     token: Secret | None = None
     registry_password: Secret | None = None
     notices: tuple[str, ...] = ()
+    consents: Consents = NOTHING_SPECIAL
+    disclosed: list[tuple[str, Secret]] = field(default_factory=list)
+    """Passwords that were generated, to be shown once and recorded nowhere."""
 
     def abort(self) -> None:
         """Drop every connection at once: what waits on one fails, and the run ends."""
@@ -152,7 +155,7 @@ def validate(job: Job) -> Verdict:
             plans += [plan_phase(PHASES["prepare"](work.site), work.run), k3s]
             plans += [
                 plan_phase(PHASES[name](work.site), work.run)
-                for name in wanted(("registry",), job.cluster)
+                for name in wanted(("registry", "longhorn", "deploy", "rancher"), job.cluster)
             ]
         return Verdict(job.cluster.name, tuple(plans), installed, job.notices)
 
@@ -199,6 +202,8 @@ def _under_way(job: Job) -> Iterator[Work]:
         user_kubeconfig=job.user_kubeconfig,
         token=job.token,
         registry_password=job.registry_password,
+        consents=job.consents,
+        disclose=lambda whose, password: job.disclosed.append((whose, password)),
     )
     run = Run(sessions, job.emit, job.stop, only=_scope(job))
     work = Work(job, site, run, time.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,29 @@ from picluster.steps.k3s.snapshots import Copying, snapshot_directory
 from picluster.steps.k3s.token import Token, choose_token
 from picluster.steps.registry.certificates import Trust, choose_authority
 from picluster.steps.registry.credentials import Credentials, credentials
+
+
+def _keep_quiet(_: str, __: Secret) -> None:
+    """Show nobody: the password stays where it is kept."""
+
+
+Disclose = Callable[[str, Secret], None]
+"""Shows the user a generated password: whose it is, and the password. Nothing records it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """What the user agreed to on the command line, for this run only.
+
+    `format_disks` are disks, by node and device, that everything may be deleted on;
+    `force_conflicts` is to take over fields of Kubernetes objects that others set.
+    """
+
+    format_disks: frozenset[tuple[str, str]] = frozenset()
+    force_conflicts: bool = False
+
+
+NOTHING_SPECIAL = Consents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +68,8 @@ class Site:
     """The files of this computer that open the cluster to picluster."""
     registry_users: Credentials | None = None
     registry_trust: Trust | None = None
+    consents: Consents = NOTHING_SPECIAL
+    disclose: Disclose = _keep_quiet
 
     def quorum_guard(self, server: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
@@ -115,6 +141,8 @@ def make_site(
     user_kubeconfig: Path,
     token: Secret | None,
     registry_password: Secret | None = None,
+    consents: Consents = NOTHING_SPECIAL,
+    disclose: Disclose = _keep_quiet,
 ) -> Site:
     """Put together what the phases need. `state` and `cache` are directories of this cluster's."""
     k3s, registry = cluster.k3s, cluster.registry
@@ -143,4 +171,6 @@ def make_site(
         credentials=tuple(state / name for name in ("kubeconfig", "token", "registry-ca.pem")),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,
+        consents=consents,
+        disclose=disclose,
     )

@@ -33,6 +33,13 @@ USUAL_NAMES = {
     "opentakserver": {"OpenTakServer"},
     "socketio": {"SocketIo"},
     "ui": {"Ui"},
+    "longhorn": {"Longhorn"},
+    "disk": {"Disk"},
+    "rancher": {"Rancher"},
+    "ports": {"Ports"},
+    "sizes": {"Sizes"},
+    "app": {"App"},
+    "ots": {"OpenTakServer"},
     "limits": {"Limits"},
 }
 RESULTS = {
@@ -50,6 +57,7 @@ DERIVED = {
     ("Cluster", "servers"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "agents"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "node"): {"Cluster.nodes", "Node.name"},
+    ("Cluster", "replicas"): {"Longhorn.replicas"},
     ("Cluster", "builder"): {"Images.builder", "Images.build"},
     ("BuiltImage", "reference"): {"BuiltImage.name", "BuiltImage.tag"},
     ("Node", "is_server"): {"Node.role"},

@@ -99,8 +99,8 @@ def test_no_two_steps_of_a_node_have_one_name(tmp_path: Path, text: str) -> None
 
 def test_a_cluster_without_a_registry_has_nothing_to_do(tmp_path: Path) -> None:
     assert registry(site(NODES, tmp_path)).targets() == []
-    assert wanted(list(PHASES), cluster(NODES)) == ["prepare", "k3s"]
-    assert wanted(list(PHASES), cluster(PLAIN)) == ["prepare", "k3s", "registry"]
+    assert wanted(list(PHASES), cluster(NODES)) == ["prepare", "k3s", "deploy"]
+    assert wanted(list(PHASES), cluster(PLAIN)) == ["prepare", "k3s", "registry", "deploy"]
     with pytest.raises(UsageError, match="no registry"):
         list(listing(site(NODES, tmp_path), frozenset()))
 

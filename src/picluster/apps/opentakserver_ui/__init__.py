@@ -9,12 +9,28 @@ _HERE = Path(__file__).parent
 
 
 def nginx_conf(
-    ots: str = "127.0.0.1:8081", *, listen: str = "8080", root: str = "/usr/share/nginx/site"
+    ots: str = "127.0.0.1:8081",
+    *,
+    listen: str = "8080",
+    root: str = "/usr/share/nginx/site",
+    tls: str = "",
 ) -> str:
-    """Return nginx's configuration, for OpenTAKServer at this `host:port`."""
-    values = {"OTS": ots, "LISTEN": listen, "ROOT": root}
-    text = (_HERE / "nginx.conf").read_text()
-    return re.sub(r"@([A-Z]+)@", lambda name: values[name[1]], text)
+    """Return nginx's configuration, for OpenTAKServer at this `host:port`; `tls` is `tls_conf`."""
+    values = {"OTS": ots, "LISTEN": listen, "ROOT": root, "TLS": tls}
+    return _filled("nginx.conf", values)
+
+
+def tls_conf(ots: str = "127.0.0.1:8081", *, ca: str, marti: str, enrolment: str) -> str:
+    """Return the servers for TAK clients, with the certificates of OpenTAKServer's directory `ca`.
+
+    `marti` and `enrolment` are what they listen on.
+    """
+    return _filled("nginx-tls.conf", {"OTS": ots, "CA": ca, "MARTI": marti, "ENROLMENT": enrolment})
+
+
+def _filled(name: str, values: dict[str, str]) -> str:
+    text = (_HERE / name).read_text()
+    return re.sub(r"@([A-Z]+)@", lambda field: values[field[1]], text)
 
 
 def dockerfile() -> str:

@@ -24,6 +24,7 @@ from picluster.kube.apply import Conflicted, apply, ensure_namespace
 from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.fielddiff import FieldChange
 from picluster.kube.kinds import kind_of, object_path
+from picluster.kube.removal import delete
 from picluster.kube.waits import Done, Verdict, Waiting, wait_until
 from picluster.steps.manifests.objects import (
     DIGEST,
@@ -90,7 +91,7 @@ class ObjectsApplied:
 
     def probe(self) -> Query:
         """Compare every object with the cluster's, by a dry run where they differ."""
-        return Query(self._look, secret=True)
+        return Query(self.look, secret=True)
 
     def decide(self, look: Look) -> Decision:
         """Want them as they are written, and nobody else's fields in the way."""
@@ -127,7 +128,7 @@ class ObjectsApplied:
             why = "no longer in the file: " + ", ".join(map(str, stale))
         return Change(
             summary,
-            (Call(f"applying {self.part}", self._apply),),
+            (Call(f"applying {self.part}", self.apply),),
             reason=why,
             diff=Diff("", "\n".join(lines)) if lines else None,
             retry_safe=True,
@@ -139,7 +140,8 @@ class ObjectsApplied:
         found = self.source()
         return in_order(marked(each, self.part, namespace=self.namespace) for each in found)
 
-    def _look(self) -> Seen:
+    def look(self) -> Seen:
+        """Compare; changes nothing."""
         try:
             manifests = self._manifests()
         except Unsettled as error:
@@ -158,13 +160,16 @@ class ObjectsApplied:
 
     # -------------------------------------------------------------- doing
 
-    def _apply(self, progress: Progress) -> None:
+    def apply(self, progress: Progress) -> None:
+        """Apply every object, then delete what is no longer among them."""
         api = self.api.access()
         manifests = [_placed(api, each) for each in self._manifests()]
         wanted = [identity(each) for each in manifests]
         before = _inventory(api, self.part)
         # Written first: whatever is cut off half-way is known to be ours.
-        _write_inventory(api, self.part, [*wanted, *(each for each in before if each not in wanted)])
+        _write_inventory(
+            api, self.part, [*wanted, *(each for each in before if each not in wanted)]
+        )
         for number, each in enumerate(manifests, start=1):
             manifest = _placed(api, each)  # its kind may be there since a moment ago
             progress.report(f"{number} of {len(manifests)}: {identity(manifest)}")
@@ -173,7 +178,7 @@ class ObjectsApplied:
         for which in left:
             if which.kind not in _KEPT and _is_ours(api, which, self.part):
                 progress.report(f"deleting {which}")
-                _delete(api, which)
+                delete(api, object_path(api, which.manifest))
         kept = [which for which in left if which.kind in _KEPT]
         _write_inventory(api, self.part, [*wanted, *kept])
 
@@ -255,14 +260,6 @@ def _is_ours(api: Api, which: Identity, part: str) -> bool:
     return ((live.get("metadata") or {}).get("labels") or {}).get(PART_LABEL) == part
 
 
-def _delete(api: Api, which: Identity) -> None:
-    try:
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        api.call("DELETE", object_path(api, which.manifest), body=body)
-    except NotFound:
-        return
-
-
 def _lines(seen: ObjectSeen) -> str:
     if seen.fresh:
         return f"{seen.which}: new"
@@ -324,3 +321,56 @@ def parts_applied(api: Api) -> list[str]:
         return []
     names = [item["metadata"]["name"] for item in listed.get("items") or []]
     return [name.removeprefix("objects-of-") for name in names if name.startswith("objects-of-")]
+
+
+@dataclass(frozen=True, slots=True)
+class PartsGone:
+    """Applications that left the cluster file leave the cluster, except for what holds data.
+
+    `known` are those of the file, `own` the parts that picluster manages otherwise: they stay.
+    """
+
+    name: str
+    title: str
+    known: tuple[str, ...]
+    own: tuple[str, ...]
+    api: Reach
+
+    def probe(self) -> Query:
+        """Look for parts that nobody asks for any more, and for what is left of them."""
+        return Query(self._look)
+
+    def decide(self, look: Look) -> Decision:
+        """Want none of them left."""
+        seen = look.own.value if isinstance(look.own.value, dict) else {}
+        lines = [f"{each}: delete it" for found in seen.values() for each in found.stale]
+        kept = [str(each) for found in seen.values() for each in found.kept]
+        warning = f"of apps that left the file, data is kept: {', '.join(kept)}" if kept else ""
+        if not lines:
+            return Satisfied(warning=warning)
+        names = ", ".join(part for part, found in seen.items() if found.stale)
+        return Change(
+            f"remove {names}: delete {len(lines)} object{'s' if len(lines) != 1 else ''}",
+            (Call(f"removing {names}", self._remove),),
+            reason="no longer in the file",
+            diff=Diff("", "\n".join(lines)),
+            retry_safe=True,
+        )
+
+    def _left(self, api: Api) -> list[ObjectsApplied]:
+        keep = {*self.known, *self.own}
+        return [
+            ObjectsApplied(f"gone-{part}", f"{part} is gone", part, tuple, self.api)
+            for part in parts_applied(api)
+            if part not in keep
+        ]
+
+    def _look(self) -> dict[str, Seen]:
+        try:
+            return {step.part: step.look() for step in self._left(self.api.access())}
+        except ApiUnavailable:
+            return {}
+
+    def _remove(self, progress: Progress) -> None:
+        for step in self._left(self.api.access()):
+            step.apply(progress)

@@ -77,7 +77,7 @@ def parse_objects(text: str, source: str) -> list[Object]:
     Raises `ConfigInvalid` naming `source` and, where it is known, the line.
     """
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))  # noqa: S506 - both are safe loaders
+        documents = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source

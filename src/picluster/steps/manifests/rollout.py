@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
@@ -9,6 +10,8 @@ from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.rollout import Rollout, Workload, read_rollout, wait_for_rollouts
 from picluster.steps.manifests.applied import Reach
+
+Workloads = Callable[[], Sequence[Workload]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class RolledOut:
 
     name: str
     title: str
-    workloads: tuple[Workload, ...]
+    workloads: Workloads
     api: Reach
     timeout: float
     after: tuple[str, ...] = ()
@@ -45,14 +48,14 @@ class RolledOut:
     def _look(self) -> list[str] | None:
         try:
             api = self.api.access()
-            rollouts = [read_rollout(api, workload) for workload in self.workloads]
+            rollouts = [read_rollout(api, workload) for workload in self.workloads()]
         except ApiUnavailable:
             return None
         return [_words(rollout) for rollout in rollouts if rollout.missing]
 
     def _wait(self, progress: Progress) -> None:
         wait_for_rollouts(
-            self.api.access(), self.workloads, timeout=self.timeout, progress=progress
+            self.api.access(), self.workloads(), timeout=self.timeout, progress=progress
         )
 
 

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.step import Blocked, Call, Change, Decision, Progress, Query, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.api import Api, Object, merge_patch, segment
 from picluster.kube.apply import ensure_namespace
@@ -23,7 +23,8 @@ Generate = Callable[[Mapping[str, str]], Mapping[str, Secret]]
 class SecretKept:
     """A Secret has all of its keys. What is in it stays, whatever a later run would make of it.
 
-    `metadata` is merged into that of a Secret that is made: labels and annotations.
+    `labels` and `annotations` are for a Secret that is made. `claims` are volume claims whose data
+    is of no use without it: it is not made anew beside them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class SecretKept:
     api: Reach
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    claims: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -48,6 +50,12 @@ class SecretKept:
     def decide(self, look: Look) -> Decision:
         """Want each key there."""
         present = look.own.value
+        if isinstance(present, str):
+            return Blocked(
+                f"the secret {self.namespace}/{self.secret} is gone, and {present} is not",
+                "restore the Secret from a backup, or delete the claim, AND ITS DATA, to begin "
+                f"anew: kubectl -n {self.namespace} delete pvc {present}",
+            )
         known = present if isinstance(present, list) else []
         missing = [key for key in self.keys if key not in known]
         if not missing:
@@ -59,12 +67,25 @@ class SecretKept:
             retry_safe=True,
         )
 
-    def _keys(self) -> list[str] | None:
+    def _keys(self) -> list[str] | str | None:
+        """Return the keys; None if there is no Secret, or the claim that is there without one."""
         try:
-            found = read_secret(self.api.access(), self.namespace, self.secret)
+            api = self.api.access()
+            found = read_secret(api, self.namespace, self.secret)
+            orphan = self._orphan(api) if found is None else None
         except ApiUnavailable:
             return None
-        return sorted(found) if found is not None else None
+        return sorted(found) if found is not None else orphan
+
+    def _orphan(self, api: Api) -> str | None:
+        for claim in self.claims:
+            place = f"/api/v1/namespaces/{segment(self.namespace)}/persistentvolumeclaims"
+            try:
+                api.call("GET", f"{place}/{segment(claim)}")
+            except NotFound:
+                continue
+            return claim
+        return None
 
     def _make(self, progress: Progress) -> None:
         api = self.api.access()

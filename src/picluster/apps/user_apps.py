@@ -1,0 +1,118 @@
+"""The user's own applications: where their manifests come from."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.errors import ConfigInvalid, StepFailed
+from picluster.kube.api import Object
+from picluster.kube.rollout import Workload
+from picluster.model.apps import App
+from picluster.steps.download import digest_of, download
+from picluster.steps.manifests.objects import parse_objects
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
+_SECONDS = 120.0
+_WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSource:
+    """The manifests of one application; `cache` is a directory for what is downloaded."""
+
+    app: App
+    cache: Path
+
+    def __call__(self) -> list[Object]:
+        """Return its objects. Raises `ConfigInvalid` for files that are none, or are not there."""
+        found = self._objects()
+        if self.app.namespace and not any(
+            _is_namespace(each, self.app.namespace) for each in found
+        ):
+            metadata = {"name": self.app.namespace}
+            found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        return found
+
+    def _objects(self) -> list[Object]:
+        path = self.app.path if self.app.path is not None else self._downloaded()
+        if path.is_file():
+            return parse_objects(_text(path), str(path))
+        if not path.is_dir():
+            raise ConfigInvalid(
+                "there is no such file or directory",
+                where=str(path),
+                fix=f"correct the path of the app {self.app.name}",
+            )
+        if any((path / name).is_file() for name in _KUSTOMIZATIONS):
+            return parse_objects(_kustomized(path), f"{path} (kustomize)")
+        files = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
+        if not files:
+            raise ConfigInvalid(
+                "there is no manifest in it",
+                where=str(path),
+                fix=f"put files that end in {', '.join(_SUFFIXES)} there",
+            )
+        return [each for file in files for each in parse_objects(_text(file), str(file))]
+
+    def _downloaded(self) -> Path:
+        """Return the file from the internet, fetched anew unless its digest is given."""
+        url = self.app.url or ""
+        path = self.cache / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.yaml"
+        wanted = self.app.sha256
+        if wanted is None or not path.is_file() or digest_of(path) != wanted:
+            fix = f"check the url and sha256 of the app {self.app.name}"
+            download(url, path, lambda _: None, sha256=wanted, fix=fix)
+        return path
+
+    def workloads(self) -> tuple[Workload, ...]:
+        """Return what has to run of it."""
+        return tuple(
+            Workload(
+                each["kind"],
+                each["metadata"].get("namespace") or self.app.namespace or "default",
+                each["metadata"]["name"],
+            )
+            for each in self()
+            if each["kind"] in _WAITED_FOR and each["apiVersion"] == "apps/v1"
+        )
+
+
+def _is_namespace(manifest: Object, name: str) -> bool:
+    return bool(manifest["kind"] == "Namespace" and manifest["metadata"]["name"] == name)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid("it cannot be read", where=str(path), why=str(error)) from None
+
+
+def _kustomized(directory: Path) -> str:
+    """Have kustomize build a directory. Raises `StepFailed` with what it says."""
+    for program, verb in _BUILDERS:
+        if shutil.which(program) is None:
+            continue
+        done = subprocess.run(
+            [program, verb, str(directory)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            said = done.stderr.strip()[-500:]
+            raise StepFailed("kustomize cannot build it", where=str(directory), why=said)
+        return done.stdout
+    raise StepFailed(
+        "it has a kustomization, and there is no kustomize on this computer",
+        where=str(directory),
+        fix="install kustomize or kubectl here",
+    )

@@ -1,0 +1,59 @@
+"""Deleting objects, and waiting until they are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from picluster.kube.api import Api
+from picluster.kube.errors import NotFound
+from picluster.kube.waits import Done, Verdict, Waiting, wait_until
+
+if TYPE_CHECKING:
+    from picluster.engine.step import Progress
+
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
+
+
+def delete(api: Api, path: str, *, propagation: Propagation = "Background") -> bool:
+    """Delete an object, and what belongs to it; return whether there was one."""
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+    try:
+        api.call("DELETE", path, body=body)
+    except NotFound:
+        return False
+    return True
+
+
+def delete_and_wait(
+    api: Api,
+    path: str,
+    what: str,
+    progress: Progress,
+    *,
+    timeout: float = 180.0,
+    propagation: Propagation = "Background",
+) -> None:
+    """Delete an object and wait until it is gone. Raises `WaitFailed`."""
+    if not delete(api, path, propagation=propagation):
+        return
+
+    def gone() -> bool:
+        try:
+            api.call("GET", path)
+        except NotFound:
+            return True
+        return False
+
+    wait_until(
+        f"{what} does not go",
+        gone,
+        _gone,
+        timeout=timeout,
+        progress=progress,
+        interval=0.5,
+        fix="see what holds it: `kubectl get -o yaml` shows its finalizers",
+    )
+
+
+def _gone(gone: bool) -> Verdict:
+    return Done() if gone else Waiting("it is being deleted")

@@ -1,0 +1,220 @@
+"""A disk holds Longhorn's data: the right one, formatted only when that was said, and mounted.
+
+The disk that the system runs from is never touched, nor one with anything on it that was not named
+on the command line. A file system of ours is known by its label, so that a second run finds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from picluster.engine.quote import quote
+from picluster.engine.step import Blocked, Change, Decision, Diff, Risk, Run, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.model.storage import Disk
+
+LABEL = "picluster-data"
+"""The label of a file system that picluster made; ext4 has room for 16 characters."""
+FSTAB_MARK = "# picluster: Longhorn's data"
+
+_OPTIONS = "noatime,nofail"
+_MKFS_SECONDS = 1800.0
+_SYSTEM_MOUNTS = ("/", "/boot", "/boot/firmware", "/usr", "/var", "[SWAP]")
+_COLUMNS = "NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINTS,RO"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look at the disk showed; `device` is empty if there is none of that name."""
+
+    device: str = ""
+    size: int = 0
+    read_only: bool = False
+    fstype: str = ""
+    label: str = ""
+    uuid: str = ""
+    parts: tuple[str, ...] = ()
+    """Partitions or other devices on it."""
+    mounts: tuple[str, ...] = ()
+    """Where it, or anything on it, is mounted."""
+    backs: str = ""
+    """The system's mount point that it holds; empty if none."""
+    mounted: str = ""
+    """What is mounted at the data path now: a device's UUID, or empty."""
+    content: bool = False
+    """Whether the data path has files in it that are not on the disk."""
+    fstab: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDisk:
+    """The disk is formatted, and mounted at the data path now and at every start.
+
+    `may_format` is whether the user named this disk of this node for it.
+    """
+
+    node: str
+    disk: Disk
+    path: str
+    may_format: bool
+    name: str = "data-disk"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"{self.disk.device} holds {self.path}"
+
+    def probe(self) -> Script:
+        """Look at the disk, at what the system runs from, and at the mount."""
+        device, path = quote(self.disk.device), quote(self.path)
+        return Script(
+            f"device=$(readlink -f {device} 2>/dev/null)\n"
+            'if [ -b "$device" ]; then\n'
+            '  echo "device=$device"\n'
+            f'  echo "disk=$(lsblk -J -b -o {_COLUMNS} "$device" | tr -d \'\\n\')"\n'
+            f'  echo "above=$(lsblk -s -J -o PATH,MOUNTPOINTS "$device" | tr -d \'\\n\')"\n'
+            # Not udev's memory of it, which lsblk reads: that can be of before a format.
+            "  echo \"probed=$(blkid -p -o export \"$device\" 2>/dev/null | tr '\\n' ' ')\"\n"
+            "fi\n"
+            f'echo "mounted=$(findmnt -n -o UUID --mountpoint {path} 2>/dev/null)"\n'
+            f"mountpoint -q {path} || "
+            f'{{ [ -n "$(ls -A {path} 2>/dev/null)" ] && echo content=yes; }}\n'
+            f"grep -n -F {quote(FSTAB_MARK)} /etc/fstab | sed 's/^/fstab=/'\n"
+            f"sed -n '/^{FSTAB_MARK}/{{n;s/^/line=/;p;}}' /etc/fstab\ntrue"
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it mounted; refuse whatever could lose data."""
+        found = read_disk(look.own.facts)
+        refusal = next(self._refusals(found), None)
+        if refusal is not None:
+            return refusal
+        if found.label != LABEL or found.fstype != "ext4":
+            return self._format(found)
+        line = self._line(found.uuid)
+        if found.mounted == found.uuid and found.fstab == line:
+            return Satisfied()
+        return Change(
+            f"mount {self.disk.device} at {self.path}",
+            (Run(self._mounting(found.uuid)),),
+            reason="it is not mounted" if found.mounted != found.uuid else "/etc/fstab differs",
+            diff=Diff(found.fstab, line),
+            retry_safe=True,
+        )
+
+    def _refusals(self, found: Found) -> Iterator[Blocked]:
+        device = self.disk.device
+        if not found.device:
+            fix = "plug it in, or name another one: `ls -l /dev/disk/by-id` on the node"
+            yield Blocked(f"there is no {device} on {self.node}", fix)
+            return
+        if found.backs:
+            yield Blocked(
+                f"{device} is {found.device}, which the system runs from ({found.backs} is on it)",
+                "name another disk; without `disks`, the data is kept on the system's own",
+            )
+        if found.read_only:
+            yield Blocked(f"{device} is read-only", "look for a lock switch, or a worn-out disk")
+        if found.size < self.disk.minimum_size:
+            yield Blocked(
+                f"{device} has {found.size / 1e9:.1f} GB, less than its minimum_size",
+                "it may be another disk than meant; correct disks.minimum_size if not",
+            )
+        if found.content:
+            yield Blocked(
+                f"{self.path} has files in it that are not on {device}",
+                "they would be hidden by the mount: move them to the disk or away",
+            )
+        elsewhere = [mount for mount in found.mounts if mount != self.path]
+        if elsewhere:
+            yield Blocked(
+                f"{device} is mounted at {', '.join(elsewhere)}",
+                "unmount it and take it out of /etc/fstab, if it is to hold Longhorn's data",
+            )
+        ours = found.label == LABEL and found.fstype == "ext4"
+        holds = found.fstype or (f"partitions: {', '.join(found.parts)}" if found.parts else "")
+        if holds and not ours and not self.may_format:
+            yield Blocked(
+                f"{device} holds data ({holds}{f', called {found.label}' if found.label else ''})",
+                "to have everything on it DELETED, run again with "
+                f"--format-disk {self.node}:{device}",
+            )
+
+    def _format(self, found: Found) -> Change:
+        device = quote(self.disk.device)
+        blank = not found.fstype and not found.parts
+        wipe = "" if blank else f"wipefs -q -a {device}\n"
+        script = (
+            f"{wipe}mkfs.ext4 -q -F -L {LABEL} {device}\n"
+            "udevadm settle 2>/dev/null || true\n"
+            f"uuid=$(blkid -p -s UUID -o value {device})\n"
+            f'[ -n "$uuid" ] || {{ echo "no UUID after mkfs" >&2; exit 1; }}\n'
+            + self._mounting("$uuid")
+        )
+        what = "it is blank" if blank else f"--format-disk; it holds {found.fstype or 'partitions'}"
+        return Change(
+            f"format {self.disk.device} ({found.size / 1e9:.1f} GB) and mount it at {self.path}",
+            (Run(script, timeout=_MKFS_SECONDS),),
+            reason=what,
+            risk=Risk.NONE if blank else Risk.DATA_LOSS,
+        )
+
+    def _line(self, uuid: str) -> str:
+        return f"UUID={uuid} {self.path} ext4 {_OPTIONS} 0 2"
+
+    def _mounting(self, uuid: str) -> str:
+        """Return the shell that has it in fstab once, and mounted; `uuid` may be `$uuid`."""
+        path = quote(self.path)
+        return f"""
+mkdir -p {path}
+[ -e /etc/fstab.picluster-backup ] || cp -p /etc/fstab /etc/fstab.picluster-backup
+part=$(mktemp /etc/.fstab.XXXXXX)
+sed '/^{FSTAB_MARK}/,+1d' /etc/fstab >"$part"
+printf '%s\\n%s\\n' {quote(FSTAB_MARK)} "{self._line(uuid)}" >>"$part"
+chmod --reference=/etc/fstab "$part"
+chown --reference=/etc/fstab "$part"
+mv "$part" /etc/fstab
+systemctl daemon-reload
+mountpoint -q {path} || mount "UUID={uuid}" {path} -o {_OPTIONS} -t ext4
+mountpoint -q {path}
+"""
+
+
+def read_disk(facts: Mapping[str, str]) -> Found:
+    """Read what the look printed. What cannot be read counts as a disk that is not there."""
+    try:
+        disk = json.loads(facts.get("disk", ""))["blockdevices"][0]
+        above = json.loads(facts.get("above", ""))["blockdevices"]
+    except (ValueError, KeyError, IndexError):
+        return Found()
+    probed = dict(word.split("=", 1) for word in facts.get("probed", "").split() if "=" in word)
+    mounts = [mount for each in _all(disk) for mount in each.get("mountpoints") or () if mount]
+    system = [mount for each in above for one in _all(each) for mount in _mounts(one)]
+    backs = next((mount for mount in [*mounts, *system] if mount in _SYSTEM_MOUNTS), "")
+    return Found(
+        device=facts.get("device", ""),
+        size=int(disk.get("size") or 0),
+        read_only=bool(disk.get("ro")),
+        fstype=probed.get("TYPE") or disk.get("fstype") or probed.get("PTTYPE") or "",
+        label=probed.get("LABEL") or disk.get("label") or "",
+        uuid=probed.get("UUID") or disk.get("uuid") or "",
+        parts=tuple(each["name"] for each in disk.get("children") or ()),
+        mounts=tuple(mounts),
+        backs=backs,
+        mounted=facts.get("mounted", ""),
+        content=facts.get("content") == "yes",
+        fstab=facts.get("line", ""),
+    )
+
+
+def _mounts(device: Mapping[str, Any]) -> list[str]:
+    return [mount for mount in device.get("mountpoints") or () if mount]
+
+
+def _all(device: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield device
+    for child in device.get("children") or ():
+        yield from _all(child)

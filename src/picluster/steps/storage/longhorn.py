@@ -1,0 +1,149 @@
+"""Longhorn's manifest: fetched, and its settings put in as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.survey import Look
+from picluster.errors import ConfigInvalid
+from picluster.kube.api import Object
+from picluster.kube.rollout import Workload
+from picluster.model.storage import Longhorn
+from picluster.steps.download import download
+from picluster.steps.manifests.applied import Unsettled
+from picluster.steps.manifests.objects import parse_objects
+
+NAMESPACE = "longhorn-system"
+CLASS = "longhorn"
+MANIFEST = "longhorn-manifest"
+
+_SETTINGS, _SETTINGS_FILE = "longhorn-default-setting", "default-setting.yaml"
+_CLASS, _CLASS_FILE = "longhorn-storageclass", "storageclass.yaml"
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_FRONTEND = "longhorn-frontend"
+_CSI = ("csi-attacher", "csi-provisioner", "csi-resizer", "csi-snapshotter")
+_FIX = "check longhorn in the cluster file; its manifest can be a file on this computer"
+
+WORKLOADS = (
+    Workload("DaemonSet", NAMESPACE, "longhorn-manager"),
+    Workload("Deployment", NAMESPACE, "longhorn-driver-deployer"),
+    Workload("DaemonSet", NAMESPACE, "longhorn-csi-plugin"),
+    *(Workload("Deployment", NAMESPACE, name) for name in _CSI),
+    Workload("Deployment", NAMESPACE, "longhorn-ui"),
+)
+"""What has to run: the manifest's own, and what the driver deployer makes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestHere:
+    """Longhorn's manifest is on this computer; `airgap` is a directory that may have it already."""
+
+    longhorn: Longhorn
+    cache: Path
+    airgap: Path | None = None
+    name: str = MANIFEST
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the manifest of Longhorn {self.longhorn.version} is on this computer"
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or will be."""
+        named = self.airgap / "longhorn.yaml" if self.airgap else None
+        if self.longhorn.manifest is not None:
+            return self.longhorn.manifest
+        if named is not None and named.is_file():
+            return named
+        return self.cache / f"longhorn-{self.longhorn.version}.yaml"
+
+    def probe(self) -> Query:
+        """Look whether it is there."""
+        return Query(self.path.is_file)
+
+    def decide(self, look: Look) -> Decision:
+        """Want it there."""
+        if look.own.value is True:
+            return Satisfied()
+        return Change(
+            f"download Longhorn {self.longhorn.version}",
+            (Call("downloading Longhorn's manifest", self._bring),),
+            reason="it is not here",
+            retry_safe=True,
+        )
+
+    def _bring(self, progress: Progress) -> None:
+        if self.longhorn.manifest is not None:
+            raise ConfigInvalid(
+                "there is no such file", where=str(self.longhorn.manifest), fix=_FIX
+            )
+        url = f"{self.longhorn.release_url.rstrip('/')}/{self.longhorn.version}/longhorn.yaml"
+        download(url, self.path, progress.report, fix=_FIX)
+
+    def read(self) -> list[Object]:
+        """Return its objects. Raises `Unsettled` while it is not here."""
+        if not self.path.is_file():
+            raise Unsettled("it is not here", why="Longhorn's manifest was not downloaded yet")
+        return parse_objects(self.path.read_text(), str(self.path))
+
+
+def adapted(manifests: list[Object], longhorn: Longhorn, replicas: int) -> list[Object]:
+    """Return the manifest with the settings of the cluster file in it; pure.
+
+    Settings travel in a ConfigMap whose one value is YAML, and so does the StorageClass; both are
+    read, changed as data, and written again. Raises `ConfigInvalid` for a manifest without them.
+    """
+    found = {(each["kind"], each["metadata"]["name"]) for each in manifests}
+    for kind, name in (("ConfigMap", _SETTINGS), ("ConfigMap", _CLASS)):
+        if (kind, name) not in found:
+            raise ConfigInvalid(
+                f"there is no {kind} {name} in Longhorn's manifest",
+                why="it is not that of a release that is known",
+                fix=_FIX,
+            )
+    return [_adapted(each, longhorn, replicas) for each in manifests]
+
+
+def _adapted(manifest: Object, longhorn: Longhorn, replicas: int) -> Object:
+    match manifest["kind"], manifest["metadata"]["name"]:
+        case "ConfigMap", name if name == _SETTINGS:
+            return _with(manifest, _SETTINGS_FILE, settings(longhorn, replicas))
+        case "ConfigMap", name if name == _CLASS:
+            return _with_class(manifest, longhorn, replicas)
+        case "Service", name if name == _FRONTEND and longhorn.ui_port is not None:
+            ports = [{**port, "nodePort": longhorn.ui_port} for port in manifest["spec"]["ports"]]
+            return {**manifest, "spec": {**manifest["spec"], "type": "NodePort", "ports": ports}}
+    return manifest
+
+
+def settings(longhorn: Longhorn, replicas: int) -> dict[str, str]:
+    """Return what is set of Longhorn's settings; the user's own count last."""
+    return {
+        "default-data-path": longhorn.data_path,
+        "default-replica-count": str(replicas),
+        "create-default-disk-labeled-nodes": str(longhorn.only_labelled).lower(),
+        **longhorn.settings,
+    }
+
+
+def _with(manifest: Object, key: str, wanted: Mapping[str, str]) -> Object:
+    present = yaml.safe_load((manifest.get("data") or {}).get(key) or "") or {}
+    text = yaml.safe_dump({**present, **wanted}, default_flow_style=False)
+    return {**manifest, "data": {**(manifest.get("data") or {}), key: text}}
+
+
+def _with_class(manifest: Object, longhorn: Longhorn, replicas: int) -> Object:
+    held: dict[str, Any] = yaml.safe_load(manifest["data"][_CLASS_FILE])
+    parameters = {**(held.get("parameters") or {}), "numberOfReplicas": str(replicas)}
+    meta = {**held["metadata"]}
+    notes = {**(meta.get("annotations") or {}), _DEFAULT_CLASS: str(longhorn.default_class).lower()}
+    changed = {**held, "parameters": parameters, "metadata": {**meta, "annotations": notes}}
+    text = yaml.safe_dump(changed, default_flow_style=False)
+    return {**manifest, "data": {**manifest["data"], _CLASS_FILE: text}}
