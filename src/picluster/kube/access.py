@@ -236,9 +236,14 @@ def _result(request: Request, link: Link, answer: Answer) -> Any:
             return json.loads(text) if "json" in answer.headers.get("content-type", "") else text
         except ValueError:
             raise ApiUnavailable([_tried(link, "what it sent is not JSON")]) from None
+    raise refusal_of(request, answer)
+
+
+def refusal_of(request: Request, answer: Answer) -> ApiRefused:
+    """Read an answer that says no."""
     status = _status_object(answer)
     kind = {404: NotFound, 409: Conflict}.get(answer.status, ApiRefused)
-    raise kind(
+    return kind(
         str(request),
         status=answer.status,
         reason=str(status.get("reason") or ""),

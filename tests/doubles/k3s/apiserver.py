@@ -14,6 +14,7 @@ from . import kinds, resources, stamp
 from .members import Cluster, NoQuorum, Transaction
 from .resources import ApiError, Place
 from .store import Compacted, Event, Object
+from .workloads import LOG
 
 _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+)/(?P<version>[^/]+))"
@@ -69,7 +70,7 @@ class Api:
         self.cluster = cluster
         self.store = cluster.store
 
-    def answer(self, request: Request) -> tuple[int, Object] | Watch:
+    def answer(self, request: Request) -> tuple[int, Object | str] | Watch:
         """Answer one request. Raises `ApiError`, `NotLeading` or `NoQuorum`."""
         fixed = self._discovery(request.path.rstrip("/"))
         if fixed is not None and request.method == "GET":
@@ -78,6 +79,8 @@ class Api:
         if wants_watch(request):
             return Watch(self._watch(place, request))
         if request.method == "GET":
+            if place.sub == "log":
+                return 200, self._log(place)
             return 200, self._one(place) if place.name else self._list(place, request)
         return self._write(place, request)
 
@@ -117,6 +120,10 @@ class Api:
                 "status": {"replicas": replicas},
             }
         return self._shown(place, obj)
+
+    def _log(self, place: Place) -> str:
+        notes = self._one(place)["metadata"].get("annotations") or {}
+        return str(notes.get(LOG, ""))
 
     def _list(self, place: Place, request: Request) -> Object:
         wanted = selector(request.query)

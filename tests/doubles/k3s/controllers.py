@@ -6,9 +6,11 @@ import base64
 import zlib
 from typing import Any
 
+from .installers import chart_installed, class_made, driver_deployed
 from .log import now
 from .members import Transaction
 from .store import Key, Object
+from .workloads import daemon_set, replicated
 
 
 def settle(change: Transaction, key: Key, obj: Object) -> Object:
@@ -50,34 +52,22 @@ def conditions(obj: Object, *wanted: tuple[str, str, str]) -> list[Object]:
     return found
 
 
-def _replicated(change: Transaction, obj: Object) -> Object:
-    spec = {**obj["spec"]}
-    spec.setdefault("replicas", 1)
-    count, generation = spec["replicas"], obj["metadata"].get("generation", 1)
-    status: Object = {
-        "observedGeneration": generation,
-        "replicas": count,
-        "readyReplicas": count,
-        "updatedReplicas": count,
-        "availableReplicas": count,
-    }
-    if obj["kind"] == "Deployment":
-        status["conditions"] = conditions(
-            obj,
-            ("Available", "True", "MinimumReplicasAvailable"),
-            ("Progressing", "True", "NewReplicaSetAvailable"),
-        )
-    else:
-        status |= {"currentReplicas": count, "currentRevision": "1", "updateRevision": "1"}
-    return {**obj, "spec": spec, "status": status}
+def _deployment(change: Transaction, obj: Object) -> Object:
+    settled = replicated(change, obj)
+    driver_deployed(change, obj)
+    status = settled["status"]
+    available = "True" if status["readyReplicas"] == status["replicas"] else "False"
+    told = conditions(
+        obj,
+        ("Available", available, "MinimumReplicasAvailable"),
+        ("Progressing", "True", "NewReplicaSetAvailable"),
+    )
+    return {**settled, "status": {**status, "conditions": told}}
 
 
-def _daemon_set(change: Transaction, obj: Object) -> Object:
-    count = sum(1 for _ in change.store.listed("", "nodes"))
-    names = ("desired", "current", "updated")
-    status: Object = {f"{name}NumberScheduled": count for name in names}
-    status |= {"numberReady": count, "numberAvailable": count, "numberMisscheduled": 0}
-    return {**obj, "status": {**status, "observedGeneration": obj["metadata"].get("generation", 1)}}
+def _config_map(change: Transaction, obj: Object) -> Object:
+    class_made(change, obj)
+    return obj
 
 
 def _job(change: Transaction, obj: Object) -> Object:
@@ -169,21 +159,17 @@ def _claim(change: Transaction, obj: Object) -> Object:
     return {**obj, "spec": spec, "status": {"phase": "Bound" if bound else "Pending"}}
 
 
-def _chart(change: Transaction, obj: Object) -> Object:
-    name = f"helm-install-{obj['metadata']['name']}"
-    return {**obj, "status": {**(obj.get("status") or {}), "jobName": name}}
-
-
 _SETTLERS = {
-    ("apps", "deployments"): _replicated,
-    ("apps", "statefulsets"): _replicated,
-    ("apps", "replicasets"): _replicated,
-    ("apps", "daemonsets"): _daemon_set,
+    ("apps", "deployments"): _deployment,
+    ("apps", "statefulsets"): replicated,
+    ("apps", "replicasets"): replicated,
+    ("apps", "daemonsets"): daemon_set,
     ("batch", "jobs"): _job,
     ("apiextensions.k8s.io", "customresourcedefinitions"): _crd,
     ("", "namespaces"): _namespace,
     ("", "secrets"): _secret,
+    ("", "configmaps"): _config_map,
     ("", "services"): _service,
     ("", "persistentvolumeclaims"): _claim,
-    ("helm.cattle.io", "helmcharts"): _chart,
+    ("helm.cattle.io", "helmcharts"): chart_installed,
 }

@@ -141,6 +141,8 @@ class Supervisor:
 
 
 def _json(status: int, obj: Any) -> Answer:
+    if isinstance(obj, str):
+        return Answer(status, "text/plain", obj.encode())
     return Answer(status, "application/json", json.dumps(obj).encode())
 
 

@@ -1,0 +1,291 @@
+"""Workloads: what they lack, what keeps their pods from running, and when waiting is in vain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.kube.kube_double import ProgressDouble
+
+from picluster.errors import WaitFailed
+from picluster.kube.pods import ContainerState, PodState, claim_trouble, pod_state, trouble_of
+from picluster.kube.rollout import (
+    Judge,
+    Rollout,
+    Workload,
+    failed_job,
+    missing_in,
+    read_rollout,
+    wait_for_rollouts,
+)
+from picluster.kube.waits import Done, Hopeless, Waiting
+
+WEB = Workload("Deployment", "default", "web")
+
+
+def status(generation: int = 1, wanted: int = 1, **status: Any) -> dict[str, Any]:
+    observed = {"observedGeneration": generation, **status}
+    return {
+        "metadata": {"generation": generation},
+        "spec": {"replicas": wanted},
+        "status": observed,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "missing"),
+    [
+        ("Deployment", None, "is not there"),
+        ("Deployment", status(2, updatedReplicas=1, readyReplicas=1), ""),
+        ("Deployment", {**status(2), "metadata": {"generation": 3}}, "was just changed"),
+        ("Deployment", status(wanted=3, updatedReplicas=1, readyReplicas=3), "1 of 3 pods of its"),
+        ("StatefulSet", status(wanted=2, updatedReplicas=2, readyReplicas=1), "1 of 2 pods ready"),
+        ("Deployment", status(wanted=0), ""),
+        ("DaemonSet", status(desiredNumberScheduled=0), "wants no node yet"),
+        (
+            "DaemonSet",
+            status(desiredNumberScheduled=2, updatedNumberScheduled=2, numberAvailable=1),
+            "1 of 2",
+        ),
+        ("Job", {"status": {"succeeded": 1}}, ""),
+        ("Job", {"status": {}}, "has not ended"),
+    ],
+)
+def test_what_a_workload_lacks(kind: str, live: dict[str, Any] | None, missing: str) -> None:
+    found = missing_in(kind, live)
+    assert missing in found
+    assert bool(found) == bool(missing)
+
+
+def test_a_job_that_failed_for_good_says_why() -> None:
+    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    assert failed_job({"status": {"conditions": [condition]}}) == "BackoffLimitExceeded"
+    assert failed_job({"status": {"conditions": [{**condition, "status": "False"}]}}) == ""
+
+
+# ------------------------------------------------------------------ pods
+
+
+def waiting(reason: str, message: str = "", **more: Any) -> PodState:
+    one = ContainerState("web", "lan:5000/web:1", waiting=reason, message=message, **more)
+    return PodState("default", "web-1", "Pending", ready=False, containers=(one,))
+
+
+@pytest.mark.parametrize(
+    ("message", "cause", "lasting"),
+    [
+        ("lan:5000/web:1: not found", "does not have it", True),
+        ("http: server gave HTTP response to HTTPS client", "speaks HTTPS", True),
+        ("x509: certificate signed by unknown authority", "does not trust", True),
+        ("401 Unauthorized", "wants a login", True),
+        ("toomanyrequests: you have reached your pull rate limit", "limits how much", False),
+        ("dial tcp: lookup lan: no such host", "cannot reach", False),
+        ("no match for platform in manifest", "not for this machine", True),
+        ("something new", "something new", False),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_has_a_likely_cause(
+    message: str, cause: str, lasting: bool
+) -> None:
+    trouble = trouble_of(waiting("ImagePullBackOff", message))
+    assert trouble is not None
+    assert cause in trouble.what
+    assert trouble.lasting is lasting
+    assert trouble.fix
+
+
+@pytest.mark.parametrize(
+    ("pod", "what", "container"),
+    [
+        (
+            waiting("CrashLoopBackOff", restarts=5, ended="Error", exit_code=7),
+            "ended 5 times, the last time with 7",
+            "web",
+        ),
+        (waiting("CrashLoopBackOff", restarts=5, ended="OOMKilled"), "killed for its memory", ""),
+        (
+            waiting("CreateContainerConfigError", 'secret "x" not found'),
+            'cannot be created: secret "x"',
+            "",
+        ),
+        (waiting("InvalidImageName"), "that is no image's name", ""),
+    ],
+)
+def test_what_keeps_a_container_from_running(pod: PodState, what: str, container: str) -> None:
+    trouble = trouble_of(pod)
+    assert trouble is not None
+    assert what in trouble.what
+    assert trouble.lasting
+    assert trouble.container == container
+
+
+def test_a_first_crash_is_no_trouble_yet() -> None:
+    assert trouble_of(waiting("CrashLoopBackOff", restarts=1, ended="Error")) is None
+    assert trouble_of(waiting("ContainerCreating")) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "fix", "lasting"),
+    [
+        ("0/3 nodes are available: 3 Insufficient memory.", "free memory", True),
+        ("1 node(s) had untolerated taint {a: b}", "toleration", True),
+        ("didn't match Pod's node affinity/selector", "label a node", True),
+        ("pod has unbound immediate PersistentVolumeClaims", "volume", False),
+        ("whatever", "describe pod", False),
+    ],
+)
+def test_a_pod_that_no_node_takes(message: str, fix: str, lasting: bool) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "message": message}
+    trouble = trouble_of(pod_state({"status": {"conditions": [condition]}}))
+    assert trouble is not None
+    assert message in trouble.what
+    assert fix in trouble.fix
+    assert trouble.lasting is lasting
+
+
+def test_a_volume_that_cannot_be_made_says_why() -> None:
+    class Event:
+        reason, message = "ProvisioningFailed", 'storageclass.storage.k8s.io "x" not found'
+
+    claim = {"metadata": {"name": "data"}, "status": {"phase": "Pending"}}
+    trouble = claim_trouble(claim, [Event()])
+    assert trouble is not None
+    assert "name a StorageClass" in trouble.fix
+    assert claim_trouble({**claim, "status": {"phase": "Bound"}}, [Event()]) is None
+    assert claim_trouble(claim, []) is None
+
+
+# ------------------------------------------------------------------ judging
+
+
+def stuck(*, lasting: bool) -> Rollout:
+    trouble = trouble_of(waiting("ImagePullBackOff", "not found" if lasting else "no such host"))
+    assert trouble is not None
+    return Rollout(WEB, "has 0 of 1 pods ready", troubles=(("web-1", trouble),))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_lasting_trouble_has_to_last_before_a_wait_is_given_up() -> None:
+    clock = Clock()
+    judge = Judge(patience=10, clock=clock)
+    assert isinstance(judge([stuck(lasting=True)]), Waiting)
+    clock.now = 9.9
+    assert isinstance(judge([stuck(lasting=True)]), Waiting)
+    clock.now = 10.1
+    verdict = judge([stuck(lasting=True)])
+    assert isinstance(verdict, Hopeless)
+    assert "web-1: the image lan:5000/web:1" in verdict.why
+    assert verdict.fix
+
+
+def test_a_trouble_that_goes_and_comes_back_starts_anew() -> None:
+    clock = Clock()
+    judge = Judge(patience=10, clock=clock)
+    judge([stuck(lasting=True)])
+    clock.now = 8
+    judge([Rollout(WEB, "has 0 of 1 pods ready")])
+    clock.now = 12
+    assert isinstance(judge([stuck(lasting=True)]), Waiting)
+
+
+def test_a_passing_trouble_is_waited_out() -> None:
+    clock = Clock()
+    judge = Judge(patience=10, clock=clock)
+    judge([stuck(lasting=False)])
+    clock.now = 1000
+    verdict = judge([stuck(lasting=False)])
+    assert isinstance(verdict, Waiting)
+    assert "cannot reach the registry" in verdict.state
+
+
+def test_all_that_run_are_done_and_a_failed_job_is_hopeless_at_once() -> None:
+    assert isinstance(Judge()([Rollout(WEB, "")]), Done)
+    failed = Rollout(Workload("Job", "default", "j"), "has not ended yet", failed="it failed")
+    assert isinstance(Judge()([failed]), Hopeless)
+
+
+# ------------------------------------------------------------------ against an API
+
+
+def deployment(trouble: str, **notes: str) -> dict[str, Any]:
+    labels = {"app": "web"}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    container = {"name": "web", "image": "registry.lan:5000/web:1"}
+    notes["trouble"] = trouble
+    return {
+        "metadata": {"annotations": {f"stand-in/{key}": value for key, value in notes.items()}},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [container], "volumes": volumes},
+            },
+        },
+    }
+
+
+@pytest.fixture
+def api() -> ApiInMemory:
+    api = ApiInMemory("pi1")
+    claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+    api.create(claims, "v1", "PersistentVolumeClaim", "data", spec={"storageClassName": "x"})
+    return api
+
+
+@pytest.mark.parametrize(
+    ("trouble", "quoted", "fix"),
+    [
+        ("image-missing", ["Failed to pull image", "not found"], "picluster phase build"),
+        ("crash-loop", ["Back-off restarting", "log of web-stuck/web:\nno database"], "its log"),
+        (
+            "unschedulable",
+            ["unbound immediate PersistentVolumeClaims"],
+            "name a StorageClass that the cluster has",
+        ),
+    ],
+)
+def test_a_hopeless_wait_ends_early_with_events_log_and_cause(
+    api: ApiInMemory, trouble: str, quoted: list[str], fix: str
+) -> None:
+    made = deployment(trouble, log="no database")
+    api.create(
+        "/apis/apps/v1/namespaces/default/deployments", "apps/v1", "Deployment", "web", **made
+    )
+    clock = ProgressDouble()
+    with pytest.raises(WaitFailed) as caught:
+        wait_for_rollouts(api, [WEB], timeout=900, progress=clock, judge=Judge(45, clock.clock))
+    assert clock.now < 60
+    assert fix in caught.value.fix
+    for text in quoted:
+        assert text in caught.value.evidence
+
+
+def test_a_workload_that_runs_is_not_waited_for(api: ApiInMemory) -> None:
+    made = deployment("")
+    api.create(
+        "/apis/apps/v1/namespaces/default/deployments", "apps/v1", "Deployment", "web", **made
+    )
+    clock = ProgressDouble()
+    wait_for_rollouts(api, [WEB], timeout=900, progress=clock)
+    assert clock.now == 0
+
+
+def test_a_chart_runs_once_its_job_is_done(api: ApiInMemory) -> None:
+    chart = Workload("HelmChart", "kube-system", "rancher")
+    assert read_rollout(api, chart).missing == "is not there"
+    path = "/apis/helm.cattle.io/v1/namespaces/kube-system/helmcharts"
+    spec = {"targetNamespace": "cattle-system"}
+    api.create(path, "helm.cattle.io/v1", "HelmChart", "rancher", spec=spec)
+    assert read_rollout(api, chart).missing == ""
+    job = "/apis/batch/v1/namespaces/kube-system/jobs/helm-install-rancher"
+    api.edit(f"{job}/status", {"status": {"succeeded": 0}})
+    assert read_rollout(api, chart).missing == "has not ended yet"
+    api.call("DELETE", job)
+    assert read_rollout(api, chart).missing == "", "K3s deletes jobs that are done"

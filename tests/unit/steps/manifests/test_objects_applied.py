@@ -1,0 +1,306 @@
+"""Objects are applied as their manifests say, drift is seen, and what left the file is pruned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.steps.acting import decided, done
+
+from picluster.engine.step import Blocked, Change, Satisfied
+from picluster.errors import ActionFailed, ConfigInvalid
+from picluster.kube.errors import NotFound
+from picluster.steps.manifests.applied import ObjectsApplied, PartsGone, Unsettled
+from picluster.steps.manifests.objects import (
+    PART_LABEL,
+    holds,
+    in_order,
+    marked,
+    parse_objects,
+)
+
+CONFIG = "/api/v1/namespaces/default/configmaps/web"
+
+
+def config(name: str = "web", **data: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": data or {"colour": "green"},
+    }
+
+
+def claim(name: str = "data") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+def applied(api: ApiInMemory, *objects: dict[str, Any], part: str = "web", **more: Any) -> Any:
+    return ObjectsApplied("it", "it is there", part, lambda: list(objects), api, **more)
+
+
+@pytest.fixture
+def api() -> ApiInMemory:
+    return ApiInMemory("pi1")
+
+
+def test_objects_that_are_not_there_are_made_and_then_left_alone(api: ApiInMemory) -> None:
+    step = applied(api, config(), claim())
+    change = done(step)
+    assert change.summary == "web: create 2 objects"
+    assert "ConfigMap default/web: new" in change.diff.after
+    assert api.get(CONFIG)["metadata"]["labels"] == {PART_LABEL: "web"}
+    api.sent.clear()
+    assert decided(step) == Satisfied()
+    assert not api.writes
+    assert not [each for each in api.sent if "(dry)" in each], "no dry run if nothing differs"
+
+
+def test_a_plan_changes_nothing(api: ApiInMemory) -> None:
+    decided(applied(api, config()))
+    assert not api.writes
+
+
+def test_a_changed_manifest_is_planned_field_by_field(api: ApiInMemory) -> None:
+    done(applied(api, config()))
+    change = decided(applied(api, config(colour="red")))
+    assert change.summary == "web: change 1 object"
+    assert "data.colour: green -> red" in change.diff.after.replace('"', "")
+
+
+def test_a_field_edited_by_hand_is_a_conflict_that_names_who_did_it(api: ApiInMemory) -> None:
+    step = applied(api, config())
+    done(step)
+    api.edit(CONFIG, {"data": {"colour": "blue"}})
+    decision = decided(step)
+    assert isinstance(decision, Blocked)
+    assert "kubectl-edit" in decision.reason
+    assert ".data.colour" in decision.reason
+    assert "--force-conflicts" in decision.fix
+    assert api.get(CONFIG)["data"] == {"colour": "blue"}
+
+
+def test_with_force_an_edited_field_is_taken_back(api: ApiInMemory) -> None:
+    done(applied(api, config()))
+    api.edit(CONFIG, {"data": {"colour": "blue"}})
+    change = done(applied(api, config(), force=True))
+    assert "blue -> green" in change.diff.after.replace('"', "")
+    assert api.get(CONFIG)["data"] == {"colour": "green"}
+
+
+def test_a_conflict_that_arises_after_the_look_is_not_forced(api: ApiInMemory) -> None:
+    done(applied(api, config()))
+    step = applied(api, config(colour="red"))
+    change = decided(step)
+    api.edit(CONFIG, {"data": {"colour": "blue"}})
+    with pytest.raises(ActionFailed, match="kubectl-edit"):
+        change.actions[0].run(_Silent())
+    assert api.get(CONFIG)["data"] == {"colour": "blue"}
+
+
+class _Silent:
+    def report(self, state: str) -> None:
+        pass
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
+def test_what_somebody_else_added_is_no_difference(api: ApiInMemory) -> None:
+    step = applied(api, config())
+    done(step)
+    api.edit(CONFIG, {"data": {"other": "x"}, "metadata": {"labels": {"theirs": "y"}}})
+    assert decided(step) == Satisfied()
+
+
+def test_what_left_the_manifests_is_planned_and_pruned(api: ApiInMemory) -> None:
+    done(applied(api, config(), config("old")))
+    step = applied(api, config())
+    change = done(step)
+    assert change.summary == "web: delete 1 object"
+    assert "ConfigMap default/old: no longer in the file; delete it" in change.diff.after
+    assert decided(step) == Satisfied()
+    with pytest.raises(NotFound):
+        api.get("/api/v1/namespaces/default/configmaps/old")
+
+
+@pytest.mark.parametrize("path", ["persistentvolumeclaims/data"])
+def test_what_data_hangs_on_is_never_pruned_but_named(api: ApiInMemory, path: str) -> None:
+    done(applied(api, config(), claim()))
+    step = applied(api, config())
+    decision = decided(step)
+    assert isinstance(decision, Satisfied)
+    assert "PersistentVolumeClaim default/data" in decision.warning
+    assert api.get(f"/api/v1/namespaces/default/{path}")
+    assert "PersistentVolumeClaim default/data" in decided(step).warning, "nor is it forgotten"
+
+
+def test_an_object_that_somebody_made_theirs_is_not_pruned(api: ApiInMemory) -> None:
+    done(applied(api, config(), config("old")))
+    api.edit(
+        "/api/v1/namespaces/default/configmaps/old",
+        {"metadata": {"labels": {PART_LABEL: None}}},
+    )
+    assert decided(applied(api, config())) == Satisfied()
+
+
+def test_manifests_that_cannot_be_told_yet_are_a_change_with_the_reason(api: ApiInMemory) -> None:
+    def source() -> list[dict[str, Any]]:
+        raise Unsettled("no images", why="web:1 was not built yet")
+
+    decision = decided(ObjectsApplied("it", "it is there", "web", source, api))
+    assert isinstance(decision, Change)
+    assert decision.reason == "web:1 was not built yet"
+
+
+def test_before_there_is_a_cluster_everything_is_still_to_be_done(api: ApiInMemory) -> None:
+    api.away = True
+    decision = decided(applied(api, config()))
+    assert isinstance(decision, Change)
+    assert "does not answer" in decision.reason
+
+
+def test_an_object_of_a_kind_that_the_same_manifests_define_is_applied_after_it(
+    api: ApiInMemory,
+) -> None:
+    names = {"plural": "boats", "kind": "Boat"}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": {}}]
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "boats.sea.example"},
+        "spec": {
+            "group": "sea.example",
+            "names": names,
+            "scope": "Namespaced",
+            "versions": versions,
+        },
+    }
+    boat = {
+        "apiVersion": "sea.example/v1",
+        "kind": "Boat",
+        "metadata": {"name": "one", "namespace": "default"},
+        "spec": {"sails": 2},
+    }
+    step = applied(api, boat, crd)
+    done(step)
+    assert decided(step) == Satisfied()
+    assert api.get("/apis/sea.example/v1/namespaces/default/boats/one")["spec"] == {"sails": 2}
+
+
+def test_a_run_that_was_cut_off_knows_what_it_had_made(api: ApiInMemory) -> None:
+    class Cut(Exception):
+        pass
+
+    class After(_Silent):
+        def report(self, state: str) -> None:
+            if state.startswith("2 of"):
+                raise Cut
+
+    change = decided(applied(api, config("one"), config("two")))
+    with pytest.raises(Cut):
+        change.actions[0].run(After())
+    change = done(applied(api, config("two")))
+    assert "ConfigMap default/one: no longer in the file" in change.diff.after
+
+
+def test_a_secrets_value_is_in_no_plan(api: ApiInMemory) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "login", "namespace": "default"},
+        "stringData": {"password": "open-sesame"},
+    }
+    step = applied(api, secret)
+    first = done(step)
+    assert decided(step) == Satisfied()
+    changed = {**secret, "stringData": {"password": "shut-sesame"}}
+    second = decided(applied(api, changed))
+    for change in (first, second):
+        assert "sesame" not in repr(change.diff) + change.reason + change.summary
+    assert isinstance(second, Change)
+
+
+# ------------------------------------------------------------------ whole apps
+
+
+def test_an_app_that_left_the_file_is_removed_except_for_its_data(api: ApiInMemory) -> None:
+    done(applied(api, config(), claim(), part="web"))
+    done(applied(api, config("other"), part="other"))
+    step = PartsGone("gone", "gone", ("other",), ("longhorn",), api)
+    change = done(step)
+    assert "remove web" in change.summary
+    assert change.diff.after == "ConfigMap default/web: delete it"
+    decision = decided(step)
+    assert isinstance(decision, Satisfied)
+    assert "PersistentVolumeClaim default/data" in decision.warning
+    assert api.get("/api/v1/namespaces/default/configmaps/other")
+
+
+def test_parts_that_picluster_manages_otherwise_stay(api: ApiInMemory) -> None:
+    done(applied(api, config(), part="longhorn"))
+    assert decided(PartsGone("gone", "gone", (), ("longhorn",), api)) == Satisfied()
+
+
+# ------------------------------------------------------------------ manifests as text
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("a: [1\nb: 2", "m.yaml:2", ""),
+        ("- 1", "m.yaml (document 1)", "no mapping"),
+        ("kind: X\n", "m.yaml (document 1)", "apiVersion"),
+        ("apiVersion: v1\nkind: X\n", "m.yaml (document 1)", "metadata.name"),
+    ],
+)
+def test_text_that_is_no_manifest_is_refused_with_its_place(
+    text: str, where: str, why: str
+) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        parse_objects(text, "m.yaml")
+    assert caught.value.where.startswith(where)
+    assert why in caught.value.why
+
+
+def test_lists_and_empty_documents_are_taken_apart() -> None:
+    one = "{apiVersion: v1, kind: A, metadata: {name: x}}"
+    text = f"---\n---\napiVersion: v1\nkind: List\nitems:\n- {one}\n"
+    assert [each["kind"] for each in parse_objects(text, "m.yaml")] == ["A"]
+
+
+def test_what_others_need_comes_first() -> None:
+    kinds = ["Deployment", "Service", "Secret", "CustomResourceDefinition", "Namespace"]
+    objects = [{"kind": each} for each in kinds]
+    assert [each["kind"] for each in in_order(objects)] == [*reversed(kinds[1:]), "Deployment"]
+
+
+def test_a_mark_changes_with_the_manifest_and_only_with_it() -> None:
+    def digest(manifest: dict[str, Any]) -> str:
+        return str(marked(manifest, "web")["metadata"]["annotations"]["picluster.dev/manifest"])
+
+    assert digest(config()) == digest(config())
+    assert digest(config()) != digest(config(colour="red"))
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "same"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"a": [{"x": 1, "y": 2}]}, {"a": [{"x": 1}]}, True),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": "1"}, {"a": 1}, False),
+    ],
+)
+def test_a_live_object_holds_a_manifest_if_it_has_all_of_it(
+    live: object, wanted: object, same: bool
+) -> None:
+    assert holds(live, wanted) is same

@@ -1,0 +1,134 @@
+"""`deploy --fix`, and the one default StorageClass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.steps.acting import decided, done
+
+from picluster.engine.step import Change, Satisfied
+from picluster.kube.errors import NotFound
+from picluster.kube.rollout import Workload
+from picluster.steps.manifests.applied import ObjectsApplied
+from picluster.steps.manifests.repair import MadeAnew
+from picluster.steps.manifests.rollout import RolledOut
+from picluster.steps.storage.classes import DefaultClass
+
+SPACE = "/apis/apps/v1/namespaces/default"
+WEB = Workload("StatefulSet", "default", "web")
+
+
+def stateful(labels: dict[str, str] | None = None, **notes: str) -> dict[str, Any]:
+    labels = labels or {"app": "web"}
+    container = {"name": "web", "image": "registry.lan:5000/web:1"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {
+            "name": "web",
+            "namespace": "default",
+            "annotations": {f"stand-in/{key}": value for key, value in notes.items()},
+        },
+        "spec": {
+            "serviceName": "web",
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
+        },
+    }
+
+
+@pytest.fixture
+def api() -> ApiInMemory:
+    return ApiInMemory("pi1")
+
+
+def have(api: ApiInMemory, manifest: dict[str, Any]) -> None:
+    done(ObjectsApplied("it", "it", "web", lambda: [manifest], api))
+
+
+def anew(api: ApiInMemory, manifest: dict[str, Any]) -> MadeAnew:
+    return MadeAnew("fix", "nothing is stuck", lambda: [WEB], lambda: [manifest], api)
+
+
+def test_what_runs_is_left_alone(api: ApiInMemory) -> None:
+    have(api, stateful())
+    assert decided(anew(api, stateful())) == Satisfied()
+
+
+def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
+    stuck = stateful(trouble="crash-loop")
+    have(api, stuck)
+    claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
+    change = done(anew(api, stuck))
+    assert "pod web-stuck" in change.summary
+    assert "web ended 4 times" in change.reason
+    with pytest.raises(NotFound):
+        api.get("/api/v1/namespaces/default/pods/web-stuck")
+    assert api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0") == claim
+
+
+def test_a_workload_that_cannot_be_changed_in_place_is_made_anew(api: ApiInMemory) -> None:
+    have(api, stateful())
+    claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
+    change = done(anew(api, stateful(labels={"app": "other"})))  # as a changed selector would be
+    assert str(WEB) in change.summary
+    with pytest.raises(NotFound):
+        api.get(f"{SPACE}/statefulsets/web")
+    assert api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0") == claim
+
+
+def test_a_plan_tells_what_does_not_run_and_why(api: ApiInMemory) -> None:
+    have(api, stateful(trouble="image-missing"))
+    decision = decided(RolledOut("runs", "web runs", lambda: [WEB], api, 1.0))
+    assert isinstance(decision, Change)
+    assert "0 of 1 pods ready" in decision.reason
+    assert "the registry does not have it" in decision.reason
+
+
+def test_workloads_about_to_change_are_waited_for(api: ApiInMemory) -> None:
+    have(api, stateful())
+    step = RolledOut("runs", "web runs", lambda: [WEB], api, 1.0, after=("it",))
+    assert decided(step) == Satisfied()
+    assert isinstance(decided(step, "it"), Change)
+
+
+def storage_class(api: ApiInMemory, name: str, *, default: bool) -> None:
+    notes = {"storageclass.kubernetes.io/is-default-class": str(default).lower()}
+    api.create(
+        "/apis/storage.k8s.io/v1/storageclasses",
+        "storage.k8s.io/v1",
+        "StorageClass",
+        name,
+        metadata={"annotations": notes},
+        provisioner="x",
+    )
+
+
+def test_exactly_one_storage_class_is_the_default(api: ApiInMemory) -> None:
+    storage_class(api, "local-path", default=True)
+    storage_class(api, "longhorn", default=True)
+    storage_class(api, "other", default=False)
+    step = DefaultClass("longhorn", api)
+    assert done(step).reason == "local-path is default too"
+    assert decided(step) == Satisfied()
+    listed = api.get("/apis/storage.k8s.io/v1/storageclasses")["items"]
+    flag = "storageclass.kubernetes.io/is-default-class"
+    defaults = {
+        item["metadata"]["name"]: item["metadata"].get("annotations", {}).get(flag)
+        for item in listed
+    }
+    assert defaults == {"local-path": "false", "longhorn": "true", "other": "false"}
+
+
+def test_a_default_that_k3s_sets_back_is_drift(api: ApiInMemory) -> None:
+    storage_class(api, "longhorn", default=True)
+    storage_class(api, "local-path", default=False)
+    step = DefaultClass("longhorn", api)
+    assert decided(step) == Satisfied()
+    flag = "storageclass.kubernetes.io/is-default-class"
+    path = "/apis/storage.k8s.io/v1/storageclasses/local-path"
+    api.edit(path, {"metadata": {"annotations": {flag: "true"}}})
+    assert isinstance(decided(step), Change)

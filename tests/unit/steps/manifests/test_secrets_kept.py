@@ -1,0 +1,94 @@
+"""Generated secrets are made once, and never again while data depends on them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.steps.acting import decided, done
+
+from picluster.engine.step import Blocked, Change, Satisfied
+from picluster.secret import Secret, redact
+from picluster.steps.manifests.secrets import SecretKept, read_secret
+
+PATH = "/api/v1/namespaces/tak/secrets/app"
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, present: Mapping[str, str]) -> dict[str, Secret]:
+        self.count += 1
+        return {key: Secret(f"sesame-{key}-{self.count}") for key in ("first", "second")}
+
+
+@pytest.fixture
+def api() -> ApiInMemory:
+    return ApiInMemory("pi1")
+
+
+def kept(api: ApiInMemory, *keys: str, **more: tuple[str, ...]) -> SecretKept:
+    return SecretKept(
+        name="s",
+        secret="app",
+        namespace="tak",
+        part="app",
+        keys=keys or ("first", "second"),
+        generate=Counted(),
+        api=api,
+        **more,
+    )
+
+
+def test_it_is_made_once_and_stays_as_it_is(api: ApiInMemory) -> None:
+    change = done(kept(api))
+    assert "first, second" in change.summary
+    before = api.get(PATH)
+    assert decided(kept(api)) == Satisfied()
+    assert api.get(PATH) == before
+
+
+def test_a_key_that_is_missing_is_added_and_the_others_stay(api: ApiInMemory) -> None:
+    done(kept(api, "first"))
+    api.edit(PATH, {"data": {"first": base64.b64encode(b"changed by hand").decode()}})
+    change = done(kept(api))
+    assert "generate second in" in change.summary
+    values = read_secret(api, "tak", "app") or {}
+    assert values["first"] == "changed by hand"
+    assert values["second"] == "sesame-second-1"
+
+
+def test_a_second_run_that_comes_between_wins(api: ApiInMemory) -> None:
+    late = decided(kept(api))
+    done(kept(api))
+    assert isinstance(late, Change)
+    before = api.get(PATH)["data"]
+    late.actions[0].run(None)  # type: ignore[union-attr, arg-type]
+    assert api.get(PATH)["data"] == before
+
+
+def test_it_is_not_made_anew_beside_the_data_that_wants_the_old_one(api: ApiInMemory) -> None:
+    done(kept(api))
+    api.create(
+        "/api/v1/namespaces/tak/persistentvolumeclaims",
+        "v1",
+        "PersistentVolumeClaim",
+        "data-0",
+        spec={},
+    )
+    api.call("DELETE", PATH)
+    decision = decided(kept(api, claims=("data-0",)))
+    assert isinstance(decision, Blocked)
+    assert "data-0" in decision.reason
+    assert "AND ITS DATA" in decision.fix
+
+
+def test_what_it_generates_is_in_no_decision_and_hidden_from_every_log(api: ApiInMemory) -> None:
+    change = done(kept(api))
+    assert "sesame" not in repr(change)
+    for text in ("sesame-first-1", base64.b64encode(b"sesame-first-1").decode()):
+        assert text not in redact(f"x {text} y")
+    assert "sesame" not in repr(kept(api).probe().run())  # type: ignore[union-attr]
