@@ -25,6 +25,8 @@ from picluster.model.section import Section
 from picluster.model.vip import Vip
 
 DEFAULT_VERSION = "v1.33.5+k3s1"
+OLDEST_MINOR = 28
+"""The oldest minor release of Kubernetes 1 that all built-in manifests are checked against."""
 _NUMBER = "(0|[1-9][0-9]{0,3})"
 _VERSION = re.compile(rf"v{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-rc[0-9]{{1,3}})?\+k3s[0-9]{{1,3}}")
 _MODE = re.compile(r"(?:0o?)?([0-7]{3})")
@@ -39,6 +41,10 @@ def _version(value: str) -> str:
         likely = likely if "+k3s" in likely else f"{likely}+k3s1"
         fix = likely if _VERSION.fullmatch(likely) else DEFAULT_VERSION
         raise refuse("is not a K3s version", f"write one exact release, such as {fix}")
+    major, minor = (int(part) for part in value[1:].split(".")[:2])
+    if (major, minor) < (1, OLDEST_MINOR):
+        fix = f"choose v1.{OLDEST_MINOR} or newer, such as {DEFAULT_VERSION}"
+        raise refuse("is older than what picluster knows", fix)
     return value
 
 

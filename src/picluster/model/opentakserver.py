@@ -19,12 +19,22 @@ from picluster.model.section import Section
 
 DEFAULT_VERSION = "1.7.13"
 DEFAULT_UI = "v1.7.5"
+OLDEST = (1, 5, 0)
+"""The first release whose needs are known."""
 _UI_RELEASES = "https://github.com/brian7704/OpenTAKServer-UI/releases/download"
 _UI_SOURCE = "https://github.com/brian7704/OpenTAKServer-UI.git"
 _NODE = "node:24-bookworm-slim"
 _POSTGRES = "postgres:17-bookworm"
 _RABBITMQ = "rabbitmq:3.13"
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9][A-Za-z0-9.:-]{0,250}")
+
+
+def _not_too_old(version: str) -> str:
+    if tuple(map(int, version.split("."))) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise refuse("is older than what picluster knows", f"choose {oldest} or newer")
+    return version
+
 
 Version = Annotated[
     str,
@@ -35,6 +45,7 @@ Version = Annotated[
             f"write one exact release, such as {DEFAULT_VERSION}",
         )
     ),
+    AfterValidator(_not_too_old),
 ]
 UiVersion = Annotated[
     str,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from picluster.apps import rancher as rancher_charts
-from picluster.apps.opentakserver import secrets
+from picluster.apps.opentakserver import credentials
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
 from picluster.engine.survey import CLUSTER, UNSEEN
@@ -56,8 +56,10 @@ def _logins(cluster: Cluster, reach: ClusterApi) -> Iterator[Login]:
     ots, rancher = cluster.opentakserver, cluster.rancher
     if ots is not None:
         url = f"http://{host}:{ots.ports.web}"
-        password = _password(api, ots.namespace, secrets.NAME, secrets.ADMINISTRATOR_PASSWORD)
-        yield Login("OpenTAKServer", url, secrets.ADMINISTRATOR, password)
+        password = _password(
+            api, ots.namespace, credentials.NAME, credentials.ADMINISTRATOR_PASSWORD
+        )
+        yield Login("OpenTAKServer", url, credentials.ADMINISTRATOR, password)
     if rancher is not None:
         url = f"https://{rancher.hostname}:{rancher.port}"
         names = rancher_charts.NAMESPACE, rancher_charts.SECRET, rancher_charts.PASSWORD

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from picluster.apps.built_in import PLAIN_DATABASE, BuiltIn, built_in
-from picluster.apps.opentakserver import secrets
+from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.administrator import AdministratorPassword
 from picluster.apps.opentakserver.manifests import (
     BROKER,
@@ -93,11 +93,11 @@ def _opentakserver(site: Site) -> Iterator[Stage]:
     steps: list[Step] = [
         SecretKept(
             name="opentakserver-secrets",
-            secret=secrets.NAME,
+            secret=credentials.NAME,
             namespace=ots.namespace,
             part=PART,
-            keys=secrets.KEYS,
-            generate=secrets.generate,
+            keys=credentials.KEYS,
+            generate=credentials.generate,
             api=site.api,
             claims=(f"data-{DATABASE}-0",),
         ),
@@ -121,7 +121,7 @@ def _opentakserver(site: Site) -> Iterator[Stage]:
             ots,
             lambda: manifests.images().server,
             site.api,
-            partial(site.disclose, f"OpenTAKServer's {secrets.ADMINISTRATOR}"),
+            partial(site.disclose, f"OpenTAKServer's {credentials.ADMINISTRATOR}"),
             limits.rollout,
         ),
     ]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from picluster.apps.opentakserver import secrets
+from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import administrator_job
 from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
 from picluster.engine.survey import Look
@@ -59,15 +59,15 @@ class AdministratorPassword:
 
     def _look(self) -> bool:
         try:
-            values = read_secret(self.api.access(), self.ots.namespace, secrets.NAME) or {}
+            values = read_secret(self.api.access(), self.ots.namespace, credentials.NAME) or {}
             mark = self._mark()
         except ApiUnavailable:
             return False
-        password = values.get(secrets.ADMINISTRATOR_PASSWORD)
+        password = values.get(credentials.ADMINISTRATOR_PASSWORD)
         return password is not None and mark == _digest(password)
 
     def _path(self) -> str:
-        return f"/api/v1/namespaces/{segment(self.ots.namespace)}/secrets/{secrets.NAME}"
+        return f"/api/v1/namespaces/{segment(self.ots.namespace)}/secrets/{credentials.NAME}"
 
     def _mark(self) -> str:
         try:
@@ -85,8 +85,8 @@ class AdministratorPassword:
         jobs = workload.path.rpartition("/")[0]
         api.call("POST", jobs, query={"fieldManager": "picluster"}, body=job)
         wait_for_rollouts(api, [workload], timeout=self.timeout, progress=progress)
-        values = read_secret(api, self.ots.namespace, secrets.NAME) or {}
-        password = values[secrets.ADMINISTRATOR_PASSWORD]
+        values = read_secret(api, self.ots.namespace, credentials.NAME) or {}
+        password = values[credentials.ADMINISTRATOR_PASSWORD]
         merge_patch(api, self._path(), {"metadata": {"annotations": {_SET: _digest(password)}}})
         delete(api, workload.path)
         self.disclose(Secret(password))

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from picluster.apps.opentakserver import secrets
+from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.requirements import needs
 from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
 from picluster.model.opentakserver import OpenTakServer
@@ -58,7 +58,7 @@ def administrator_job(ots: OpenTakServer, image: str) -> Object:
     volumes = [
         *_config_volumes(),
         {"name": "data", "emptyDir": {}},
-        _secret_volume("password", {secrets.ADMINISTRATOR_PASSWORD: "password"}),
+        _secret_volume("password", {credentials.ADMINISTRATOR_PASSWORD: "password"}),
     ]
     mounts = [
         {"name": "data", "mountPath": _DATA},
@@ -74,7 +74,7 @@ def administrator_job(ots: OpenTakServer, image: str) -> Object:
                 "name": "password",
                 "image": image,
                 "command": ["python", "/opt/picluster/pod.py"],
-                "args": ["password", secrets.ADMINISTRATOR],
+                "args": ["password", credentials.ADMINISTRATOR],
                 "env": _environment(),
                 "volumeMounts": mounts,
                 "resources": _resources("100m", "192Mi", "512Mi"),
@@ -107,7 +107,7 @@ def settings(ots: OpenTakServer) -> dict[str, Any]:
         "OTS_SSL_STREAMING_PORT": ports.ssl,
         "OTS_MARTI_HTTP_PORT": ports.web,
         "OTS_RABBITMQ_SERVER_ADDRESS": BROKER,
-        "OTS_RABBITMQ_USERNAME": secrets.BROKER_USER,
+        "OTS_RABBITMQ_USERNAME": credentials.BROKER_USER,
         "OTS_MEDIAMTX_ENABLE": ots.mediamtx,
     }
     if ports.marti is not None:
@@ -142,13 +142,13 @@ def _config(ots: OpenTakServer) -> Object:
 def _config_volumes() -> list[Object]:
     return [
         {"name": "config", "configMap": {"name": _CONFIG}},
-        _secret_volume("secrets", {key: key for key in secrets.CONFIG_KEYS}),
+        _secret_volume("secrets", {key: key for key in credentials.CONFIG_KEYS}),
     ]
 
 
 def _secret_volume(name: str, items: dict[str, str]) -> Object:
     listed = [{"key": key, "path": path} for key, path in items.items()]
-    secret = {"secretName": secrets.NAME, "items": listed, "defaultMode": 0o440}
+    secret = {"secretName": credentials.NAME, "items": listed, "defaultMode": 0o440}
     return {"name": name, "secret": secret}
 
 
@@ -345,14 +345,14 @@ def _volume(size: str, storage_class: str | None) -> Object:
 
 
 def _database(ots: OpenTakServer, image: str, storage_class: str | None) -> Object:
-    ready = {"exec": {"command": ["pg_isready", "-q", "-U", secrets.DATABASE_USER]}}
+    ready = {"exec": {"command": ["pg_isready", "-q", "-U", credentials.DATABASE_USER]}}
     container = {
         "name": DATABASE,
         "image": image,
         "ports": [{"name": DATABASE, "containerPort": 5432, "protocol": "TCP"}],
         "env": [
-            {"name": "POSTGRES_USER", "value": secrets.DATABASE_USER},
-            {"name": "POSTGRES_DB", "value": secrets.DATABASE},
+            {"name": "POSTGRES_USER", "value": credentials.DATABASE_USER},
+            {"name": "POSTGRES_DB", "value": credentials.DATABASE},
             {"name": "POSTGRES_PASSWORD_FILE", "value": "/etc/picluster/password"},
             # A fresh ext4 volume has a lost+found, and initdb wants an empty directory.
             {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
@@ -372,7 +372,7 @@ def _database(ots: OpenTakServer, image: str, storage_class: str | None) -> Obje
         "resources": _resources("100m", "256Mi", "1Gi"),
         "securityContext": _confined(),
     }
-    password = _secret_volume("password", {secrets.DATABASE_PASSWORD: "password"})
+    password = _secret_volume("password", {credentials.DATABASE_PASSWORD: "password"})
     pod = {"securityContext": _run_as(_DATABASE_UID), "containers": [container]}
     return _stateful(
         ots, DATABASE, {**pod, "volumes": [password]}, _volume(ots.sizes.database, storage_class)
@@ -381,13 +381,13 @@ def _database(ots: OpenTakServer, image: str, storage_class: str | None) -> Obje
 
 def _broker(ots: OpenTakServer, image: str, storage_class: str | None) -> Object:
     listens = {"tcpSocket": {"port": 5672}}
-    password = {"name": secrets.NAME, "key": secrets.BROKER_PASSWORD}
+    password = {"name": credentials.NAME, "key": credentials.BROKER_PASSWORD}
     container = {
         "name": BROKER,
         "image": image,
         "ports": [{"name": "amqp", "containerPort": 5672, "protocol": "TCP"}],
         "env": [
-            {"name": "RABBITMQ_DEFAULT_USER", "value": secrets.BROKER_USER},
+            {"name": "RABBITMQ_DEFAULT_USER", "value": credentials.BROKER_USER},
             {"name": "RABBITMQ_DEFAULT_PASS", "valueFrom": {"secretKeyRef": password}},
             # Its data is kept under the node's name, which must not follow the pod's.
             {"name": "RABBITMQ_NODENAME", "value": "rabbit@localhost"},
@@ -442,10 +442,10 @@ def _labels(name: str) -> Object:
 
 def _environment() -> list[Object]:
     """Return what the launcher needs of the broker's login; the rest is in config.yml."""
-    password = {"name": secrets.NAME, "key": secrets.BROKER_PASSWORD}
+    password = {"name": credentials.NAME, "key": credentials.BROKER_PASSWORD}
     return [
         {"name": "OTS_DATA_FOLDER", "value": _DATA},
-        {"name": "OTS_RABBITMQ_USERNAME", "value": secrets.BROKER_USER},
+        {"name": "OTS_RABBITMQ_USERNAME", "value": credentials.BROKER_USER},
         {"name": "OTS_RABBITMQ_PASSWORD", "valueFrom": {"secretKeyRef": password}},
     ]
 

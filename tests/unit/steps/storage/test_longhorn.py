@@ -1,0 +1,175 @@
+"""Longhorn: its manifest is changed as data, and nodes that cannot carry it are told in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.kube.kube_double import ProgressDouble
+
+from picluster.engine.step import Call, Change, Observation, Satisfied
+from picluster.engine.survey import Look
+from picluster.errors import ActionFailed, ConfigInvalid
+from picluster.model.storage import Longhorn
+from picluster.steps.manifests.applied import Unsettled
+from picluster.steps.storage.longhorn import ManifestHere, adapted
+from picluster.steps.storage.readiness import FitForLonghorn
+
+SETTING = "default-setting.yaml"
+CLASS = """\
+kind: StorageClass
+apiVersion: storage.k8s.io/v1
+metadata:
+  name: longhorn
+  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
+provisioner: driver.longhorn.io
+parameters:
+  numberOfReplicas: "3"
+  fsType: "ext4"
+"""
+
+
+def manifests() -> list[dict[str, Any]]:
+    def config(name: str, key: str, text: str) -> dict[str, Any]:
+        meta = {"name": name, "namespace": "longhorn-system"}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {key: text}}
+
+    frontend = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "longhorn-frontend", "namespace": "longhorn-system"},
+        "spec": {"type": "ClusterIP", "ports": [{"name": "http", "port": 80}]},
+    }
+    return [
+        config("longhorn-default-setting", SETTING, "priority-class: longhorn-critical\n"),
+        config("longhorn-storageclass", "storageclass.yaml", CLASS),
+        frontend,
+    ]
+
+
+def held(objects: list[dict[str, Any]], name: str, key: str) -> dict[str, Any]:
+    found = next(each for each in objects if each["metadata"]["name"] == name)
+    return yaml.safe_load(found["data"][key])  # type: ignore[no-any-return]
+
+
+def test_settings_are_merged_into_the_manifests_own() -> None:
+    wanted = Longhorn(
+        data_path="/mnt/disk/longhorn", only_labelled="yes", settings={"log-level": "Debug"}
+    )
+    settings = held(adapted(manifests(), wanted, 2), "longhorn-default-setting", SETTING)
+    assert settings == {
+        "priority-class": "longhorn-critical",
+        "default-data-path": "/mnt/disk/longhorn",
+        "default-replica-count": "2",
+        "create-default-disk-labeled-nodes": "true",
+        "log-level": "Debug",
+    }
+
+
+def test_the_storage_class_keeps_as_many_copies_and_its_other_parameters() -> None:
+    made = held(
+        adapted(manifests(), Longhorn(default_class="no"), 2),
+        "longhorn-storageclass",
+        "storageclass.yaml",
+    )
+    assert made["parameters"] == {"numberOfReplicas": "2", "fsType": "ext4"}
+    flag = "storageclass.kubernetes.io/is-default-class"
+    assert made["metadata"]["annotations"] == {flag: "false"}
+
+
+def test_the_web_interface_is_closed_unless_it_has_a_port() -> None:
+    assert adapted(manifests(), Longhorn(), 1)[2] == manifests()[2]
+    spec = adapted(manifests(), Longhorn(ui_port="30800"), 1)[2]["spec"]
+    assert (spec["type"], spec["ports"][0]["nodePort"]) == ("NodePort", 30800)
+
+
+def test_the_same_settings_give_the_same_text() -> None:
+    assert adapted(manifests(), Longhorn(), 3) == adapted(manifests(), Longhorn(), 3)
+
+
+def test_a_manifest_that_is_not_longhorns_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="longhorn-default-setting"):
+        adapted(manifests()[1:], Longhorn(), 1)
+
+
+def test_the_manifest_is_taken_from_where_it_is(tmp_path: Path) -> None:
+    cache, airgap = tmp_path / "cache", tmp_path / "airgap"
+    airgap.mkdir()
+    step = ManifestHere(Longhorn(), cache, airgap)
+    assert step.path == cache / f"longhorn-{Longhorn().version}.yaml"
+    with pytest.raises(Unsettled):
+        step.read()
+    (airgap / "longhorn.yaml").write_text(yaml.safe_dump_all(manifests()))
+    assert step.path == airgap / "longhorn.yaml"
+    assert len(step.read()) == 3
+    (tmp_path / "mine.yaml").touch()
+    named = Longhorn(manifest=tmp_path / "mine.yaml")
+    assert ManifestHere(named, cache, airgap).path == tmp_path / "mine.yaml"
+
+
+# ------------------------------------------------------------------ nodes
+
+FIT = {
+    "iscsid": "active",
+    "container": "none",
+    "iscsi_tcp": "yes",
+    "nfs": "yes",
+    "multipathd": "inactive",
+    "propagation": "shared",
+    "free": str(100 * 10**9),
+}
+
+
+def judged(**changed: str | None) -> Any:
+    facts = {key: value for key, value in {**FIT, **changed}.items() if value is not None}
+    seen = Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
+    step = FitForLonghorn("pi1", "/var/lib/longhorn")
+    return step.decide(Look("pi1", step.name, {"pi1": {step.name: seen}}))
+
+
+def test_a_node_with_all_it_takes_is_fit() -> None:
+    assert judged() == Satisfied()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"iscsid": "inactive"}, "iscsid does not run"),
+        ({"iscsi_tcp": None}, "no iscsi_tcp"),
+        ({"multipathd": "active"}, "multipathd would grab"),
+        ({"propagation": "private"}, "not shared"),
+        ({"free": "1000"}, "0.0 GB are free"),
+    ],
+)
+def test_a_node_that_cannot_carry_longhorn_fails_with_cause_and_fix(
+    changed: dict[str, str | None], said: str
+) -> None:
+    decision = judged(**changed)
+    assert isinstance(decision, Change)
+    assert said in decision.reason
+    (action,) = decision.actions
+    assert isinstance(action, Call)
+    with pytest.raises(ActionFailed) as caught:
+        action.run(ProgressDouble())
+    assert said in caught.value.why
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"nfs": None}, "no NFS client"),
+        ({"free": str(5 * 10**9)}, "only 5.0 GB"),
+        ({"container": "lxc", "iscsid": "inactive", "iscsi_tcp": None}, "is a container"),
+    ],
+)
+def test_what_is_merely_doubtful_is_a_warning(changed: dict[str, str | None], said: str) -> None:
+    decision = judged(**changed)
+    assert isinstance(decision, Satisfied)
+    assert said in decision.warning
+
+
+def test_a_blacklist_makes_multipath_harmless() -> None:
+    assert judged(multipathd="active", blacklist="yes") == Satisfied()
