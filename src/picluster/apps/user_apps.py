@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
 _SECONDS = 120.0
+_DEFAULT = "default"
 _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet")
 
 
@@ -72,15 +74,20 @@ class AppSource:
 
     def workloads(self) -> tuple[Workload, ...]:
         """Return what has to run of it."""
-        return tuple(
-            Workload(
-                each["kind"],
-                each["metadata"].get("namespace") or self.app.namespace or "default",
-                each["metadata"]["name"],
-            )
-            for each in self()
-            if each["kind"] in _WAITED_FOR and each["apiVersion"] == "apps/v1"
+        return workloads_among(self(), self.app.namespace or _DEFAULT)
+
+
+def workloads_among(manifests: Sequence[Object], namespace: str = _DEFAULT) -> tuple[Workload, ...]:
+    """Return what has to run; `namespace` is for manifests that name none."""
+    return tuple(
+        Workload(
+            each["kind"],
+            each["metadata"].get("namespace") or namespace,
+            each["metadata"]["name"],
         )
+        for each in manifests
+        if each["kind"] in _WAITED_FOR and each["apiVersion"] == "apps/v1"
+    )
 
 
 def _is_namespace(manifest: Object, name: str) -> bool:

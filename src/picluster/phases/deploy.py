@@ -193,8 +193,10 @@ class Manifests:
 def _apps(site: Site) -> Iterator[Stage]:
     steps = [step for source in _sources(site) for step in _app(site, source)]
     known = tuple(app.name for app in site.cluster.apps)
+    # OpenTAKServer goes with its section; what would take every volume with it never does.
+    own = tuple(each for each in TAKEN if each != PART or site.cluster.opentakserver)
     gone = PartsGone(
-        "apps-gone", "only the apps of the file are in the cluster", known, TAKEN, site.api
+        "apps-gone", "only the apps of the file are in the cluster", known, own, site.api
     )
     yield Stage("your applications run", {CLUSTER: [*steps, gone]})
 

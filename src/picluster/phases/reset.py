@@ -8,6 +8,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Cluster, Node
+from picluster.model.storage import DEFAULT_PATH
 from picluster.phases.commands import Build
 from picluster.phases.site import Site
 from picluster.steps.data import DataDeleted, DataKept
@@ -15,8 +16,6 @@ from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.registry.removal import docker_removal, removal
-
-_LONGHORN = "/var/lib/longhorn"
 
 
 def reset(*, data: bool) -> Build:
@@ -58,10 +57,11 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
     The state of K3s has to be looked at with them.
     """
     volumes = DataDeleted if data else DataKept
+    longhorn = cluster.longhorn.data_path if cluster.longhorn else DEFAULT_PATH
     steps: list[Step] = [
         Uninstalled(),
         volumes("the volumes of local-path", VOLUMES),
-        volumes("Longhorn's replicas", _LONGHORN),
+        volumes("Longhorn's replicas", longhorn),
     ]
     registry, builder, names = cluster.registry, cluster.builder, list(cluster.registry_endpoints)
     if registry is not None and registry.node == node.name:

@@ -1,23 +1,27 @@
-"""How a cluster is: nodes as it sees them and as they fare, and its registry. Read-only."""
+"""How a cluster is: nodes as it sees them and as they fare, and what runs on it. Read-only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query, Script, Step
-from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.kube.errors import ApiUnavailable
 from picluster.kube.nodes import NodeState
 from picluster.model import Cluster, Node
 from picluster.phases import commands
 from picluster.phases.commands import Job
+from picluster.phases.parts import parts_of
 from picluster.phases.registry import definition
 from picluster.phases.site import Site
 from picluster.steps.vitals import VITALS, Vitals, read_vitals, vitals_fact
 
 _NODES = "nodes"
 _REGISTRY = "registry-answer"
+_PARTS = "parts"
 _ANSWERS = ("200", "401")
 
 
@@ -54,6 +58,18 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PartStatus:
+    """Storage or an application: what it lacks of running, empty if nothing; where to find it.
+
+    `missing` has a line for each workload; `url` is empty if it has no web interface.
+    """
+
+    name: str
+    missing: tuple[str, ...]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A cluster at one moment. `api` says whether it answers, `registry` is None without one."""
 
@@ -62,13 +78,15 @@ class Status:
     nodes: tuple[NodeStatus, ...]
     registry: bool | None
     notices: tuple[str, ...] = ()
+    parts: tuple[PartStatus, ...] = ()
 
     @property
     def healthy(self) -> bool:
-        """Whether every node of the file is there and Ready, and the registry answers."""
+        """Whether all nodes of the file are Ready, and registry, storage and applications run."""
         wanted = [node for node in self.nodes if node.role]
         ready = all(node.vitals and node.state and node.state.ready for node in wanted)
-        return self.api and ready and self.registry is not False
+        running = not any(part.missing for part in self.parts)
+        return self.api and ready and self.registry is not False and running
 
     @property
     def exit_code(self) -> int:
@@ -102,16 +120,43 @@ def status(job: Job) -> Status:
     if cluster.registry is not None:
         answer = survey.get(cluster.registry.node, {}).get(_REGISTRY, UNSEEN)
         registry = answer.out.strip() in _ANSWERS
-    return Status(cluster.name, isinstance(seen, dict), tuple(rows), registry, job.notices)
+    return Status(
+        cluster.name, isinstance(seen, dict), tuple(rows), registry, job.notices, _parts(survey)
+    )
+
+
+def _parts(survey: Survey) -> tuple[PartStatus, ...]:
+    seen = survey.get(CLUSTER, {}).get(_PARTS, UNSEEN).value
+    rows = seen if isinstance(seen, list) else []
+    return tuple(
+        PartStatus(row["name"], tuple(row["missing"]), row["url"])
+        for row in rows
+        if isinstance(row, dict)
+    )
 
 
 def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     cluster = site.cluster
     looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
     nodes = Fact(_NODES, "the cluster's nodes are known", Query(site.api.nodes))
+    parts = Fact(_PARTS, "what runs on the cluster is known", Query(partial(_look_at_parts, site)))
     yield Phase(
-        "status", "how the cluster is", (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes]}))
+        "status",
+        "how the cluster is",
+        (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes, parts]})),
     )
+
+
+def _look_at_parts(site: Site) -> list[dict[str, object]] | None:
+    """Return a row for each part of the file; None while the API does not answer."""
+    rows: list[dict[str, object]] = []
+    try:
+        for part in parts_of(site):
+            missing = part.missing(site.api.access())
+            rows.append({"name": part.name, "missing": missing, "url": part.url})
+    except ApiUnavailable:
+        return None
+    return rows
 
 
 def _looks(cluster: Cluster, node: Node) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from picluster.phases.status import NodeStatus, Status
+from picluster.phases.status import NodeStatus, PartStatus, Status
 from picluster.steps.host.text import size_text
 from picluster.ui.words import Marks, duration, safe
 
@@ -20,6 +20,9 @@ def as_text(status: Status, marks: Marks) -> str:
     for node, row in zip(status.nodes, rows, strict=True):
         lines.append(_joined(row, widths))
         lines += [f"    {marks.warning} {trouble}" for trouble in node.troubles]
+    if status.parts:
+        lines.append("")
+        lines += [line for part in status.parts for line in _part_lines(part, marks)]
     lines += ["", _summary(status)]
     lines += [f"NOTE: {notice}" for notice in status.notices]
     return safe("\n".join(lines)) + "\n"
@@ -35,6 +38,10 @@ def as_document(status: Status) -> dict[str, Any]:
         "registry": status.registry,
         "notices": list(status.notices),
         "nodes": [_node(node) for node in status.nodes],
+        "parts": [
+            {"name": part.name, "url": part.url, "missing": list(part.missing)}
+            for part in status.parts
+        ],
     }
 
 
@@ -54,6 +61,12 @@ def _row(node: NodeStatus, marks: Marks) -> tuple[str, ...]:
         _part(vitals.disk_free, vitals.disk) if vitals else "-",
         duration(vitals.uptime) if vitals and vitals.uptime is not None else "-",
     )
+
+
+def _part_lines(part: PartStatus, marks: Marks) -> list[str]:
+    mark = marks.failed if part.missing else marks.ok
+    first = f"{mark}  {part.name}  {part.url}".rstrip()
+    return [first, *(f"    {marks.warning} {missing}" for missing in part.missing)]
 
 
 def _part(free: int | None, total: int | None) -> str:

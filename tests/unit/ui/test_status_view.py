@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 
 from picluster.kube.nodes import NodeState
-from picluster.phases.status import NodeStatus, Status
+from picluster.phases.status import NodeStatus, PartStatus, Status
 from picluster.steps.vitals import Vitals
 from picluster.ui.status_view import as_document, as_text
 from picluster.ui.words import ASCII, UNICODE
@@ -19,11 +19,18 @@ VITALS = Vitals(90061, 0.42, 4 * GB, GB, 30 * GB, 12 * GB, 52.6, (), "Raspberry 
 READY = NodeState("pi1", ready=True, version="v1.33.5+k3s1", voter=True)
 WELL = NodeStatus("pi1", "server", "10.0.0.11", VITALS, READY)
 GONE = NodeStatus("pi2", "agent", "10.0.0.12", None, NodeState("pi2", ready=False))
+RUNNING = PartStatus("OpenTAKServer", (), "http://10.0.0.11:31080")
+ILL = PartStatus("Longhorn", ("DaemonSet longhorn-system/longhorn-manager is not there",))
 STRANGER = NodeStatus("old", "", "", None, NodeState("old", ready=True))
 
 
-def status(*nodes: NodeStatus, api: bool = True, registry: bool | None = None) -> Status:
-    return Status("home", api, nodes, registry, ("a notice",))
+def status(
+    *nodes: NodeStatus,
+    api: bool = True,
+    registry: bool | None = None,
+    parts: tuple[PartStatus, ...] = (),
+) -> Status:
+    return Status("home", api, nodes, registry, ("a notice",), parts)
 
 
 def test_all_well_is_zero_and_says_healthy() -> None:
@@ -51,6 +58,7 @@ def test_each_trouble_alone_is_not_well() -> None:
         status(unknown),
         status(WELL, api=False),
         status(WELL, registry=False),
+        status(WELL, parts=(ILL,)),
     ):
         assert ill.exit_code == 1, ill
 
@@ -61,9 +69,16 @@ def test_a_node_that_is_not_in_the_file_is_named_and_no_failure() -> None:
     assert "not in the file" in as_text(found, UNICODE)
 
 
+def test_storage_and_applications_are_shown_with_their_address_and_what_they_lack() -> None:
+    text = as_text(status(WELL, parts=(ILL, RUNNING)), ASCII)
+    assert "OpenTAKServer  http://10.0.0.11:31080" in text
+    assert "longhorn-manager is not there" in text
+
+
 def test_it_fits_120_columns() -> None:
     assert max(map(len, as_text(status(WELL, GONE, STRANGER), UNICODE).splitlines())) <= 120
 
 
 def test_the_document_is_as_its_schema_says() -> None:
     jsonschema.validate(as_document(status(WELL, GONE, STRANGER, registry=False)), SCHEMA)
+    jsonschema.validate(as_document(status(WELL, parts=(ILL, RUNNING))), SCHEMA)

@@ -148,7 +148,7 @@ class ObjectsApplied:
             return Seen(unknown=error.why)
         try:
             api = self.api.access()
-            listed = _inventory(api, self.part)
+            listed = objects_of(api, self.part)
             manifests = [_placed(api, each) for each in manifests]
             objects = tuple(_compare(api, each, force=self.force) for each in manifests)
             gone = sorted(set(listed) - {identity(each) for each in manifests})
@@ -165,7 +165,7 @@ class ObjectsApplied:
         api = self.api.access()
         manifests = [_placed(api, each) for each in self._manifests()]
         wanted = [identity(each) for each in manifests]
-        before = _inventory(api, self.part)
+        before = objects_of(api, self.part)
         # Written first: whatever is cut off half-way is known to be ours.
         _write_inventory(
             api, self.part, [*wanted, *(each for each in before if each not in wanted)]
@@ -298,8 +298,8 @@ def _inventory_manifest(part: str, listed: Sequence[Identity]) -> Object:
     }
 
 
-def _inventory(api: Api, part: str) -> list[Identity]:
-    """Return what was applied for a part before."""
+def objects_of(api: Api, part: str) -> list[Identity]:
+    """Return what was applied for a part, and not deleted since by picluster."""
     try:
         found: Object = api.call("GET", object_path(api, _inventory_manifest(part, ())))
         rows = json.loads((found.get("data") or {}).get("objects") or "[]")
