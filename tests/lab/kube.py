@@ -27,15 +27,25 @@ def _summary(item: dict[str, Any]) -> dict[str, object]:
 def create_namespace(name: str) -> str:
     """Shell that makes a namespace through the API, with the server's own kubeconfig."""
     body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return _ask("POST", "/api/v1/namespaces", body)
+    return ask("POST", "/api/v1/namespaces", body)
 
 
 def delete_namespace(name: str) -> str:
     """Shell that deletes one."""
-    return _ask("DELETE", f"/api/v1/namespaces/{name}", "{}")
+    return ask("DELETE", f"/api/v1/namespaces/{name}", "{}")
 
 
-def _ask(method: str, path: str, body: str) -> str:
+def fetched(pi: Pi, path: str) -> dict[str, Any]:
+    """Return what the API has at a path, asked with the server's own kubeconfig."""
+    answer = pi.sh(ask("GET", path))
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def ask(method: str, path: str, body: str = "") -> str:
+    """Shell that sends a request to the API, with the server's own kubeconfig."""
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    data = f"-d '{body}'" if body else ""
     return f"""
 set -e
 at=$(mktemp -d)
@@ -43,7 +53,6 @@ for part in certificate-authority client-certificate client-key; do
   sed -n "s/^ *$part-data: //p" /etc/rancher/k3s/k3s.yaml | base64 -d >$at/$part
 done
 curl -sf -X {method} --cacert $at/certificate-authority --cert $at/client-certificate \
-  --key $at/client-key -H 'Content-Type: application/json' -d '{body}' \
-  https://127.0.0.1:6443{path} >/dev/null
+  --key $at/client-key -H 'Content-Type: {kind}' {data} https://127.0.0.1:6443{path}
 rm -r $at
 """

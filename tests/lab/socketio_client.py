@@ -1,6 +1,7 @@
 """A browser's part and another process's, run with the Python that OpenTAKServer is installed in.
 
     socketio_client.py listen URL     log in, connect over a WebSocket, and hear an event
+    socketio_client.py login URL      log in with the password of stdin, and print the status
 
 The event is emitted by a further process of this script (`emit`), through the message queue alone.
 """
@@ -11,9 +12,11 @@ import os
 import subprocess
 import sys
 import threading
+from typing import Any
 from urllib.parse import quote
 
 SECONDS = 40
+HTTP_OK = 200
 NAMESPACE = "/socket.io"
 EVENT = "picluster-test"
 
@@ -29,6 +32,27 @@ def emit(value: str) -> None:
     queue.emit(EVENT, {"value": value}, namespace=NAMESPACE)
 
 
+def log_in(browser: Any, url: str, password: str) -> tuple[int, str]:
+    """Log in as the first administrator; return what is answered."""
+    token = browser.get(f"{url}/api/login", timeout=SECONDS).json()["response"]["csrf_token"]
+    answer = browser.post(
+        f"{url}/api/login",
+        json={"username": "administrator", "password": password},
+        headers={"X-CSRFToken": token, "Referer": url},
+        timeout=SECONDS,
+    )
+    return answer.status_code, answer.text
+
+
+def login(url: str) -> None:
+    """Try the password that comes over stdin; print the status."""
+    import requests  # noqa: PLC0415
+
+    browser = requests.Session()
+    browser.headers["Accept"] = "application/json"
+    print(log_in(browser, url, sys.stdin.read())[0])
+
+
 def listen(url: str) -> None:
     """Log in as the first administrator, connect, and wait for the event."""
     import requests  # noqa: PLC0415
@@ -36,14 +60,8 @@ def listen(url: str) -> None:
 
     browser = requests.Session()
     browser.headers["Accept"] = "application/json"
-    token = browser.get(f"{url}/api/login", timeout=SECONDS).json()["response"]["csrf_token"]
-    answer = browser.post(
-        f"{url}/api/login",
-        json={"username": "administrator", "password": "password"},
-        headers={"X-CSRFToken": token, "Referer": url},
-        timeout=SECONDS,
-    )
-    assert answer.status_code == 200, answer.text
+    status, text = log_in(browser, url, "password")
+    assert status == HTTP_OK, text
     client = socketio.Client(http_session=browser)
     heard = threading.Event()
     got: list[str] = []
@@ -62,4 +80,4 @@ def listen(url: str) -> None:
 
 
 if __name__ == "__main__":
-    {"emit": emit, "listen": listen}[sys.argv[1]](sys.argv[2])
+    {"emit": emit, "listen": listen, "login": login}[sys.argv[1]](sys.argv[2])

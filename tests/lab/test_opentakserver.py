@@ -21,7 +21,10 @@ from pathlib import Path
 import pytest
 
 from picluster.apps import opentakserver
+from picluster.apps.opentakserver import credentials
+from picluster.apps.opentakserver.manifests import settings
 from picluster.apps.opentakserver_ui import nginx_conf
+from picluster.model.opentakserver import OpenTakServer
 
 VERSIONS = ("1.6.3", "1.7.4", "1.7.13")
 LAUNCHER = Path(opentakserver.__file__).parent / "launcher.py"
@@ -248,15 +251,22 @@ class Server:
         return self.net.run([str(self.venv / "bin/python"), str(CLIENT), *words], self.environment)
 
 
-@contextmanager
-def running(net: Namespace, version: str, **settings: str) -> Iterator[Server]:
-    """Start a release with a fresh database and data folder."""
-    venv = installed(version)
+def fresh(net: Namespace, version: str) -> Path:
+    """Make a database, and a home directory of the same name."""
     base = f"ots_{version.replace('.', '_')}_{len(net.processes)}"
     sql = {"PGPASSWORD": DATABASE_PASSWORD, "PATH": os.environ["PATH"]}
     net.run([str(postgresql() / "createdb"), "-h", "127.0.0.1", "-U", "ots", base], sql)
     home = net.directory / base
     home.mkdir()
+    return home
+
+
+@contextmanager
+def running(net: Namespace, version: str, **more: str) -> Iterator[Server]:
+    """Start a release with a fresh database and data folder."""
+    venv = installed(version)
+    home = fresh(net, version)
+    base = home.name
     environment = {
         "PATH": f"{venv}/bin:{os.environ['PATH']}",
         "HOME": str(home),
@@ -267,10 +277,17 @@ def running(net: Namespace, version: str, **settings: str) -> Iterator[Server]:
         "OTS_RABBITMQ_PASSWORD": QUEUE_PASSWORD,
         "OTS_MEDIAMTX_ENABLE": "false",
         "PYTHONUNBUFFERED": "1",
-        **settings,
+        **more,
     }
-    server = Server(version, net, venv, environment)
-    words = [str(venv / "bin/python"), str(LAUNCHER), "server"]
+    with serving(Server(version, net, venv, environment)) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Start a release, and stop it at the end."""
+    version, net, environment = server.version, server.net, server.environment
+    words = [str(server.venv / "bin/python"), str(LAUNCHER), "server"]
     starts = [net.start(server.log, words, environment)]
 
     def healthy() -> bool:
@@ -297,6 +314,103 @@ def test_other_settings_are_in_force_too(net: Namespace) -> None:
         status, body = net.get("/socket.io/?EIO=4&transport=polling", Origin="http://map.example")
         assert status == 200, body
         assert '"pingTimeout":90000' in body
+
+
+@dataclass
+class Pod:
+    """What Kubernetes gives a pod of OpenTAKServer, as files and environment."""
+
+    server: Server
+    files: Path
+
+    def run(self, *words: str) -> str:
+        """Do what pod.py does, with its files in a place of the test's own."""
+        places = {"MANAGED": "config.json", "SECRETS": "secrets", "PASSWORD": "password"}
+        lines = [
+            f"pod.{name} = pathlib.Path({str(self.files / at)!r})" for name, at in places.items()
+        ]
+        code = "; ".join(["import pathlib, sys, pod", *lines, "sys.exit(pod.main(sys.argv[1:]))"])
+        environment = self.server.environment | {"PYTHONPATH": str(LAUNCHER.parent)}
+        python = str(self.server.venv / "bin/python")
+        return self.server.net.run([python, "-c", code, *words], environment)
+
+    def log_in(self, password: str) -> str:
+        """Try a password; return the status that is answered."""
+        words = [str(self.server.venv / "bin/python"), str(CLIENT), "login", URL]
+        done = subprocess.run(
+            self.server.net.command(words),
+            env=self.server.environment,
+            input=password,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def pod_of(net: Namespace, version: str) -> Pod:
+    """Lay down the files that the manifests would mount, for this database and broker."""
+    home = fresh(net, version)
+    files, data = home / "mounted", home / "data"
+    (files / "secrets").mkdir(parents=True)
+    ots = OpenTakServer(version=version)
+    text = json.dumps(settings(ots)).replace("/var/lib/ots/data", str(data))
+    config = json.loads(text) | {"OTS_RABBITMQ_SERVER_ADDRESS": "127.0.0.1"}
+    config["OTS_RABBITMQ_USERNAME"] = "tak"
+    (files / "config.json").write_text(json.dumps(config))
+    made = {key: value.reveal() for key, value in credentials.generate({}).items()}
+    made["OTS_RABBITMQ_PASSWORD"] = QUEUE_PASSWORD
+    database = f"postgresql+psycopg://ots:data%20base@127.0.0.1/{home.name}"
+    made["SQLALCHEMY_DATABASE_URI"] = database
+    for key in credentials.CONFIG_KEYS:
+        (files / "secrets" / key).write_text(made[key])
+    (files / "password").write_text(made[credentials.ADMINISTRATOR_PASSWORD])
+    environment = {
+        "PATH": f"{installed(version)}/bin:{os.environ['PATH']}",
+        "HOME": str(home),
+        "OTS_DATA_FOLDER": str(data),
+        "OTS_RABBITMQ_USERNAME": "tak",
+        "OTS_RABBITMQ_PASSWORD": QUEUE_PASSWORD,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Pod(Server(f"{version}", net, installed(version), environment), files)
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_a_pod_of_the_manifests_serves_and_its_administrator_has_the_generated_password(
+    net: Namespace, version: str
+) -> None:
+    pod = pod_of(net, version)
+    assert "was written" in pod.run("configure")
+    with serving(pod.server):
+        assert pod.run("healthy").strip() == "healthy"
+        password = (pod.files / "password").read_text()
+        assert pod.log_in("password") == "200", "the one that every release starts with"
+        assert "was set" in pod.run("password", "administrator")
+        assert pod.log_in(password) == "200"
+        assert pod.log_in("password") == "400"
+        handlers = [listening(pod.server, [], 31088), listening(pod.server, ["--ssl"], 31089)]
+        for handler in handlers:
+            stop(handler)
+    config = Path(pod.server.environment["OTS_DATA_FOLDER"]) / "config.yml"
+    own = config.read_text()
+    pod.run("configure")
+    assert set(own.splitlines()) >= set(config.read_text().splitlines()), "nothing is lost or new"
+
+
+def listening(server: Server, options: list[str], port: int) -> subprocess.Popen[bytes]:
+    """Start a handler of radios, and wait until it listens on a port."""
+    log = f"{server.version}-{port}.log"
+    words = [str(server.venv / "bin/python"), str(LAUNCHER), "eud_handler", *options]
+    process = server.net.start(log, words, server.environment)
+
+    def listens() -> bool:
+        assert process.poll() is None, server.net.said(log)[-3000:]
+        return f":{port} " in server.net.run(["ss", "-Hltn"])
+
+    wait_for(listens, f"nobody listens on {port}", lambda: server.net.said(log))
+    return process
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -336,18 +450,7 @@ def test_a_websocket_hears_what_another_process_emits(server: Server) -> None:
     ("words", "port"), [(["eud_handler"], 8088), (["eud_handler", "--ssl"], 8089)]
 )
 def test_radios_are_answered_by_the_same_image(server: Server, words: list[str], port: int) -> None:
-    log = f"{server.version}-{port}.log"
-    python = str(server.venv / "bin/python")
-    process = server.net.start(log, [python, str(LAUNCHER), *words], server.environment)
-
-    def listens() -> bool:
-        assert process.poll() is None, server.net.said(log)[-3000:]
-        return f":{port} " in server.net.run(["ss", "-Hltn"])
-
-    try:
-        wait_for(listens, f"{words} does not listen", lambda: server.net.said(log))
-    finally:
-        stop(process)
+    stop(listening(server, words[1:], port))
 
 
 def test_the_cot_parser_takes_from_the_queue_with_the_login(server: Server) -> None:

@@ -168,14 +168,14 @@ class Manifests:
         prefix = next(iter(self._site.cluster.registry_endpoints))
         try:
             with reach(endpoint(self._site), self._site.sessions) as registry:
-                digests = {each: registry.digest(each.name, each.tag) for each in images}
+                digests = {each.reference: registry.digest(each.name, each.tag) for each in images}
         except StepFailed as error:
             raise Unsettled("the registry does not answer", why=error.what) from error
         except PiclusterError as error:
             if error.exit_code != PiclusterError.exit_code:
                 raise
             raise Unsettled("the registry does not answer", why=error.what) from error
-        missing = [each.reference for each in images if not digests[each]]
+        missing = [each.reference for each in images if not digests[each.reference]]
         if missing:
             raise Unsettled(
                 f"the registry does not have {', '.join(missing)}",
@@ -183,7 +183,7 @@ class Manifests:
                 fix="picluster phase build",
             )
         return {
-            each.reference: f"{prefix}/{each.name}@{digest}" for each, digest in digests.items()
+            each.reference: f"{prefix}/{each.name}@{digests[each.reference]}" for each in images
         }
 
 

@@ -40,6 +40,7 @@ from picluster.steps.manifests.objects import (
 _INVENTORIES = "picluster"
 _KEPT = ("Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "PersistentVolume")
 """What data hangs on; it is never pruned."""
+_STAYS = "no longer in the file; it stays, for data hangs on it"
 _CRD_SECONDS = 120.0
 
 Source = Callable[[], Sequence[Object]]
@@ -122,6 +123,7 @@ class ObjectsApplied:
         stale = seen.stale if seen else ()
         lines = [_lines(each) for each in objects if each.fresh or each.changes]
         lines += [f"{each}: no longer in the file; delete it" for each in stale]
+        lines += [f"{each}: {_STAYS}" for each in (seen.kept if seen else ())]
         changed = [str(each.which) for each in objects if each.changes and not each.fresh]
         why = reason or ("differs: " + ", ".join(changed) if changed else "not in the cluster yet")
         if stale and not changed and not any(each.fresh for each in objects):
@@ -346,11 +348,12 @@ class PartsGone:
         lines = [f"{each}: delete it" for found in seen.values() for each in found.stale]
         kept = [str(each) for found in seen.values() for each in found.kept]
         warning = f"of apps that left the file, data is kept: {', '.join(kept)}" if kept else ""
+        stays = f"; keep {', '.join(kept)}" if kept else ""
         if not lines:
             return Satisfied(warning=warning)
         names = ", ".join(part for part, found in seen.items() if found.stale)
         return Change(
-            f"remove {names}: delete {len(lines)} object{'s' if len(lines) != 1 else ''}",
+            f"remove {names}: delete {len(lines)} object{'s' if len(lines) != 1 else ''}{stays}",
             (Call(f"removing {names}", self._remove),),
             reason="no longer in the file",
             diff=Diff("", "\n".join(lines)),

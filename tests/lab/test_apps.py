@@ -1,0 +1,377 @@
+"""Storage and applications through the Kubernetes API, on real nodes with the stand-in's API.
+
+Longhorn's manifest, OpenTAKServer's images and its doors are doubles, named as such: what is tested
+is what picluster makes of a cluster, not what runs in pods.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from picluster.lab import registry_image
+from picluster.model.k3s import DEFAULT_VERSION
+from picluster.model.opentakserver import DEFAULT_UI
+from picluster.model.opentakserver import DEFAULT_VERSION as OTS
+from picluster.paths import cluster_state
+from tests.lab import doors_double
+from tests.lab.bench import Bench, Pi, Result
+from tests.lab.kube import ask, fetched
+from tests.lab.labs import rehearse
+
+MANIFEST = Path(__file__).parent / "manifests" / "longhorn_like.yaml"
+TAK = "/api/v1/namespaces/tak"
+WEB = "/apis/apps/v1/namespaces/own/deployments/web"
+APPLICATIONS = """
+longhorn:
+  manifest: {manifest}
+opentakserver: {{}}
+apps:
+  - name: web
+    path: {web}
+    namespace: own
+"""
+
+
+@pytest.fixture(scope="module")
+def apps(home: Path, artifacts: Path) -> Iterator[Bench]:
+    """A server, and an agent with the registry; its images of OpenTAKServer are empty doubles."""
+    for bench in rehearse("apps", 2, 1, home, artifacts):
+        airgap = home / "apps-airgap"
+        shutil.copytree(artifacts / DEFAULT_VERSION, airgap)
+        shutil.copy(artifacts / "install.sh", airgap)
+        registry_image.build(bench.lab.base, airgap / registry_image.ARCHIVE)
+        text = bench.file.read_text()
+        bench.file.write_text(f"{text}  airgap_dir: {airgap}\nregistry:\n  node: apps2\n")
+        bench.picluster("up")
+        for name in (f"opentakserver:{OTS}", f"opentakserver-ui:{DEFAULT_UI}"):
+            where = f"apps2:5000/picluster/{name}"
+            bench.node(2).sh(f"docker tag registry:2 {where} && docker push -q {where}")
+        web = home / "web"
+        web.mkdir()
+        write_web(web, "green")
+        shown = APPLICATIONS.format(manifest=MANIFEST, web=web)
+        bench.file.write_text(bench.file.read_text() + shown)
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def web(apps: Bench, home: Path) -> Path:
+    return home / "web"
+
+
+@pytest.fixture(scope="module")
+def doors(apps: Bench) -> Pi:
+    """Have somebody answer on the server's NodePorts."""
+    node = apps.node(1)
+    script = base64.b64encode(Path(doors_double.__file__).read_bytes()).decode()
+    node.sh(
+        f"echo {script} | base64 -d >/run/doors_double.py\n"
+        "systemd-run -q --unit doors-double python3 /run/doors_double.py 31080 31088 31089"
+    )
+    return node
+
+
+@pytest.fixture(scope="module")
+def deployed(apps: Bench, doors: Pi) -> Result:
+    """Everything deployed for the first time; storage before what is kept on it."""
+    apps.picluster("phase", "longhorn")
+    return apps.picluster("phase", "deploy", "--json")
+
+
+def config(name: str, colour: str) -> dict[str, Any]:
+    meta = {"name": name}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"colour": colour}}
+
+
+def deployment(**notes: str) -> dict[str, Any]:
+    labels = {"app": "web"}
+    container = {"name": "web", "image": "apps2:5000/web:1"}
+    marks = {f"stand-in/{key}": value for key, value in notes.items()}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "annotations": marks},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def write_web(directory: Path, colour: str, *, extra: bool = True, **notes: str) -> None:
+    """Write the manifests of the user's application."""
+    (directory / "config.json").write_text(json.dumps(config("settings", colour)))
+    (directory / "web.json").write_text(json.dumps(deployment(**notes)))
+    if extra:
+        (directory / "extra.json").write_text(json.dumps(config("extra", colour)))
+    else:
+        (directory / "extra.json").unlink(missing_ok=True)
+
+
+def changed(result: Result) -> set[str]:
+    finished = [event for event in result.events if event["event"] == "StepFinished"]
+    return {str(event["step"]) for event in finished if event["outcome"] == "changed"}
+
+
+def planned(bench: Bench, *arguments: str) -> dict[str, dict[str, Any]]:
+    """Plan storage and applications; not the images, whose doubles would be built anew."""
+    found = {}
+    for phase in ("longhorn", "deploy"):
+        words = ("plan", "--from", phase, "--until", phase, "--json", *arguments)
+        document: Any = bench.picluster(*words).document
+        found |= {each["step"]: each for each in document["changes"]}
+    return found
+
+
+def test_what_will_be_made_is_planned_object_by_object(apps: Bench) -> None:
+    changes = planned(apps)
+    assert "create" in changes["longhorn-objects"]["summary"]
+    assert "DaemonSet longhorn-system/longhorn-manager: new" in str(changes["longhorn-objects"])
+    assert "Namespace tak: new" in str(changes["opentakserver-objects"])
+    assert "ConfigMap own/settings: new" in str(changes["app-web"])
+
+
+def test_longhorn_is_installed_with_its_settings_and_as_the_only_default(apps: Bench) -> None:
+    server = apps.node(1)
+    flag = "storageclass.kubernetes.io/is-default-class"
+    before = fetched(server, "/apis/storage.k8s.io/v1/storageclasses")["items"]
+    assert [each["metadata"]["name"] for each in before] == ["local-path"], "as K3s makes it"
+    first = apps.picluster("phase", "longhorn", "--json")
+    assert {"longhorn-objects", "default-class"} <= changed(first)
+    classes = fetched(server, "/apis/storage.k8s.io/v1/storageclasses")["items"]
+    defaults = {each["metadata"]["name"]: each["metadata"]["annotations"][flag] for each in classes}
+    assert defaults == {"local-path": "false", "longhorn": "true"}
+    path = "/api/v1/namespaces/longhorn-system/configmaps/longhorn-default-setting"
+    settings = fetched(server, path)["data"]["default-setting.yaml"]
+    assert "default-replica-count: '2'" in settings
+    assert "priority-class: longhorn-critical" in settings
+    assert changed(apps.picluster("phase", "longhorn", "--json")) == set()
+
+
+def test_a_second_deployment_changes_nothing(apps: Bench, deployed: Result) -> None:
+    assert {"opentakserver-secrets", "opentakserver-objects", "app-web"} <= changed(deployed)
+    assert changed(apps.picluster("phase", "deploy", "--json")) == set()
+    assert planned(apps) == {}
+
+
+def kept(server: Pi) -> dict[str, Any]:
+    """Everything that must survive every run: volumes and secrets."""
+    found = {}
+    for path in (f"{TAK}/persistentvolumeclaims", f"{TAK}/secrets"):
+        for item in fetched(server, path)["items"]:
+            found[item["metadata"]["name"]] = (item["metadata"]["uid"], item.get("data"))
+    return found
+
+
+def test_volumes_and_secrets_survive_every_run(apps: Bench, deployed: Result) -> None:
+    server = apps.node(1)
+    before = kept(server)
+    assert {"data-postgres-0", "data-rabbitmq-0", "opentakserver-data"} <= before.keys()
+    assert "opentakserver-secrets" in before
+    apps.picluster("phase", "longhorn")
+    apps.picluster("phase", "deploy")
+    apps.picluster("deploy", "--fix")
+    with apps.edited("opentakserver: {}", "opentakserver: {sizes: {data: 10Gi}, mediamtx: true}"):
+        apps.picluster("phase", "deploy")
+    apps.picluster("phase", "deploy")
+    assert kept(server) == before
+
+
+def test_no_generated_password_is_in_a_log_an_output_or_a_plan(
+    apps: Bench, deployed: Result
+) -> None:
+    secret = fetched(apps.node(1), f"{TAK}/secrets/opentakserver-secrets")["data"]
+    values = [base64.b64decode(text).decode() for text in secret.values()]
+    values += list(secret.values())
+    said = [
+        deployed.said,
+        apps.picluster("plan", "--from", "deploy").said,
+        apps.picluster("phase", "deploy").said,
+    ]
+    written = [path for path in cluster_state(apps.lab.name).rglob("*") if path.is_file()]
+    said += [path.read_text(errors="replace") for path in written]
+    assert written
+    for text in said:
+        assert not [value for value in values if value in text]
+
+
+def test_credentials_are_shown_when_they_are_asked_for(apps: Bench, deployed: Result) -> None:
+    secret = fetched(apps.node(1), f"{TAK}/secrets/opentakserver-secrets")["data"]
+    password = base64.b64decode(secret["administrator-password"]).decode()
+    said = apps.picluster("credentials").out
+    assert password in said
+    assert f"http://{apps.node(1).address}:31080" in said
+
+
+def test_status_shows_what_runs_and_where(apps: Bench, deployed: Result) -> None:
+    document: Any = apps.picluster("status", "--json").document
+    parts = {part["name"]: part for part in document["parts"]}
+    assert set(parts) == {"Longhorn", "OpenTAKServer", "web"}
+    assert not [part for part in parts.values() if part["missing"]]
+    assert parts["OpenTAKServer"]["url"].endswith(":31080")
+
+
+def test_a_server_that_stops_answering_is_found_out(apps: Bench, deployed: Result) -> None:
+    server = apps.node(1)
+    server.sh("systemctl kill --signal STOP doors-double")
+    try:
+        changes = planned(apps)
+        assert "/api/health answers nothing" in changes["opentakserver-answers"]["reason"]
+    finally:
+        server.sh("systemctl kill --signal CONT doors-double")
+    assert planned(apps) == {}
+
+
+def test_a_field_edited_by_hand_is_reported_and_taken_back_only_when_asked(
+    apps: Bench, deployed: Result, web: Path
+) -> None:
+    server, path = apps.node(1), "/api/v1/namespaces/own/configmaps/settings"
+    server.sh(ask("PATCH", path, json.dumps({"data": {"colour": "blue"}})))
+    refused = apps.picluster("plan", "--from", "deploy", "--until", "deploy", expect=5)
+    assert ".data.colour" in refused.out
+    assert "--force-conflicts" in refused.out
+    apps.picluster("phase", "deploy", expect=5)
+    assert fetched(server, path)["data"] == {"colour": "blue"}
+    change = planned(apps, "--force-conflicts")["app-web"]
+    assert "data.colour: blue -> green" in str(change["diff"])
+    apps.picluster("phase", "deploy", "--force-conflicts")
+    assert fetched(server, path)["data"] == {"colour": "green"}
+
+
+def test_what_left_the_manifests_is_planned_and_then_pruned(
+    apps: Bench, deployed: Result, web: Path
+) -> None:
+    server, path = apps.node(1), "/api/v1/namespaces/own/configmaps"
+    write_web(web, "red", extra=False)
+    try:
+        change = planned(apps)["app-web"]
+        assert "ConfigMap own/extra: no longer in the file; delete it" in str(change)
+        assert "data.colour: green -> red" in str(change)
+        apps.picluster("phase", "deploy")
+        names = {item["metadata"]["name"] for item in fetched(server, path)["items"]}
+        assert "settings" in names
+        assert "extra" not in names
+    finally:
+        write_web(web, "green")
+        apps.picluster("phase", "deploy")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("image-missing", ["Failed to pull image", "the registry does not have it"]),
+        ("crash-loop", ["Back-off restarting failed container", "no database at db:5432"]),
+    ],
+)
+def test_a_wait_that_cannot_succeed_ends_early_with_events_log_and_cause(
+    apps: Bench, deployed: Result, web: Path, trouble: str, said: list[str]
+) -> None:
+    write_web(web, "green", trouble=trouble, log="no database at db:5432")
+    try:
+        result = apps.picluster("phase", "deploy", expect=1)
+        for text in said:
+            assert text in result.said
+        assert "Deployment own/web" in apps.picluster("status", expect=1).out
+    finally:
+        write_web(web, "green")
+        apps.picluster("deploy", "--fix")
+
+
+def test_an_app_that_left_the_file_is_planned_and_removed(apps: Bench, deployed: Result) -> None:
+    text = apps.file.read_text()
+    apps.file.write_text(text.partition("apps:\n")[0])
+    try:
+        assert "remove web" in planned(apps)["apps-gone"]["summary"]
+        apps.picluster("phase", "deploy")
+        listed = fetched(apps.node(1), WEB.rpartition("/")[0])["items"]
+        assert listed == []
+    finally:
+        apps.file.write_text(text)
+        apps.picluster("phase", "deploy")
+
+
+def test_an_opentakserver_that_left_the_file_leaves_its_data(apps: Bench, deployed: Result) -> None:
+    server, text = apps.node(1), apps.file.read_text()
+    before = kept(server)
+    apps.file.write_text(text.replace("opentakserver: {}\n", ""))
+    try:
+        gone = planned(apps)["apps-gone"]["summary"]
+        assert "remove opentakserver" in gone
+        assert "keep Namespace tak, PersistentVolumeClaim tak/opentakserver-data" in gone
+        apps.picluster("phase", "deploy")
+        assert fetched(server, "/apis/apps/v1/namespaces/tak/deployments")["items"] == []
+        assert kept(server) == before
+    finally:
+        apps.file.write_text(text)
+    apps.picluster("phase", "deploy")
+    assert kept(server) == before
+
+
+def test_rancher_is_installed_by_charts_with_a_password_of_its_own(
+    apps: Bench, deployed: Result
+) -> None:
+    text = apps.file.read_text()
+    apps.file.write_text(f"{text}rancher:\n  hostname: rancher.lan\n")
+    path = "/api/v1/namespaces/cattle-system/secrets/bootstrap-secret"
+    try:
+        first = apps.picluster("phase", "rancher", "--json")
+        assert "rancher-charts" in changed(first)
+        password = base64.b64decode(fetched(apps.node(1), path)["data"]["bootstrapPassword"])
+        assert password.decode() not in first.said
+        assert password.decode() in apps.picluster("credentials").out
+        assert changed(apps.picluster("phase", "rancher", "--json")) == set()
+        again = fetched(apps.node(1), path)["data"]["bootstrapPassword"]
+        assert base64.b64decode(again) == password
+    finally:
+        apps.file.write_text(text)
+
+
+# ------------------------------------------------------------------ a disk of its own
+
+
+@pytest.fixture
+def disk(apps: Bench, tmp_path: Path) -> Iterator[Pi]:
+    """Plug a disk of 12 GB into the agent: a sparse file, by way of a loop device."""
+    node, image = apps.node(2), tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(12 * 10**9)
+    found = subprocess.run(
+        ["losetup", "--show", "-f", str(image)], capture_output=True, text=True, check=True
+    )
+    device = found.stdout.strip()
+    number = device.removeprefix("/dev/loop")
+    try:
+        node.sh(
+            f"[ -b {device} ] || mknod {device} b 7 {number}\n"
+            f"mkdir -p /dev/disk/by-id && ln -sfn {device} /dev/disk/by-id/usb-lab"
+        )
+        yield node
+        node.sh("umount /var/lib/longhorn || true")
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
+def test_a_disk_is_formatted_once_mounted_and_never_again(
+    apps: Bench, deployed: Result, disk: Pi
+) -> None:
+    with apps.edited("role: agent}", "role: agent, disks: [{device: /dev/disk/by-id/usb-lab}]}"):
+        disk.sh("mkfs.ext4 -q -F -L photos /dev/disk/by-id/usb-lab")
+        refused = apps.picluster("phase", "longhorn", expect=5)
+        assert "holds data (ext4, called photos)" in refused.said
+        named = ("--format-disk", "apps2:/dev/disk/by-id/usb-lab")
+        assert "data-disk" in changed(apps.picluster("phase", "longhorn", "--json", *named))
+        disk.sh("mountpoint -q /var/lib/longhorn && touch /var/lib/longhorn/precious")
+        assert "noatime,nofail" in disk.read("/etc/fstab")
+        assert changed(apps.picluster("phase", "longhorn", "--json", *named)) == set()
+        disk.sh("umount /var/lib/longhorn")
+        assert changed(apps.picluster("phase", "longhorn", "--json", *named)) == {"data-disk"}
+        assert disk.holds("[ -e /var/lib/longhorn/precious ]")
