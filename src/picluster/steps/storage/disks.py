@@ -18,7 +18,7 @@ from picluster.model.storage import Disk
 
 LABEL = "picluster-data"
 """The label of a file system that picluster made; ext4 has room for 16 characters."""
-FSTAB_MARK = "# picluster: Longhorn's data"
+FSTAB_MARK = "# picluster: the data of Longhorn"
 
 _OPTIONS = "noatime,nofail"
 _MKFS_SECONDS = 1800.0
