@@ -136,7 +136,7 @@ def test_sudo_with_its_password(solo: Bench, pi: Pi) -> None:
 
 def test_logging_in_with_a_password(solo: Bench, pi: Pi, tmp_path: Path) -> None:
     pi.sh("echo pi:raspberry | chpasswd; rm /home/pi/.ssh/authorized_keys")
-    endpoint = replace(endpoint_of(pi), key=None, password=Secret("raspberry"))
+    endpoint = replace(endpoint_of(pi), key=None, password=lambda: Secret("raspberry"))
     assert connector(solo, endpoint).connect(pi.name).run("id -u", timeout=20).out == b"0\n"
 
 

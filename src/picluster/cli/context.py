@@ -83,6 +83,7 @@ def job_for(
             registry_password=password,
             notices=notices(choice.file),
             consents=choice.consents,
+            by_key=connector.connect_by_key,
         )
         yield job, sinks
 
@@ -126,7 +127,7 @@ def _scope(cluster: Cluster, limit: Sequence[str]) -> frozenset[str] | None:
 
 @dataclass(slots=True)
 class _Prompts:
-    """Asks about new host keys; `pause` keeps whatever draws on the terminal off it meanwhile."""
+    """Asks the user; `pause` keeps whatever draws on the terminal off it meanwhile."""
 
     pause: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -134,6 +135,11 @@ class _Prompts:
         """Ask about a new host key, as ssh does."""
         with self.pause():
             return _agree(node, kind, print_)
+
+    def ask(self, question: str) -> str:
+        """Ask for a secret."""
+        with self.pause():
+            return _ask(question)
 
 
 def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts) -> SshConnector:
@@ -147,7 +153,7 @@ def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts)
     elif at_a_terminal():
         agree = prompts.agree
     return SshConnector(
-        endpoints_of(cluster, _ask),
+        endpoints_of(cluster, prompts.ask),
         HostKeys(state / "known_hosts", agree),
         _ask if at_a_terminal() else None,
     )

@@ -165,7 +165,9 @@ def _number(question: str, default: int) -> int:
 
 
 def _found_key() -> str:
-    for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
+    from picluster.steps.access.own_key import USUAL
+
+    for name in USUAL:
         if (Path.home() / ".ssh" / name).is_file():
             return f"~/.ssh/{name}"
     return ""

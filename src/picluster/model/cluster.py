@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from picluster.errors import UsageError
 from picluster.model import rules
 from picluster.model.apps import App
+from picluster.model.bootstrap import Bootstrap
 from picluster.model.images import Images
 from picluster.model.k3s import K3s
 from picluster.model.limits import Limits
@@ -49,6 +50,9 @@ class Cluster(Section):
         description="DNS suffix that makes full host names of node names, such as cluster.lan.",
     )
     ssh: Ssh = Field(Ssh(), description="How every node is reached, unless the node differs.")
+    bootstrap: Bootstrap = Field(
+        Bootstrap(), description="What first contact leaves behind, where it is by password."
+    )
     nodes: tuple[Node, ...] = Field(
         json_schema_extra={"minItems": 1},
         description="The machines: one, three or five servers and any number of agents.",

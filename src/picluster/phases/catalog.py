@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from picluster.engine.phase import Phase
 from picluster.errors import UsageError
 from picluster.model import Cluster
+from picluster.phases.bootstrap import bootstrap, wants_bootstrap
 from picluster.phases.build import build
 from picluster.phases.deploy import deploy
 from picluster.phases.k3s import k3s
@@ -18,6 +19,7 @@ from picluster.phases.registry import registry
 from picluster.phases.site import Site
 
 PHASES: dict[str, Callable[[Site], Phase]] = {
+    "bootstrap": bootstrap,
     "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
     "k3s": k3s,
     "registry": registry,
@@ -29,6 +31,7 @@ PHASES: dict[str, Callable[[Site], Phase]] = {
 """How to build each phase, by name, in the order in which `up` runs them."""
 
 _WANTED: dict[str, Callable[[Cluster], bool]] = {
+    "bootstrap": wants_bootstrap,
     "registry": lambda cluster: cluster.registry is not None,
     "longhorn": lambda cluster: cluster.longhorn is not None,
     "build": lambda cluster: cluster.builder is not None,

@@ -17,13 +17,13 @@ from picluster.engine.plan import PhasePlan
 from picluster.engine.pool import Sessions
 from picluster.engine.run import Run
 from picluster.engine.runner import plan_phase, run_phase
-from picluster.engine.session import Traffic
+from picluster.engine.session import Session, Traffic
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.preflight import preflight
-from picluster.phases.site import NOTHING_SPECIAL, Consents, Site, make_site
+from picluster.phases.site import NOTHING_SPECIAL, Consents, Site, make_site, no_other_way
 from picluster.secret import Secret
 from picluster.steps.k3s.state import STATE, K3sState, read_state
 
@@ -54,6 +54,8 @@ class Job:
     registry_password: Secret | None = None
     notices: tuple[str, ...] = ()
     consents: Consents = NOTHING_SPECIAL
+    by_key: Callable[[str], Session] = no_other_way
+    """Opens another connection to a node, by key and never by password."""
     disclosed: list[tuple[str, Secret]] = field(default_factory=list)
     """Passwords that were generated, to be shown once and recorded nowhere."""
 
@@ -204,6 +206,7 @@ def _under_way(job: Job) -> Iterator[Work]:
         registry_password=job.registry_password,
         consents=job.consents,
         disclose=lambda whose, password: job.disclosed.append((whose, password)),
+        by_key=job.by_key,
     )
     run = Run(sessions, job.emit, job.stop, only=_scope(job))
     work = Work(job, site, run, time.monotonic())

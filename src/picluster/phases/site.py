@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.pool import Sessions
+from picluster.engine.session import Session
 from picluster.errors import NodeError, PreflightRefused
 from picluster.kube.health import readyz
 from picluster.kube.link import Server
@@ -25,6 +26,11 @@ from picluster.steps.registry.credentials import Credentials, credentials
 
 def _keep_quiet(_: str, __: Secret) -> None:
     """Show nobody: the password stays where it is kept."""
+
+
+def no_other_way(node: str) -> Session:
+    """Raise `NodeError`: stands for a way in that was not given."""
+    raise NodeError("there is no way to log in by key alone", where=node)
 
 
 Disclose = Callable[[str, Secret], None]
@@ -70,6 +76,8 @@ class Site:
     registry_trust: Trust | None = None
     consents: Consents = NOTHING_SPECIAL
     disclose: Disclose = _keep_quiet
+    by_key: Callable[[str], Session] = no_other_way
+    """Opens another connection to a node, by key and never by password."""
 
     def quorum_guard(self, server: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
@@ -143,6 +151,7 @@ def make_site(
     registry_password: Secret | None = None,
     consents: Consents = NOTHING_SPECIAL,
     disclose: Disclose = _keep_quiet,
+    by_key: Callable[[str], Session] = no_other_way,
 ) -> Site:
     """Put together what the phases need. `state` and `cache` are directories of this cluster's."""
     k3s, registry = cluster.k3s, cluster.registry
@@ -173,4 +182,5 @@ def make_site(
         registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,
         consents=consents,
         disclose=disclose,
+        by_key=by_key,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from picluster.engine.session import Traffic
@@ -19,6 +20,8 @@ from picluster.ssh.session import SshSession
 
 if TYPE_CHECKING:
     import paramiko
+
+    from picluster.secret import Secret
 
 _ATTEMPTS = 3
 _BANNER_SECONDS = 30.0
@@ -50,27 +53,42 @@ class SshConnector:
     def connect(self, node: str) -> SshSession:
         """Log in to a node. Raises a `NodeError` that says why not.
 
-        What may be passing (a busy sshd, a lost packet) is tried again; a refused key or password
-        never is, because servers count failures and shut clients out.
+        Keys are tried first, and the password only where none is let in; then it is sudo's too,
+        unless that has one of its own. What may be passing (a busy sshd, a lost packet) is tried
+        again; a refused key or password never is, because servers count failures and shut clients
+        out.
         """
         endpoint = self.endpoints[node]
+        password = endpoint.password
+        if password is None:
+            return self.connect_by_key(node)
+        if endpoint.key is None or endpoint.key.exists():
+            with contextlib.suppress(AuthenticationFailed):
+                return self.connect_by_key(node)
+        return self._connect_patiently(endpoint, password())
+
+    def connect_by_key(self, node: str) -> SshSession:
+        """Log in to a node as `connect` does, but never by password."""
+        return self._connect_patiently(self.endpoints[node], None)
+
+    def _connect_patiently(self, endpoint: Endpoint, password: Secret | None) -> SshSession:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 if endpoint.jump is None:
-                    return self._connect(endpoint)
+                    return self._connect(endpoint, password)
                 with self._jumps:
-                    return self._connect(endpoint)
+                    return self._connect(endpoint, password)
             except Unreachable:
                 if attempt == _ATTEMPTS:
                     raise
                 time.sleep(random.uniform(0.3, 0.8) * attempt)  # noqa: S311 - jitter
         raise AssertionError("unreachable")
 
-    def _connect(self, endpoint: Endpoint) -> SshSession:
+    def _connect(self, endpoint: Endpoint, password: Secret | None) -> SshSession:
         import paramiko  # noqa: PLC0415 - 0.2 s with Fabric, which only a connection needs
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-        connection = self._connection(endpoint)
+        connection = self._connection(endpoint, password)
         try:
             connection.open()
         except NodeError:
@@ -78,16 +96,19 @@ class SshConnector:
             raise
         except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
             connection.close()
-            raise explain_failure(endpoint, connection.user, error) from error
+            user = connection.user
+            raise explain_failure(endpoint, user, error, by_password=bool(password)) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
         with self._lock:
             self.traffic.connections += 1
+        if password is not None and endpoint.sudo_password is None:
+            endpoint = replace(endpoint, sudo_password=password)
         return SshSession(
             endpoint, connection.user, transport, connection, self.traffic, self._lock
         )
 
-    def _connection(self, endpoint: Endpoint) -> Any:
+    def _connection(self, endpoint: Endpoint, password: Secret | None) -> Any:
         import fabric  # noqa: PLC0415 - see above
 
         gateway = None
@@ -97,7 +118,7 @@ class SshConnector:
                 jump.host, user=jump.user, port=jump.port, config=self._fabric_config()
             )
             self._apply_rules(gateway, f"jump host {jump}")
-            gateway.connect_kwargs.update(self._credentials(endpoint))
+            gateway.connect_kwargs.update(self._gateway_credentials(endpoint, password))
         connection = fabric.Connection(
             endpoint.host,
             user=endpoint.user,
@@ -106,21 +127,33 @@ class SshConnector:
             gateway=gateway,
             connect_timeout=int(endpoint.connect_timeout),
         )
-        connection.connect_kwargs.update(self._credentials(endpoint))
+        connection.connect_kwargs.update(self._credentials(endpoint, password))
         self._apply_rules(connection, endpoint.node)
         return connection
 
-    def _credentials(self, endpoint: Endpoint) -> dict[str, Any]:
-        """Return what to log in with: the named key alone, or else agent and usual keys."""
+    def _credentials(self, endpoint: Endpoint, password: Secret | None) -> dict[str, Any]:
+        """Return what to log in with: the named key alone, or else agent and usual keys.
+
+        With a password, that alone: the keys were refused before, or there are none.
+        """
         given: dict[str, Any] = {
             "banner_timeout": _BANNER_SECONDS,
             "auth_timeout": _BANNER_SECONDS,
         }
-        if endpoint.key is not None:
-            given |= {"pkey": self._key(endpoint), "allow_agent": False, "look_for_keys": False}
-        if endpoint.password is not None:
-            given["password"] = endpoint.password.reveal()
+        nothing_else = {"allow_agent": False, "look_for_keys": False}
+        if password is not None:
+            given |= {"password": password.reveal(), **nothing_else}
+        elif endpoint.key is not None:
+            given |= {"pkey": self._key(endpoint), **nothing_else}
         return given
+
+    def _gateway_credentials(self, endpoint: Endpoint, password: Secret | None) -> dict[str, Any]:
+        """Return what to log in to the jump host with: the keys, then the nodes' password."""
+        if password is None:
+            return self._credentials(endpoint, None)
+        if endpoint.key is not None and not endpoint.key.exists():
+            endpoint = replace(endpoint, key=None)
+        return self._credentials(endpoint, None) | {"password": password.reveal()}
 
     def _key(self, endpoint: Endpoint) -> paramiko.PKey:
         """Load the private key that the file names, asking for its passphrase at most once."""
@@ -231,7 +264,9 @@ def _load_key(path: str, passphrase: str | None) -> paramiko.PKey:
     return paramiko.PKey.from_path(path, passphrase)
 
 
-def explain_failure(endpoint: Endpoint, user: str, error: Exception) -> NodeError:
+def explain_failure(
+    endpoint: Endpoint, user: str, error: Exception, *, by_password: bool = False
+) -> NodeError:
     """Turn what Fabric and Paramiko raise into what happened, why, and what to do."""
     import paramiko  # noqa: PLC0415 - see above
 
@@ -243,7 +278,7 @@ def explain_failure(endpoint: Endpoint, user: str, error: Exception) -> NodeErro
         return AuthenticationFailed(
             f"it does not let {user} in",
             where=where,
-            why=f"offered were {offered}" + (" and a password" if endpoint.password else ""),
+            why=f"offered were {offered}" + (", then the password" if by_password else ""),
             fix=f"install the key: `ssh-copy-id {user}@{endpoint.host}`, or correct ssh.user and "
             "ssh.key",
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from picluster.model import Cluster, Node
@@ -14,7 +16,10 @@ from picluster.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One node's address and how to log in to it; `connect_timeout` in seconds."""
+    """One node's address and how to log in to it; `connect_timeout` in seconds.
+
+    `password` is only asked for where no key is let in.
+    """
 
     node: str
     host: str
@@ -22,7 +27,7 @@ class Endpoint:
     user: str | None = None
     key: Path | None = None
     jump: JumpHost | None = None
-    password: Secret | None = None
+    password: Callable[[], Secret] | None = None
     sudo_password: Secret | None = None
     connect_timeout: float = 15.0
 
@@ -34,24 +39,31 @@ def endpoints_of(cluster: Cluster, ask: Callable[[str], str]) -> dict[str, Endpo
     """Return the endpoint of every node, by name.
 
     `ask` is put the question for each secret that the file wants prompted for, once per reference.
-    Raises `ConfigInvalid` if a secret that the file refers to cannot be had.
+    Raises `ConfigInvalid` if a sudo password that the file refers to cannot be had; so does asking
+    for a login password.
     """
-    answers: dict[str, Secret] = {}
-
-    def secret(reference: SecretRef | None, label: str) -> Secret | None:
-        if reference is None:
-            return None
-        if str(reference) not in answers:
-            answers[str(reference)] = reference.resolve(label=label, ask=ask)
-        return answers[str(reference)]
-
-    return {node.name: _endpoint(cluster, node, secret) for node in cluster.nodes}
+    secrets = _Secrets(ask)
+    return {node.name: _endpoint(cluster, node, secrets) for node in cluster.nodes}
 
 
-def _endpoint(
-    cluster: Cluster, node: Node, secret: Callable[[SecretRef | None, str], Secret | None]
-) -> Endpoint:
+@dataclass(slots=True)
+class _Secrets:
+    """Fetches each secret once, whichever of several connections wants it first."""
+
+    ask: Callable[[str], str]
+    _known: dict[str, Secret] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, reference: SecretRef, label: str) -> Secret:
+        with self._lock:
+            if str(reference) not in self._known:
+                self._known[str(reference)] = reference.resolve(label=label, ask=self.ask)
+            return self._known[str(reference)]
+
+
+def _endpoint(cluster: Cluster, node: Node, secrets: _Secrets) -> Endpoint:
     ssh = cluster.ssh_for(node)
+    login, sudo = ssh.password, ssh.sudo_password
     return Endpoint(
         node=node.name,
         host=node.address,
@@ -59,7 +71,7 @@ def _endpoint(
         user=ssh.user,
         key=ssh.key,
         jump=ssh.jump,
-        password=secret(ssh.password, "password of the nodes"),
-        sudo_password=secret(ssh.sudo_password, "sudo password of the nodes"),
+        password=partial(secrets.get, login, "password of the nodes") if login else None,
+        sudo_password=secrets.get(sudo, "sudo password of the nodes") if sudo else None,
         connect_timeout=cluster.limits.connect,
     )

@@ -24,6 +24,7 @@ ROOT = Path(picluster.__file__).parent
 USUAL_NAMES = {
     "cluster": {"Cluster"},
     "ssh": {"Ssh", "SshOverride"},
+    "bootstrap": {"Bootstrap"},
     "node": {"Node"},
     "prepare": {"Prepare", "PrepareOverride"},
     "k3s": {"K3s", "K3sOverride"},

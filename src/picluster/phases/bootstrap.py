@@ -1,0 +1,56 @@
+"""The bootstrap phase: after first contact by password, everything goes by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER
+from picluster.model import Cluster, Node
+from picluster.phases.site import Site
+from picluster.steps.access.login import KeyInstalled, SudoWithoutPassword
+from picluster.steps.access.own_key import OwnKey, default_key, distinct
+from picluster.steps.access.password_login import PasswordLoginOff
+
+
+def wants_bootstrap(cluster: Cluster) -> bool:
+    """Whether there is anything to set up: a node with a password, or logins to be closed."""
+    return bool(_by_password(cluster)) or cluster.bootstrap.disable_password_login
+
+
+def bootstrap(site: Site) -> Phase:
+    """Build the phase. Nodes without `ssh.password` are reached by key already."""
+    cluster, nodes = site.cluster, _by_password(site.cluster)
+    keys = distinct([_key(cluster, node) for node in nodes])
+    closing = cluster.nodes if cluster.bootstrap.disable_password_login else ()
+    return Phase(
+        "bootstrap",
+        "every node is reached by key",
+        (
+            Stage("there is a key", {CLUSTER: [OwnKey(key) for key in keys]}),
+            Stage("the key is let in", {node.name: _access(site, node) for node in nodes}),
+            Stage(
+                "passwords are not",
+                {
+                    node.name: [PasswordLoginOff(node.name, site.sessions, site.by_key)]
+                    for node in closing
+                },
+            ),
+        ),
+    )
+
+
+def _access(site: Site, node: Node) -> list[Step]:
+    key = KeyInstalled(node.name, _key(site.cluster, node), site.sessions, site.by_key)
+    # First: a run that is cut off in between must still be able to become root.
+    sudo = [SudoWithoutPassword()] if site.cluster.bootstrap.passwordless_sudo else []
+    return [*sudo, key]
+
+
+def _by_password(cluster: Cluster) -> list[Node]:
+    return [node for node in cluster.nodes if cluster.ssh_for(node).password is not None]
+
+
+def _key(cluster: Cluster, node: Node) -> Path:
+    return cluster.ssh_for(node).key or default_key(Path.home() / ".ssh")

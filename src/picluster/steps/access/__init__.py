@@ -1,0 +1,1 @@
+"""How nodes are reached after first contact: a key of this computer's, sudo, sshd."""

@@ -1,0 +1,141 @@
+"""What first contact decides, and the key that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from tests.unit.steps.acting import decided, done
+
+from picluster.engine.step import Blocked, Change, Observation, Satisfied
+from picluster.engine.survey import Look
+from picluster.errors import ActionFailed, PiclusterError
+from picluster.model import parse
+from picluster.phases.bootstrap import wants_bootstrap
+from picluster.steps.access.login import KeyInstalled, SudoWithoutPassword
+from picluster.steps.access.own_key import OwnKey, default_key, make_key, public_key
+from picluster.steps.access.password_login import PasswordLoginOff, arming
+
+NODE = "name: a\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n"
+
+
+def judged(step: Any, **facts: str) -> Any:
+    seen = Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
+    return step.decide(Look("pi1", step.name, {"pi1": {step.name: seen}}))
+
+
+# ------------------------------------------------------------------ the key here
+
+
+def test_a_key_is_made_where_there_is_none_and_only_there(tmp_path: Path) -> None:
+    path = tmp_path / ".ssh" / "id_ed25519"
+    change = done(OwnKey(path))
+    assert "without a passphrase" in change.summary
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert paramiko.Ed25519Key.from_private_key_file(str(path)).get_base64() in public_key(path)
+    assert decided(OwnKey(path)) == Satisfied()
+
+
+def test_nothing_is_overwritten_even_if_a_key_appears_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "id"
+    change = decided(OwnKey(path))
+    path.write_text("somebody's")
+    with pytest.raises(PiclusterError, match="cannot be written"):
+        change.actions[0].run(None)
+    assert path.read_text() == "somebody's"
+
+
+def test_two_keys_are_never_the_same() -> None:
+    assert make_key()[1] != make_key()[1]
+
+
+def test_the_usual_key_is_the_first_that_is_there(tmp_path: Path) -> None:
+    assert default_key(tmp_path).name == "id_ed25519"
+    (tmp_path / "id_rsa").touch()
+    assert default_key(tmp_path).name == "id_rsa"
+    (tmp_path / "id_ecdsa").touch()
+    assert default_key(tmp_path).name == "id_ecdsa"
+
+
+def test_the_public_half_is_told_without_its_file_and_without_its_comment(tmp_path: Path) -> None:
+    private, public = make_key()
+    (tmp_path / "id").write_text(private)
+    assert public_key(tmp_path / "id") == " ".join(public.split()[:2])
+    (tmp_path / "id.pub").write_text("ssh-rsa AAAA somebody; rm -rf /\n")
+    assert public_key(tmp_path / "id") == "ssh-rsa AAAA"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n"])
+def test_a_public_half_that_is_none_says_how_to_make_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "id.pub").write_text(text)
+    with pytest.raises(ActionFailed) as caught:
+        public_key(tmp_path / "id")
+    assert "ssh-keygen -y" in caught.value.fix
+
+
+# ------------------------------------------------------------------ nodes
+
+
+def test_a_key_that_is_installed_is_left_alone(tmp_path: Path) -> None:
+    step = KeyInstalled("pi1", tmp_path / "id", None, None)  # type: ignore[arg-type]
+    assert judged(step, installed="yes") == Satisfied()
+    assert judged(step).reason == "it is not installed"
+    assert judged(step, known="no").reason == "it is not made yet"
+
+
+def test_sudo_is_judged_by_trying_it() -> None:
+    assert judged(SudoWithoutPassword()) == Satisfied()
+    change = judged(SudoWithoutPassword(), asks="yes")
+    script = change.actions[0].script
+    assert script.index('visudo -c -q -f "$part"') < script.index('mv "$part"')
+
+
+def closing() -> PasswordLoginOff:
+    return PasswordLoginOff("pi1", None, None)  # type: ignore[arg-type]
+
+
+OPEN = {"passwordauthentication": "yes", "kbdinteractiveauthentication": "no", "included": "yes"}
+
+
+def test_password_logins_that_are_off_stay_off() -> None:
+    off = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
+    assert judged(closing(), **off) == Satisfied()
+    assert isinstance(judged(closing(), **OPEN), Change)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({**OPEN, "included": "no"}, "does not include"),
+        ({**OPEN, "written": "yes"}, "still takes passwords"),
+    ],
+)
+def test_what_picluster_cannot_set_is_refused_before_anything_is_changed(
+    facts: dict[str, str], why: str
+) -> None:
+    decision = judged(closing(), **facts)
+    assert isinstance(decision, Blocked)
+    assert why in decision.reason
+
+
+def test_the_way_back_is_armed_before_the_door_is_closed() -> None:
+    script = arming(120)
+    assert script.index("systemd-run") < script.index('mv "$part"') < script.index("sshd -t")
+
+
+# ------------------------------------------------------------------ the phase
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ("", False),
+        ("ssh: {sudo_password: env:X}\n", False),
+        ("ssh: {password: env:X}\n", True),
+        ("bootstrap: {disable_password_login: true}\n", True),
+    ],
+)
+def test_only_first_contact_by_password_needs_a_bootstrap(more: str, wanted: bool) -> None:
+    assert wants_bootstrap(parse(NODE + more).cluster) is wanted
