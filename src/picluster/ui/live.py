@@ -50,9 +50,10 @@ class LiveProgress:
         self._title = ""
         self._began = time.monotonic()
         self._lock = threading.Lock()
+        self._console = Console(file=stream)
         self._live = Live(
             get_renderable=self._table,
-            console=Console(file=stream),
+            console=self._console,
             refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
         )
@@ -127,15 +128,29 @@ class LiveProgress:
     def _table(self) -> Table:
         with self._lock:
             elapsed = duration(time.monotonic() - self._began)
-            table = Table(title=f"{self._title} · {elapsed}", title_justify="left", box=None)
+            title = f"{self._title} · {self._whereabouts()}{elapsed}"
+            table = Table(title=title, title_justify="left", box=None)
             table.add_column("node", no_wrap=True)
-            for phase in self._phases:
+            together = self._phases_take() > self._console.width // 2
+            for phase in ("phases",) if together else self._phases:
                 table.add_column(phase, justify="center", no_wrap=True)
             table.add_column("now", overflow="ellipsis", no_wrap=True, ratio=1)
             for target, row in self._rows.items():
                 cells = [self._symbol(row, phase) for phase in self._phases]
+                if together:
+                    cells = [Text(" ").join(cell or Text("·", style="dim") for cell in cells)]
                 table.add_row(Text(target), *cells, Text(safe(_now(row))))
             return table
+
+    def _whereabouts(self) -> str:
+        """Say which phase it is, which a column cannot where all share one."""
+        if self._phase not in self._phases:
+            return ""
+        return f"{self._phase}, {self._phases.index(self._phase) + 1} of {len(self._phases)} · "
+
+    def _phases_take(self) -> int:
+        """Return how many columns of the terminal the phases' names take."""
+        return sum(len(phase) + 2 for phase in self._phases)
 
     def _symbol(self, row: _Row, phase: str) -> Text:
         outcome = row.phases.get(phase)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 from tests.unit.ui.samples import failed_run
 
-from picluster.engine.events import Output
+from picluster.engine.events import Output, RunStarted
 from picluster.ui.json_lines import JsonLines
 from picluster.ui.live import LiveProgress
 from picluster.ui.plain import PlainProgress
@@ -45,16 +46,29 @@ def test_json_lines_are_json_and_leave_raw_output_to_the_journal() -> None:
     assert "noise" not in stream.getvalue()
 
 
-def table_at(width: int, events: int) -> str:
+def table_at(width: int, events: int, phases: tuple[str, ...] = ()) -> str:
     """Return the live table as it is drawn after the first few events of the run."""
-    stream = io.StringIO()
-    live = LiveProgress(stream, UNICODE)
+    live = LiveProgress(io.StringIO(), UNICODE)
+    live._console.width = width
     for event in failed_run()[:events]:
+        if phases and isinstance(event, RunStarted):
+            event = replace(event, phases=phases)  # noqa: PLW2901 - the same run, with more of them
         live(event)
     drawn = io.StringIO()
     Console(file=drawn, width=width).print(live._table())
     live.close()
     return drawn.getvalue()
+
+
+MANY = ("preflight", "prepare", "k3s", "registry", "longhorn", "build", "deploy", "rancher")
+
+
+def test_many_phases_share_one_column_of_a_narrow_terminal() -> None:
+    text = table_at(80, 5, MANY)
+    assert "2 of 8" in text.splitlines()[0]
+    assert "waiting for disk" in text, "what is being done is not squeezed out"
+    assert max(map(len, text.splitlines())) <= 80
+    assert "longhorn" in table_at(160, 5, MANY), "a wide one has room for their names"
 
 
 def test_the_table_shows_what_is_waited_for_at_80_and_120_columns() -> None:
