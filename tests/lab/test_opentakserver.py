@@ -23,7 +23,7 @@ import pytest
 from picluster.apps import opentakserver
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import settings
-from picluster.apps.opentakserver_ui import nginx_conf
+from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
 from picluster.model.opentakserver import OpenTakServer
 
 VERSIONS = ("1.6.3", "1.7.4", "1.7.13")
@@ -385,6 +385,7 @@ def test_a_pod_of_the_manifests_serves_and_its_administrator_has_the_generated_p
     assert "was written" in pod.run("configure")
     with serving(pod.server):
         assert pod.run("healthy").strip() == "healthy"
+        clients_with_certificates_get_in(pod)
         password = (pod.files / "password").read_text()
         assert pod.log_in("password") == "200", "the one that every release starts with"
         assert "was set" in pod.run("password", "administrator")
@@ -397,6 +398,39 @@ def test_a_pod_of_the_manifests_serves_and_its_administrator_has_the_generated_p
     own = config.read_text()
     pod.run("configure")
     assert set(own.splitlines()) >= set(config.read_text().splitlines()), "nothing is lost or new"
+
+
+def clients_with_certificates_get_in(pod: Pod) -> None:
+    """Serve TLS with the certificates that this server has made, and try its doors."""
+    net = pod.server.net
+    ca = f"{pod.server.environment['OTS_DATA_FOLDER']}/ca"
+    tls = tls_conf("127.0.0.1:8081", ca=ca, marti="127.0.0.1:8443", enrolment="127.0.0.1:8446")
+    text = nginx_conf("127.0.0.1:8081", listen="127.0.0.1:31081", root="/nowhere", tls=tls)
+    place = pod.files / "nginx"
+    config = pod.files / "nginx-tls.conf"
+    config.write_text(text.replace("/tmp/nginx", str(place)))
+    web = net.start("nginx-tls.log", ["nginx", "-c", str(config), "-g", "daemon off;"])
+    try:
+        listens = "ss -Hltn sport = :8446 | grep -q ."
+        wait_for(
+            lambda: subprocess.run(net.command(["sh", "-c", listens]), check=False).returncode == 0,
+            "nginx does not serve TLS",
+            lambda: net.said("nginx-tls.log"),
+        )
+        ask = ["curl", "-sk", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}"]
+        assert net.run([*ask, "https://127.0.0.1:8446/Marti/api/tls/config"]) == "200"
+        sign = ["-X", "POST", "https://127.0.0.1:8446/Marti/api/tls/signClient/v2"]
+        assert net.run([*ask, *sign]) == "401", "certificates are for those who log in"
+        assert net.run([*ask, "https://127.0.0.1:8446/api/health"]) == "404", "enrolment only"
+        assert net.run([*ask, "https://127.0.0.1:8443/Marti/api/version/config"]) == "400", (
+            "no certificate"
+        )
+        own = f"{ca}/certs/opentakserver/opentakserver"
+        shown = ["--cert", f"{own}.pem", "--key", f"{own}.nopass.key"]
+        status = net.run([*ask, *shown, "https://127.0.0.1:8443/Marti/api/version/config"])
+        assert status == "200"
+    finally:
+        stop(web)
 
 
 def listening(server: Server, options: list[str], port: int) -> subprocess.Popen[bytes]:
