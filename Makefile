@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab lint format types bench lab-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab lint format types docs bench lab-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -36,6 +36,9 @@ format: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+docs: $(STAMP)  ## Make docs/configuration.md from the model
+	$(BIN)/python -m picluster.ui.reference_page docs/configuration.md
 
 bench: $(STAMP)  ## Measure; see benchmarks/README.md
 	$(ROOT) $(BIN)/python -m benchmarks

@@ -26,9 +26,15 @@ def _table(fields: Sequence[FieldDoc]) -> list[str]:
 def _nature(field: FieldDoc) -> str:
     if field.required:
         return " (required)"
+    default = shown_default(field)
+    return f" (default: {default})" if default else ""
+
+
+def shown_default(field: FieldDoc) -> str:
+    """Return a field's default as one would write it; empty if it has none."""
     if field.is_section or field.default is None or field.default in ({}, (), ""):
         return ""
-    return f" (default: {_shown(field.default)})"
+    return _shown(field.default)
 
 
 def _shown(value: object) -> str:
