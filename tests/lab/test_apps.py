@@ -10,6 +10,7 @@ import base64
 import json
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,33 @@ def test_rancher_is_installed_by_charts_with_a_password_of_its_own(
         assert base64.b64decode(again) == password
     finally:
         apps.file.write_text(text)
+
+
+def test_a_support_bundle_has_the_evidence_and_no_secret(
+    apps: Bench, deployed: Result, tmp_path: Path
+) -> None:
+    server, path = apps.node(1), tmp_path / "bundle.tar.gz"
+    secret = fetched(server, f"{TAK}/secrets/opentakserver-secrets")["data"]
+    values = [base64.b64decode(text).decode() for text in secret.values()]
+    values += [server.read("/var/lib/rancher/k3s/server/token").strip().rpartition(":")[2]]
+    apps.node(2).break_("cut")
+    try:
+        said = apps.picluster("support-bundle", "--output", str(path)).out
+    finally:
+        apps.node(2).mend()
+    assert "read it before you share it" in said
+    with tarfile.open(path) as archive:
+        files = {
+            name.partition("/")[2]: archive.extractfile(name).read().decode()  # type: ignore[union-attr]
+            for name in archive.getnames()
+        }
+    assert "apps2: it could not be reached" in files["MISSING.txt"]
+    assert "stand-in" in files["NOTICES.txt"]
+    assert "=== journalctl -u k3s" in files["nodes/apps1.txt"]
+    assert "apps1" in files["cluster/nodes.json"]
+    assert any(name.startswith("runs/") for name in files)
+    leaking = [name for name, text in files.items() if any(value in text for value in values)]
+    assert not leaking, f"a secret is in {leaking}"
 
 
 # ------------------------------------------------------------------ a disk of its own

@@ -29,6 +29,7 @@ from picluster.cli.options import (
     Yes,
 )
 from picluster.cli.remote import completion, exec_, kubeconfig, ssh
+from picluster.cli.support import support_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,7 @@ app.add_typer(lab.app, name="lab")
 
 app.command()(init)
 app.command()(image)
+app.command()(support_bundle)
 app.command()(ssh)
 app.command("exec")(exec_)
 app.command()(kubeconfig)

@@ -30,6 +30,8 @@ _DEAD_PEER_MILLISECONDS = 60_000
 # sshd drops connections at random once ten are half open (MaxStartups 10:30:100), and behind one
 # jump host all of ours are.
 _AT_ONCE_THROUGH_A_JUMP_HOST = 8
+# What Paramiko says if there is neither a key nor a password; it has no class of its own for that.
+_NO_KEYS = "No authentication methods available"
 
 
 @dataclass(slots=True)
@@ -273,12 +275,15 @@ def explain_failure(
     where = str(endpoint)
     if isinstance(error, NodeError):
         return error
-    if isinstance(error, paramiko.AuthenticationException):
+    nothing_to_offer = _NO_KEYS in str(error)
+    if isinstance(error, paramiko.AuthenticationException) or nothing_to_offer:
         offered = f"the key {endpoint.key}" if endpoint.key else "the agent's and the usual keys"
         return AuthenticationFailed(
             f"it does not let {user} in",
             where=where,
-            why=f"offered were {offered}" + (", then the password" if by_password else ""),
+            why="there is no key to offer, in the agent or among the usual files"
+            if nothing_to_offer
+            else f"offered were {offered}" + (", then the password" if by_password else ""),
             fix=f"install the key: `ssh-copy-id {user}@{endpoint.host}`, or correct ssh.user and "
             "ssh.key",
         )

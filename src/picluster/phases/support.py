@@ -1,0 +1,116 @@
+"""What goes into a bug report: the file, the last runs, every node and the cluster. Read-only."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from picluster.engine.journal import recorded_runs
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Fact, Query
+from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.errors import NodeError, PiclusterError
+from picluster.kube.api import Object
+from picluster.phases import commands
+from picluster.phases.commands import Job
+from picluster.phases.site import Site
+from picluster.steps.evidence import EVIDENCE, evidence_fact, scrubbed
+
+_RUNS = 5
+_API = "api"
+_PATHS = {
+    "nodes.json": "/api/v1/nodes",
+    "events.json": "/api/v1/events",
+    "pods.json": "/api/v1/pods",
+    "volumes.json": "/api/v1/persistentvolumeclaims",
+}
+
+
+def gather(job: Job) -> dict[str, str]:
+    """Return the bundle's files by name, scrubbed; what could not be had is told in MISSING.txt."""
+    files, missing = dict(_runs(job)), []
+    try:
+        survey = commands.plan(job, _phases)[0].survey
+    except NodeError as error:
+        survey = {}
+        missing.append(f"no node: {error}")
+    for node in job.cluster.nodes:
+        seen = survey.get(node.name, {}).get(EVIDENCE, UNSEEN)
+        if seen.out:
+            files[f"nodes/{node.name}.txt"] = seen.out
+        else:
+            missing.append(f"{node.name}: it could not be reached")
+    answers = _answers(survey)
+    files |= answers
+    missing += [] if answers else ["the cluster: its API does not answer"]
+    files["NOTICES.txt"] = "".join(f"{notice}\n" for notice in job.notices)
+    files["MISSING.txt"] = "".join(f"{line}\n" for line in missing)
+    return {name: scrubbed(text) for name, text in sorted(files.items()) if text}
+
+
+def write_bundle(path: Path, files: Mapping[str, str]) -> None:
+    """Write the archive, readable by its owner alone. Raises `PiclusterError` if it is there."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise PiclusterError(
+            "the bundle cannot be written",
+            where=str(path),
+            why=(error.strerror or "").lower(),
+            fix="name another file with --output",
+        ) from None
+    folder = path.name.removesuffix(".tar.gz")
+    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, text in files.items():
+            content = text.encode()
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mode = len(content), 0o600
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def _runs(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield the files of the last runs; the one that gathers this is not over yet."""
+    for run in recorded_runs(job.state)[: _RUNS + 1]:
+        for path in sorted(run.directory.iterdir()):
+            if path.is_file() and "support-bundle" not in run.name:
+                yield f"runs/{run.name}/{path.name}", path.read_text(errors="replace")
+
+
+def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    nodes = [node.name for node in site.cluster.nodes if node.name not in absent]
+    api = Fact(_API, "what the cluster says is known", Query(lambda: _ask(site), secret=True))
+    yield Phase(
+        "support",
+        "evidence for a bug report",
+        (
+            Stage("nodes", {name: [evidence_fact()] for name in nodes}),
+            Stage("API", {CLUSTER: [api]}),
+        ),
+    )
+
+
+def _ask(site: Site) -> dict[str, object] | None:
+    try:
+        api = site.api.access()
+        return {name: without_specs(api.call("GET", path)) for name, path in _PATHS.items()}
+    except PiclusterError:
+        return None
+
+
+def without_specs(listed: Object) -> list[Object]:
+    """Return what a list says of its objects but their specification: passwords may be in that."""
+    return [
+        {key: value for key, value in item.items() if key not in ("spec", "data", "metadata")}
+        | {key: item["metadata"].get(key) for key in ("namespace", "name", "creationTimestamp")}
+        for item in listed.get("items") or []
+    ]
+
+
+def _answers(survey: Survey) -> dict[str, str]:
+    seen = survey.get(CLUSTER, {}).get(_API, UNSEEN).value
+    found = seen if isinstance(seen, dict) else {}
+    return {f"cluster/{name}": json.dumps(answer, indent=1) for name, answer in found.items()}

@@ -1,0 +1,75 @@
+"""The support bundle: what is secret is not in it, and what is not, is."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from picluster.errors import PiclusterError
+from picluster.phases.support import without_specs, write_bundle
+from picluster.secret import Secret
+from picluster.steps.evidence import scrubbed
+
+TOKEN = f"K10{'ab' * 32}::server:0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"K3S_TOKEN={TOKEN}",
+        f"joining with {TOKEN} now",
+        "token: hunter2",
+        'password = "hunter2"',
+        '  "sudo_password": "hunter2",',
+        "Authorization: Bearer hunter2hunter2",
+        "amqp://tak:hunter2@rabbitmq/",
+        "client-key-data: hunter2hunter2",
+        "POSTGRES_PASSWORD=hunter2",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN EC PRIVATE KEY-----\nhunter2 and then it was cut",
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
+    for secret in ("hunter2", "0123456789abcdef"):
+        assert secret not in scrubbed(text)
+
+
+def test_a_secret_that_picluster_knows_is_taken_out_wherever_it_is() -> None:
+    assert "correct horse" not in scrubbed(f"x{Secret('correct horse').reveal()}y")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'level=info msg="Node password validated" node=pi1',
+        "tokens are fine: 3 of them",
+        "https://10.0.0.11:6443/readyz",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    ],
+)
+def test_what_is_no_secret_stays_readable(text: str) -> None:
+    assert scrubbed(text) == text
+
+
+def test_specifications_stay_out_for_passwords_may_be_in_them() -> None:
+    pod = {
+        "metadata": {"name": "web", "namespace": "own", "annotations": {"x": "hunter2"}},
+        "spec": {"containers": [{"env": [{"name": "A", "value": "hunter2"}]}]},
+        "status": {"phase": "Running"},
+    }
+    (found,) = without_specs({"items": [pod]})
+    assert "hunter2" not in str(found)
+    assert (found["name"], found["status"]) == ("web", {"phase": "Running"})
+
+
+def test_the_archive_is_private_and_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    write_bundle(path, {"nodes/pi1.txt": "fine\n"})
+    assert path.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(path) as archive:
+        assert archive.getnames() == ["a/nodes/pi1.txt"]
+        assert archive.extractfile("a/nodes/pi1.txt").read() == b"fine\n"  # type: ignore[union-attr]
+    with pytest.raises(PiclusterError, match="cannot be written"):
+        write_bundle(path, {})
