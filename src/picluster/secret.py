@@ -13,6 +13,8 @@ import threading
 MASK = "***"
 _SHORTEST_REDACTED = 6  # below this, masking would blank out ordinary words
 
+_PEM_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
+
 _lock = threading.Lock()
 _known: set[str] = set()
 
@@ -58,10 +60,13 @@ class Secret:
 
 
 def remember(value: str) -> None:
-    """Have `redact` mask this value, and each of its lines, from now on."""
+    """Have `redact` mask this value, and each of its lines, from now on.
+
+    The lines around a PEM block are no secret: every certificate has them too.
+    """
     with _lock:
         for part in {value, *value.splitlines()}:
-            if len(part.strip()) >= _SHORTEST_REDACTED:
+            if len(part.strip()) >= _SHORTEST_REDACTED and not _PEM_EDGE.fullmatch(part.strip()):
                 _known.add(part.strip())
 
 

@@ -63,10 +63,11 @@ _PATTERNS = (
 
 def scrubbed(text: str) -> str:
     """Return a text without what may be secret: known secrets, and what looks like one."""
-    text = _BLOCK.sub(MASK, redact(text))
+    # A known secret that is masked first could take away the line that a pattern goes by.
+    text = _BLOCK.sub(MASK, text)
     for pattern in _PATTERNS:
         text = pattern.sub(_masked, text)
-    return text
+    return redact(text)
 
 
 def _masked(found: re.Match[str]) -> str:

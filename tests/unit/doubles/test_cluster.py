@@ -41,7 +41,7 @@ def api(machine: Machine) -> client.ApiClient:
     loaded["clusters"][0]["cluster"]["server"] = machine.url
     settings = client.Configuration()
     settings.retries = urllib3.Retry(  # while another leader is elected
-        3, allowed_methods=None, status_forcelist=[503], raise_on_status=False
+        8, allowed_methods=None, status_forcelist=[503], raise_on_status=False
     )
     return config.new_client_from_config_dict(loaded, client_configuration=settings)
 

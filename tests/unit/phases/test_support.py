@@ -9,7 +9,7 @@ import pytest
 
 from picluster.errors import PiclusterError
 from picluster.phases.support import without_specs, write_bundle
-from picluster.secret import Secret
+from picluster.secret import Secret, redact
 from picluster.steps.evidence import scrubbed
 
 TOKEN = f"K10{'ab' * 32}::server:0123456789abcdef"
@@ -34,6 +34,13 @@ TOKEN = f"K10{'ab' * 32}::server:0123456789abcdef"
 def test_what_looks_like_a_secret_is_taken_out(text: str) -> None:
     for secret in ("hunter2", "0123456789abcdef"):
         assert secret not in scrubbed(text)
+
+
+def test_a_key_that_picluster_knows_does_not_hide_the_edges_of_another() -> None:
+    Secret("-----BEGIN EC PRIVATE KEY-----\nmine, mine\n-----END EC PRIVATE KEY-----")
+    other = "-----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY-----"
+    assert "hunter2" not in scrubbed(other)
+    assert redact("-----BEGIN EC PRIVATE KEY-----") == "-----BEGIN EC PRIVATE KEY-----"
 
 
 def test_a_secret_that_picluster_knows_is_taken_out_wherever_it_is() -> None:
