@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from picluster.cli import lab, node, registry, snapshot
+from picluster.cli.doctor import doctor
 from picluster.cli.image import image
 from picluster.cli.init import init
 from picluster.cli.options import (
@@ -65,6 +66,7 @@ app.add_typer(lab.app, name="lab")
 
 app.command()(init)
 app.command()(image)
+app.command()(doctor)
 app.command()(support_bundle)
 app.command()(ssh)
 app.command("exec")(exec_)

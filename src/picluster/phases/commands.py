@@ -58,6 +58,8 @@ class Job:
     """Opens another connection to a node, by key and never by password."""
     disclosed: list[tuple[str, Secret]] = field(default_factory=list)
     """Passwords that were generated, to be shown once and recorded nowhere."""
+    unreached: dict[str, NodeError] = field(default_factory=dict)
+    """Nodes to which no connection could be made, and why."""
 
     def abort(self) -> None:
         """Drop every connection at once: what waits on one fails, and the run ends."""
@@ -238,7 +240,7 @@ def _connect(work: Work) -> frozenset[str]:
     absent: dict[str, NodeError] = {}
     for node, opened in run.sessions.open_all([node.name for node in job.cluster.nodes]).items():
         if isinstance(opened, NodeError):
-            absent[node] = opened
+            absent[node] = job.unreached[node] = opened
         else:
             job.emit(Connected(target=node, seconds=time.monotonic() - work.began))
     refused = {

@@ -11,14 +11,17 @@ VITALS = "vitals"
 _KIB = 1024
 _MILLI = 1000
 # https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
-_THROTTLED = {
+THROTTLED = {
     0: "under-voltage",
     1: "frequency capped",
     2: "throttled",
     3: "too hot",
     16: "under-voltage since boot",
+    17: "frequency capped since boot",
     18: "throttled since boot",
+    19: "too hot since boot",
 }
+"""What the bits of `vcgencmd get_throttled` say."""
 
 _SCRIPT = """
 echo "uptime=$(cut -d. -f1 /proc/uptime)"
@@ -71,17 +74,18 @@ def read_vitals(seen: Observation) -> Vitals:
         disk=_bytes(facts.get("disk")),
         disk_free=_bytes(facts.get("free")),
         temperature=None if milli is None else milli / _MILLI,
-        throttling=_throttling(facts.get("throttled", "")),
+        throttling=throttling(facts.get("throttled", "")),
         model=facts.get("model", ""),
     )
 
 
-def _throttling(text: str) -> tuple[str, ...]:
+def throttling(text: str) -> tuple[str, ...]:
+    """Return what the firmware's hexadecimal number says in words; empty if all is well."""
     try:
         bits = int(text, 16)
     except ValueError:
         return ()
-    return tuple(word for bit, word in _THROTTLED.items() if bits >> bit & 1)
+    return tuple(word for bit, word in THROTTLED.items() if bits >> bit & 1)
 
 
 def _number(text: str | None) -> int | None:

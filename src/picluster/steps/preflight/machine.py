@@ -17,8 +17,9 @@ _GIB = 1024 * _MIB
 _SERVER_LEAST_MEMORY = 850 * _MIB
 _SERVER_GOOD_MEMORY = 1700 * _MIB
 _AGENT_LEAST_MEMORY = 400 * _MIB
-_LEAST_DISK = 2 * _GIB
-_GOOD_DISK = 8 * _GIB
+LEAST_DISK = 2 * _GIB
+GOOD_DISK = 8 * _GIB
+"""Free bytes, below which K3s is refused, and below which there is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,11 @@ class Disk:
             return Satisfied(warning="the free disk could not be read")
         path, least = min(free.items(), key=lambda pair: pair[1])
         shown = f"{least / _GIB:.1f} GiB free in {path}"
-        if least < _LEAST_DISK:
+        if least < LEAST_DISK:
             return Blocked(
                 f"only {shown}", "free some space (`df -h`, `apt-get clean`), or use a larger card"
             )
-        if least < _GOOD_DISK:
+        if least < GOOD_DISK:
             return Satisfied(warning=f"{shown} is little for images and data")
         return Satisfied(detail=shown)
 

@@ -1,0 +1,210 @@
+"""The doctor: every trap that is known, on every node, in one look; and what can be mended safely.
+
+The checks of its own are joined by the steps of preflight and prepare: what those would refuse or
+repair is a finding too, and `--fix` does it with the very same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.plan import Judged
+from picluster.engine.step import Fact, Step
+from picluster.engine.survey import Look, Survey
+from picluster.errors import NodeError
+from picluster.model import Cluster, Node
+from picluster.phases import commands
+from picluster.phases.commands import Job
+from picluster.phases.preflight import preflight
+from picluster.phases.prepare import prepare
+from picluster.phases.site import Site
+from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
+from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
+from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
+from picluster.steps.doctor.existing import finding_of
+from picluster.steps.doctor.finding import Check, Finding, Light
+from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
+from picluster.steps.doctor.service import K3S, AptIdle, Certificates, K3sService, is_installed
+from picluster.steps.storage.readiness import FitForLonghorn
+
+# The doctor's own checks say more of these than preflight does.
+_SAID_BETTER = frozenset({"disk", "cgroup"})
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """One check on one node, and how it came out."""
+
+    check: str
+    title: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A node with its findings; `unreached` says why there are none."""
+
+    name: str
+    rows: tuple[Diagnosed, ...] = ()
+    unreached: NodeError | None = None
+
+    @property
+    def has_k3s(self) -> bool:
+        """Whether K3s is installed on it."""
+        return any(
+            row.check == K3S and row.finding.light is not Light.NOT_APPLICABLE for row in self.rows
+        )
+
+    def lit(self, light: Light) -> tuple[Diagnosed, ...]:
+        """Return the findings of that light."""
+        return tuple(row for row in self.rows if row.finding.light is light)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the doctor found on all nodes; `connections` and `scripts` are what it took."""
+
+    cluster: str
+    patients: tuple[Patient, ...]
+    connections: int
+    scripts: int
+    notices: tuple[str, ...] = ()
+
+    def count(self, light: Light) -> int:
+        """Return how many findings have that light."""
+        return sum(len(patient.lit(light)) for patient in self.patients)
+
+    @property
+    def exit_code(self) -> int:
+        """4 if a node could not be reached, 1 if there is a problem, else 0."""
+        if any(patient.unreached for patient in self.patients):
+            return NodeError.exit_code
+        return 1 if self.count(Light.PROBLEM) else 0
+
+    @property
+    def fixable(self) -> dict[str, frozenset[str]]:
+        """The checks that `--fix` can mend, by node."""
+        found = {
+            patient.name: frozenset(row.check for row in patient.rows if row.finding.fixable)
+            for patient in self.patients
+        }
+        return {name: checks for name, checks in found.items() if checks}
+
+
+def diagnose(job: Job, only: Collection[str] = ()) -> Diagnosis:
+    """Look at every node once, and judge; `only` are the nodes to tell of, all if empty.
+
+    The others are looked at too, as twins are only seen beside each other. Nodes that cannot be
+    reached are part of the answer.
+    """
+    cluster = job.cluster
+    try:
+        plan = commands.plan(job, _look)[0]
+        judged, survey = plan.items, plan.survey
+    except NodeError:
+        if not job.unreached:
+            raise
+        judged, survey = (), {}
+    patients = [
+        Patient(
+            node.name,
+            tuple(_rows(cluster, node, judged, survey)),
+            job.unreached.get(node.name),
+        )
+        for node in cluster.nodes
+        if not only or node.name in only
+    ]
+    return Diagnosis(
+        cluster.name, tuple(patients), job.traffic.connections, job.traffic.scripts, job.notices
+    )
+
+
+def mend(site: Site, broken: Mapping[str, Collection[str]]) -> Phase:
+    """Build the phase that does what the diagnosis called safe, with the steps of `prepare`."""
+    whole = prepare(site.cluster, guard=site.quorum_guard)
+    stages = [replace(stage, steps=_chosen(stage, broken)) for stage in whole.stages]
+    return Phase(
+        "doctor",
+        "what can be mended safely is mended",
+        tuple(stage for stage in stages if stage.steps),
+    )
+
+
+def _chosen(stage: Stage, broken: Mapping[str, Collection[str]]) -> dict[str, Sequence[Step]]:
+    chosen = {
+        name: [step for step in steps if step.name in broken.get(name, ())]
+        for name, steps in stage.steps.items()
+    }
+    return {name: steps for name, steps in chosen.items() if steps}
+
+
+def checks_of(cluster: Cluster, node: Node) -> list[Check]:
+    """Return the doctor's own checks of a node."""
+    return [
+        Power(),
+        Heat(),
+        Supply(),
+        Bootloader(),
+        PageSize(),
+        CommandLine(),
+        KernelCurrent(),
+        CgroupVersion(),
+        RootMedium(node.is_server, cluster.is_ha),
+        RootHealth(),
+        Room(),
+        LogsOnDisk(),
+        Uplink(node.is_server),
+        NameServers(),
+        Iptables(),
+        NoTwin(),
+        AptIdle(),
+        K3sService(),
+        Certificates(),
+    ]
+
+
+def borrowed_from(cluster: Cluster, node: Node) -> list[Step]:
+    """Return the steps of other phases whose decisions are findings too."""
+    fitness = preflight(cluster).steps_for(node.name)
+    return [
+        *(step for step in fitness if step.name not in _SAID_BETTER),
+        *prepare(cluster).steps_for(node.name),
+        *_for_longhorn(cluster, node),
+    ]
+
+
+def _for_longhorn(cluster: Cluster, node: Node) -> list[Step]:
+    if cluster.longhorn is None or node not in cluster.storage_nodes:
+        return []
+    return [FitForLonghorn(node.name, cluster.longhorn.data_path, mounts=bool(node.disks))]
+
+
+def _look(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    cluster = site.cluster
+    steps = {
+        node.name: [
+            *(Fact(check.name, check.title, check.probe()) for check in checks_of(cluster, node)),
+            *borrowed_from(cluster, node),
+        ]
+        for node in cluster.nodes
+        if node.name not in absent
+    }
+    yield Phase("doctor", "how the nodes are", (Stage("checks", steps),))
+
+
+def _rows(
+    cluster: Cluster, node: Node, judged: Sequence[Judged], survey: Survey
+) -> Iterator[Diagnosed]:
+    own = {check.name: check for check in checks_of(cluster, node)}
+    for item in judged:
+        if item.target != node.name:
+            continue
+        look = Look(item.target, item.step.name, survey)
+        check = own.get(item.step.name)
+        if check is not None:
+            yield Diagnosed(check.name, check.title, check.judge(look))
+            continue
+        finding = finding_of(item.step, item.decision, installed=is_installed(look))
+        yield Diagnosed(item.step.name, item.step.title, finding)

@@ -1,0 +1,144 @@
+"""The doctor as a whole: one script a node, every borrowed step understood, only safe mending."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.doubles.shell_nodes import ShellNodes
+
+from picluster.engine.pool import Sessions
+from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
+from picluster.errors import NodeError, Unreachable
+from picluster.model import Cluster, parse
+from picluster.phases.commands import Job
+from picluster.phases.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
+from picluster.phases.site import make_site
+from picluster.steps.doctor.existing import explained, finding_of
+from picluster.steps.doctor.finding import Light
+from picluster.steps.host.swap import SwapOff
+
+FILE = """\
+name: small
+nodes:
+  - {name: pi1, address: 10.0.0.11, role: server}
+  - {name: pi2, address: 10.0.0.12, role: agent}
+registry: {node: pi1}
+longhorn: {}
+prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8}
+"""
+
+
+def cluster() -> Cluster:
+    return parse(FILE).cluster
+
+
+def job(nodes: ShellNodes, tmp_path: Path) -> Job:
+    return Job(
+        command="doctor",
+        file=tmp_path / "cluster.yaml",
+        cluster=cluster(),
+        sessions=Sessions(nodes),
+        traffic=nodes.traffic,
+        state=tmp_path / "state",
+        cache=tmp_path / "cache",
+        user_kubeconfig=tmp_path / "kubeconfig",
+        emit=lambda event: None,
+        stop=threading.Event(),
+        phases=(),
+        optional=("pi1", "pi2"),
+    )
+
+
+def diagnosed(tmp_path: Path, **refused: NodeError) -> Diagnosis:
+    return diagnose(job(ShellNodes(tmp_path / "nodes", refuse=refused), tmp_path))
+
+
+def test_every_check_and_every_borrowed_step_is_understood_and_has_a_name_of_its_own() -> None:
+    for node in cluster().nodes:
+        borrowed = [step.name for step in borrowed_from(cluster(), node)]
+        names = [*borrowed, *(check.name for check in checks_of(cluster(), node))]
+        assert sorted(set(names)) == sorted(names)
+        assert set(borrowed) <= explained(), set(borrowed) - explained()
+
+
+def test_it_takes_one_script_a_node_and_every_check_comes_to_a_finding(tmp_path: Path) -> None:
+    found = diagnosed(tmp_path)
+    assert (found.connections, found.scripts) == (2, 2)
+    for patient, node in zip(found.patients, cluster().nodes, strict=True):
+        wanted = [check.name for check in checks_of(cluster(), node)]
+        wanted += [step.name for step in borrowed_from(cluster(), node)]
+        assert [row.check for row in patient.rows] == wanted
+        for row in patient.lit(Light.WARNING) + patient.lit(Light.PROBLEM):
+            assert all((row.finding.evidence, row.finding.meaning, row.finding.fix)), row
+            assert row.finding.fixable is not bool(row.finding.held), row
+
+
+def test_a_node_that_is_away_is_told_with_its_reason_beside_the_others(tmp_path: Path) -> None:
+    away = Unreachable("no route to it", where="pi2", fix="switch it on")
+    found = diagnosed(tmp_path, pi2=away)
+    assert [patient.unreached for patient in found.patients] == [None, away]
+    assert found.patients[0].rows
+    assert found.exit_code == NodeError.exit_code
+
+
+def test_all_away_is_an_answer_too(tmp_path: Path) -> None:
+    found = diagnosed(tmp_path, pi1=Unreachable("off"), pi2=Unreachable("off"))
+    assert [patient.rows for patient in found.patients] == [(), ()]
+    assert found.exit_code == NodeError.exit_code
+
+
+def test_one_node_is_told_of_and_all_are_looked_at(tmp_path: Path) -> None:
+    nodes = ShellNodes(tmp_path / "nodes")
+    found = diagnose(job(nodes, tmp_path), only=["pi2"])
+    assert [patient.name for patient in found.patients] == ["pi2"]
+    assert nodes.scripts == {"pi1": 1, "pi2": 1}
+
+
+RUN = (Run("true"),)
+
+
+@pytest.mark.parametrize(
+    ("decision", "installed", "light", "fixable"),
+    [
+        (Satisfied(), True, Light.OK, False),
+        (Satisfied(warning="slow"), True, Light.WARNING, False),
+        (Blocked("no", "do it"), False, Light.PROBLEM, False),
+        (Change("do", RUN), False, Light.WARNING, True),
+        (Change("do", RUN), True, Light.PROBLEM, True),
+        (Change("do", RUN, risk=Risk.REBOOT), True, Light.PROBLEM, False),
+        (Change("do", RUN, risk=Risk.RESTART), True, Light.PROBLEM, False),
+        (Change("do", (Call("x", lambda _: None),)), True, Light.PROBLEM, False),
+    ],
+)
+def test_a_steps_decision_becomes_a_light(
+    decision: Decision, installed: bool, light: Light, fixable: bool
+) -> None:
+    class Step:
+        name = "kernel-modules"
+
+    step: Any = Step()
+    found = finding_of(step, decision, installed=installed)
+    assert (found.light, found.fixable) == (light, fixable)
+
+
+def test_what_a_running_cluster_does_not_suffer_from_stays_a_warning() -> None:
+    assert finding_of(SwapOff(), Change("off", RUN), installed=True).light is Light.WARNING
+
+
+def test_mending_is_made_of_the_steps_that_were_found_broken(tmp_path: Path) -> None:
+    work = job(ShellNodes(tmp_path), tmp_path)
+    site = make_site(
+        work.cluster,
+        work.sessions,
+        file=work.file,
+        state=work.state,
+        cache=work.cache,
+        user_kubeconfig=work.user_kubeconfig,
+        token=None,
+    )
+    phase = mend(site, {"pi2": frozenset({"swap", "sysctl-file"})})
+    assert phase.targets() == ["pi2"]
+    assert [step.name for step in phase.steps_for("pi2")] == ["swap", "sysctl-file"]
