@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab lint format types docs bench lab-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab lint format types docs bench lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -22,7 +22,7 @@ test: lint types test-unit test-lab  ## Everything that CI runs
 test-unit: $(STAMP)  ## Pure and local tests; needs no root
 	$(BIN)/pytest tests/unit -n auto
 
-test-lab: $(STAMP) lab-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
+test-lab: $(STAMP) lab-deps test-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
 	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab -n 2 --dist loadfile
 
 lint: $(STAMP)
@@ -45,6 +45,9 @@ bench: $(STAMP)  ## Measure; see benchmarks/README.md
 
 lab-deps: $(STAMP)  ## The Debian packages that the lab needs; installs only what is missing
 	$(ROOT) $(BIN)/python -m picluster.lab.requirements --install
+
+test-deps: $(STAMP)  ## The Debian packages that only tests need: a browser, a terminal
+	$(ROOT) $(BIN)/python -m tests.requirements --install
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \

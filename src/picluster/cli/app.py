@@ -30,6 +30,7 @@ from picluster.cli.options import (
     Yes,
 )
 from picluster.cli.remote import completion, exec_, kubeconfig, ssh
+from picluster.cli.report import report
 from picluster.cli.support import support_bundle
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ app.add_typer(lab.app, name="lab")
 app.command()(init)
 app.command()(image)
 app.command()(doctor)
+app.command()(report)
 app.command()(support_bundle)
 app.command()(ssh)
 app.command("exec")(exec_)

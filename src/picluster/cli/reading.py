@@ -13,6 +13,11 @@ from picluster.errors import UsageError
 from picluster.model import json_schema, load
 from picluster.paths import cluster_state
 
+_ONLY_LOOKS = re.compile(
+    r"-(plan|validate|status|doctor|credentials|snapshot-list|support-bundle|exec)(-\d+)?$"
+)
+"""Runs that change nothing, which one has after those that do: they have little to tell."""
+
 
 def show_config(file: Path, *, as_json: bool) -> None:
     """Print every value of the file and its origin."""
@@ -62,11 +67,11 @@ def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -
     from picluster.ui.log_view import as_text
 
     cluster = load(file).cluster.name
-    runs = recorded_runs(cluster_state(cluster))
     if list_runs:
+        runs = recorded_runs(cluster_state(cluster))
         print("\n".join(run.name for run in runs) or "no run is recorded yet")
         return
-    run = _chosen(runs, name, cluster)
+    run = recorded_run(cluster, name)
     if as_json:
         for event in run.events():
             print(json.dumps(event, ensure_ascii=False))
@@ -74,10 +79,13 @@ def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -
         sys.stdout.write(as_text(run))
 
 
-def _chosen(runs: list[RecordedRun], name: str | None, cluster: str) -> RecordedRun:
-    # Without a name it is the newest that may have changed something: `validate` and `plan`, which
-    # one runs after it, have little to tell.
-    changing = [run for run in runs if not run.name.endswith(("-plan", "-validate"))]
+def recorded_run(cluster: str, name: str | None) -> RecordedRun:
+    """Return the run of that name; without one, the newest that may have changed something.
+
+    Raises `UsageError` if there is none.
+    """
+    runs = recorded_runs(cluster_state(cluster))
+    changing = [run for run in runs if not _ONLY_LOOKS.search(run.name)]
     for run in [*changing, *runs]:
         if name in (None, run.name):
             return run

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from picluster.errors import PiclusterError
+from picluster.local_files import write_keeping
 from picluster.steps.host.boot import with_memory_cgroup
 
 _CMDLINE = "cmdline.txt"
@@ -35,26 +35,8 @@ def write_card(directory: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def _put(path: Path, text: str) -> list[str]:
-    done = []
-    if path.exists():
-        if path.read_text(errors="replace") == text:
-            return [f"{path}: as it should be"]
-        kept = _free_name(path)
-        kept.write_bytes(path.read_bytes())
-        done.append(f"{kept}: what was in {path.name}")
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    return [*done, f"{path}: written"]
-
-
-def _free_name(path: Path) -> Path:
-    """Return a name for a copy that nothing has yet."""
-    number, kept = 1, path.with_name(f"{path.name}.before-picluster")
-    while kept.exists():
-        number += 1
-        kept = path.with_name(f"{path.name}.before-picluster-{number}")
-    return kept
+    if path.exists() and path.read_text(errors="replace") == text:
+        return [f"{path}: as it should be"]
+    kept = write_keeping(path, text)
+    backup = [f"{kept}: what was in {path.name}"] if kept else []
+    return [*backup, f"{path}: written"]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from picluster.errors import PreflightRefused
@@ -21,12 +22,12 @@ PACKAGES = {
 """Programs the lab runs, and the Debian packages that they are in."""
 
 
-def missing() -> dict[str, str]:
-    """Return the programs that are not here, with the packages that bring them."""
+def missing(packages: Mapping[str, str] = PACKAGES) -> dict[str, str]:
+    """Return the programs of `packages` that are not here, with the Debian packages of them."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     return {
         program: package
-        for program, package in PACKAGES.items()
+        for program, package in packages.items()
         if shutil.which(program, path=path) is None
     }
 
@@ -45,21 +46,26 @@ def check() -> None:
         )
 
 
-def install() -> None:
-    """Install the missing packages with apt; needs root."""
-    packages = sorted(set(missing().values()))
-    if not packages:
+def install(packages: Mapping[str, str] = PACKAGES) -> None:
+    """Install those of the packages whose programs are missing, with apt; needs root."""
+    wanted = sorted(set(missing(packages).values()))
+    if not wanted:
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted],
     ):
         subprocess.run(command, check=True, env=environment)
 
 
-if __name__ == "__main__":
+def main(packages: Mapping[str, str] = PACKAGES) -> None:
+    """With `--install`, install what is missing; exit with a message if something still is."""
     if "--install" in sys.argv and Path("/etc/debian_version").exists():
-        install()
-    for program, package in missing().items():
+        install(packages)
+    for program, package in missing(packages).items():
         sys.exit(f"{program} is missing; on Debian it is in the package {package}")
+
+
+if __name__ == "__main__":
+    main()

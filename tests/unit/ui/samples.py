@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from picluster.engine.events import (
     Connected,
@@ -17,6 +19,7 @@ from picluster.engine.events import (
     TargetFailed,
     TargetTally,
 )
+from picluster.engine.journal import to_line
 from picluster.engine.plan import Judged, PhasePlan
 from picluster.engine.step import Blocked, Change, Decision, Diff, Probe, Risk, Satisfied
 from picluster.engine.survey import Look
@@ -111,3 +114,57 @@ def failed_run() -> list[Event]:
             next_command="picluster up",
         ),
     ]
+
+
+def busy_run(nodes: int, steps: int, says: str = "") -> list[Event]:
+    """Return a run in which every node changes a lot; with `says`, the last one fails saying so."""
+    names = [f"pi{number}" for number in range(1, nodes + 1)]
+    cluster = says or "home"
+    events: list[Event] = [
+        RunStarted(at=0, command="up", cluster=cluster, targets=tuple(names), phases=("prepare",))
+    ]
+    events.append(
+        PhaseStarted(at=0, phase="prepare", title="nodes are ready", targets=tuple(names))
+    )
+    for name in names:
+        for number in range(steps):
+            step = {"phase": "prepare", "step": f"step-{number}", "target": name}
+            title = f"part {number} of the node is ready {says}"
+            summary = f"make part {number} ready, which takes a rather long sentence to say {says}"
+            events += [
+                StepStarted(at=number * 4.0, title=title, summary=summary, **step),
+                StepFinished(
+                    at=number * 4.0 + 3, title=title, outcome="changed", seconds=3.0, **step
+                ),
+            ]
+    failed = TargetFailed(
+        at=steps * 4.0,
+        phase="prepare",
+        target=names[-1],
+        what=says,
+        why=says,
+        fix=says,
+        evidence=says,
+    )
+    tallies = tuple(
+        TargetTally(target=name, ok=9, changed=steps, failed=0, skipped=0, seconds=steps * 3.0)
+        for name in names
+    )
+    return [
+        *events,
+        *([failed] if says else []),
+        PhaseFinished(at=steps * 4.0, phase="prepare", seconds=steps * 4.0, outcome="changed"),
+        RunFinished(
+            at=steps * 4.0,
+            tallies=tallies,
+            exit_code=1 if says else 0,
+            seconds=steps * 4.0,
+            connections=nodes,
+            scripts=nodes * 3,
+        ),
+    ]
+
+
+def records(events: list[Event]) -> list[dict[str, Any]]:
+    """Return events as a journal gives them back."""
+    return [json.loads(to_line(event)) for event in events]

@@ -1,0 +1,197 @@
+"""What a run's events amount to: phases and bars in time, failures, numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Event = dict[str, Any]
+
+UNFINISHED = "unfinished"
+_SLOWEST = 10
+_NO_TIME = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A step that changed something, or tried to. Times are seconds since the run began."""
+
+    phase: str
+    target: str
+    title: str
+    summary: str
+    outcome: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A phase in time. Times are seconds since the run began."""
+
+    name: str
+    title: str
+    outcome: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where a target stopped: what happened, why, what to do, and what was seen."""
+
+    phase: str
+    target: str
+    what: str
+    why: str
+    fix: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A warning of a step that is satisfied all the same."""
+
+    phase: str
+    target: str
+    text: str
+
+
+@dataclass(slots=True)
+class Story:
+    """A run from its first event to its last. `exit_code` is None if it was cut off."""
+
+    command: str = ""
+    cluster: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+    exit_code: int | None = None
+    connections: int = 0
+    scripts: int = 0
+    notices: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    phases: list[Span] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    tallies: list[Event] = field(default_factory=list)
+
+    def lane(self, target: str) -> list[Bar]:
+        """Return one target's bars in order of time."""
+        return sorted((bar for bar in self.bars if bar.target == target), key=lambda bar: bar.start)
+
+    @property
+    def lanes(self) -> list[str]:
+        """The targets that have bars, nodes in the order of the file and the cluster last."""
+        named = dict.fromkeys([*self.targets, *(bar.target for bar in self.bars)])
+        return [target for target in named if self.lane(target)]
+
+    @property
+    def slowest(self) -> list[Bar]:
+        """The steps that took longest, the longest first; what took no time is no news."""
+        slow = [bar for bar in self.bars if bar.seconds >= _NO_TIME]
+        return sorted(slow, key=lambda bar: -bar.seconds)[:_SLOWEST]
+
+
+def tell(events: Iterable[Event]) -> Story:
+    """Put a run's events together; what was never finished ends with the last event."""
+    story, begun = Story(), _Begun()
+    last = 0.0
+    for event in events:
+        last = max(last, float(event.get("at", last)))
+        what = _TOLD.get(str(event.get("event", "")))
+        if what is not None:
+            what(story, begun, event)
+    for phase in begun.phases.values():
+        story.phases.append(_span(story, phase, UNFINISHED, last))
+    for step in begun.steps.values():
+        story.bars.append(_bar(story, step, UNFINISHED, last))
+    story.seconds = story.seconds or max(0.0, last - story.began)
+    return story
+
+
+@dataclass(slots=True)
+class _Begun:
+    """What has begun and is not over yet."""
+
+    phases: dict[str, Event] = field(default_factory=dict)
+    steps: dict[tuple[str, str, str], Event] = field(default_factory=dict)
+
+
+def _run_begins(story: Story, begun: _Begun, event: Event) -> None:
+    story.command, story.cluster, story.began = event["command"], event["cluster"], event["at"]
+    story.notices, story.targets = list(event["notices"]), list(event["targets"])
+
+
+def _run_ends(story: Story, begun: _Begun, event: Event) -> None:
+    story.exit_code, story.seconds = event["exit_code"], event["seconds"]
+    story.connections, story.scripts = event["connections"], event["scripts"]
+    story.tallies = list(event["tallies"])
+
+
+def _phase_begins(story: Story, begun: _Begun, event: Event) -> None:
+    begun.phases[event["phase"]] = event
+
+
+def _phase_ends(story: Story, begun: _Begun, event: Event) -> None:
+    phase = begun.phases.pop(event["phase"], event)
+    story.phases.append(_span(story, phase, event["outcome"], event["at"]))
+
+
+def _step_begins(story: Story, begun: _Begun, event: Event) -> None:
+    begun.steps[_key(event)] = event
+
+
+def _step_ends(story: Story, begun: _Begun, event: Event) -> None:
+    """Steps of one script are told together when it ends; `seconds` is what each took itself."""
+    if event["warning"]:
+        story.remarks.append(Remark(event["phase"], event["target"], event["warning"]))
+    step = begun.steps.pop(_key(event), None)
+    if step is not None:
+        end = float(step["at"]) + float(event["seconds"])
+        story.bars.append(_bar(story, step, event["outcome"], end))
+
+
+def _target_fails(story: Story, begun: _Begun, event: Event) -> None:
+    texts = (str(event.get(key, "")) for key in ("what", "why", "fix", "evidence"))
+    story.failures.append(Failure(event["phase"], event["target"], *texts))
+
+
+_TOLD: dict[str, Callable[[Story, _Begun, Event], None]] = {
+    "RunStarted": _run_begins,
+    "PhaseStarted": _phase_begins,
+    "StepStarted": _step_begins,
+    "StepFinished": _step_ends,
+    "TargetFailed": _target_fails,
+    "PhaseFinished": _phase_ends,
+    "RunFinished": _run_ends,
+}
+
+
+def _key(event: Event) -> tuple[str, str, str]:
+    return (event["phase"], event["target"], event["step"])
+
+
+def _bar(story: Story, begun: Event, outcome: str, end: float) -> Bar:
+    start = float(begun["at"]) - story.began
+    return Bar(
+        begun["phase"],
+        begun["target"],
+        begun["title"],
+        begun["summary"],
+        outcome,
+        start,
+        max(start, end - story.began),
+    )
+
+
+def _span(story: Story, begun: Event, outcome: str, end: float) -> Span:
+    start = float(begun["at"]) - story.began
+    title = str(begun.get("title", ""))
+    return Span(begun["phase"], title, outcome, start, max(start, end - story.began))

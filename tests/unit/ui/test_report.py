@@ -1,0 +1,206 @@
+"""A run's report: its story, where things lie in time, and a page that nothing can get out of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.unit.ui.samples import NOTICE, busy_run, failed_run, records
+
+from picluster.cli import reading
+from picluster.cli.report import report
+from picluster.engine.events import PhaseFinished, RunFinished, RunStarted
+from picluster.engine.journal import begin
+from picluster.errors import PiclusterError, UsageError
+from picluster.model import load, parse
+from picluster.paths import cluster_state
+from picluster.ui.report.axis import Axis, Place
+from picluster.ui.report.page import as_html, verdict
+from picluster.ui.report.story import UNFINISHED, Story, tell
+from picluster.ui.report.topology import topology_of
+
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "examples" / "ha.yaml"
+
+
+def page(story: Story) -> str:
+    return as_html("20261124T100000-up", story, topology_of(load(FILE).cluster), "0.1.0")
+
+
+# ------------------------------------------------------------------ the story
+
+
+def test_a_run_is_told_with_its_failure_and_numbers() -> None:
+    story = tell(records(failed_run()))
+    assert (story.command, story.cluster, story.exit_code) == ("up", "home", 1)
+    assert (story.connections, story.scripts, story.seconds) == (2, 7, 12.0)
+    assert [(span.name, span.outcome) for span in story.phases] == [("prepare", "failed")]
+    assert [(failure.target, failure.why) for failure in story.failures] == [
+        ("pi2", "no space left on device")
+    ]
+    assert verdict(story) == ("failed", "failed with exit code 1")
+
+
+def test_a_step_lasts_as_long_as_it_took_itself_not_until_its_script_ended() -> None:
+    (bar,) = tell(records(failed_run())).bars
+    assert (bar.target, bar.outcome) == ("pi1", "changed")
+    assert bar.seconds == pytest.approx(1.2)
+
+
+def test_a_run_that_was_cut_off_is_told_to_where_it_came() -> None:
+    events = [each for each in busy_run(1, 3) if not isinstance(each, RunFinished | PhaseFinished)]
+    story = tell(records(events[:-1]))
+    assert [bar.outcome for bar in story.lane("pi1")] == ["changed", "changed", UNFINISHED]
+    assert [span.outcome for span in story.phases] == [UNFINISHED]
+    assert story.seconds == 8.0
+    assert verdict(story) == ("failed", "was cut off")
+
+
+def test_nothing_to_do_is_said() -> None:
+    start, end = busy_run(1, 0)[0], busy_run(1, 0)[-1]
+    story = tell(records([start, end]))
+    assert verdict(story) == ("ok", "went well, nothing to do")
+    assert "no step had anything to do" in page(story)
+
+
+def test_events_of_a_newer_picluster_are_passed_over() -> None:
+    assert tell([{"event": "Danced", "at": 5.0}]).bars == []
+
+
+def test_the_slowest_come_first_and_what_took_no_time_is_left_out() -> None:
+    story = tell(records(busy_run(2, 8)))
+    assert len(story.slowest) == 10
+    assert story.lanes == ["pi1", "pi2"]
+
+
+# ------------------------------------------------------------------ the axis
+
+
+def test_a_place_is_in_percent_and_never_leaves_the_axis() -> None:
+    axis = Axis(10)
+    assert axis.place(2, 7) == Place(20.0, 50.0)
+    assert axis.place(3, 3).width > 0
+    assert axis.place(10, 10).left + axis.place(10, 10).width <= 100
+    assert axis.place(9, 20) == Place(90.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (0, ["0", "1 s"]),
+        (9.7, ["0", "2 s", "4 s", "6 s", "8 s"]),
+        (100, ["0", "30 s", "1 min", "1 min 30 s"]),
+        (1300, ["0", "5 min", "10 min", "15 min", "20 min"]),
+    ],
+)
+def test_the_ticks_are_round_and_few(seconds: float, labels: list[str]) -> None:
+    assert [label for _, label in Axis(seconds).ticks()] == labels
+
+
+# ------------------------------------------------------------------ the topology
+
+
+def test_the_topology_has_every_node_in_its_tier_with_what_it_does() -> None:
+    text = """\
+name: box
+nodes:
+  - {name: pi1, address: 10.0.0.11, role: server}
+  - {name: pi2, address: 10.0.0.12, role: server}
+  - {name: pi3, address: 10.0.0.13, role: server}
+  - {name: pi4, address: 10.0.0.14, role: agent}
+k3s: {vip: {address: 10.0.0.100}}
+registry: {node: pi4}
+longhorn: {}
+opentakserver: {}
+"""
+    found = topology_of(parse(text).cluster)
+    assert [node.name for node in found.servers] == ["pi1", "pi2", "pi3"]
+    assert [(node.name, node.duties) for node in found.agents] == [("pi4", ("registry",))]
+    assert found.servers[0].duties == ("etcd voter",)
+    assert found.endpoint == "virtual IP 10.0.0.100"
+    assert found.carries[1:] == ("OpenTAKServer",)
+
+
+# ------------------------------------------------------------------ the page
+
+
+def test_the_page_shows_failure_notice_and_every_node() -> None:
+    html = page(tell(records(failed_run())))
+    assert f"NOTE: {NOTICE}" in html
+    for text in ("no space left on device", "free some space", "sh: write error"):
+        assert text in html
+    assert all(node.name in html for node in load(FILE).cluster.nodes)
+
+
+def test_nothing_that_a_node_says_becomes_markup() -> None:
+    hostile = "<script>x</script>\"'><img src=x onerror=y>\x1b[2J"
+    html = page(tell(records(busy_run(1, 1, says=hostile))))
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "\x1b" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    html = page(tell(records(busy_run(2, 2))))
+    assert re.findall(r"https?://|//[a-z]|@import|url\(|\bsrc=|<link|<script", html) == []
+
+
+# ------------------------------------------------------------------ the command
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cluster file with one recorded `up`, and a look after it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = tmp_path / "cluster.yaml"
+    file.write_text("name: home\nnodes:\n  - {name: pi1, address: 10.0.0.11, role: server}\n")
+    for command in ("up", "doctor"):
+        journal = begin(cluster_state("home"), command)
+        for event in busy_run(1, 2):
+            journal(event)
+        journal.close()
+    return file
+
+
+def test_the_report_of_the_newest_change_lies_beside_its_journal(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(file=recorded)
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == "report.html"
+    assert path.parent.name.endswith("-up")
+    assert path.stat().st_mode & 0o077 == 0
+    assert "went well" in path.read_text()
+
+
+def test_a_file_that_is_in_the_way_is_kept(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "mine.html"
+    output.write_text("my own")
+    report(file=recorded, output=output)
+    assert (tmp_path / "mine.html.before-picluster").read_text() == "my own"
+    assert "mine.html.before-picluster: what was in mine.html" in capsys.readouterr().out
+    report(file=recorded, output=output)
+    assert not (tmp_path / "mine.html.before-picluster-2").exists()
+
+
+def test_a_report_that_cannot_be_written_or_told_says_what_to_do(
+    recorded: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PiclusterError, match="cannot be written") as refused:
+        report(file=recorded, output=tmp_path / "no" / "such" / "dir.html")
+    assert "--output" in refused.value.fix
+    with pytest.raises(UsageError, match="no recorded run nonsense"):
+        report(run="nonsense", file=recorded)
+
+
+def test_runs_that_only_look_are_not_the_newest_change(recorded: Path) -> None:
+    assert reading.recorded_run("home", None).name.endswith("-up")
+
+
+def test_a_started_run_alone_is_a_story_too() -> None:
+    start = RunStarted(at=3, command="up", cluster="home", targets=("pi1",), phases=("prepare",))
+    assert "was cut off" in page(tell(records([start])))
