@@ -27,15 +27,28 @@ def init(
     ] = None,
     user: Annotated[str, typer.Option("--user", help="Who logs in on the machines.")] = "",
     key: Annotated[str, typer.Option("--key", help="The private key to log in with.")] = "",
+    from_ansible: Annotated[
+        Path | None,
+        typer.Option("--from-ansible", help="An Ansible inventory to make the file of."),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", help="The file to write.")] = DEFAULT_FILE,
 ) -> None:
-    """Write a first cluster file, from options or by asking. Overwrites nothing."""
+    """Write a first cluster file: from options, an inventory, or by asking. Overwrites nothing."""
     from picluster.cli.context import at_a_terminal
     from picluster.errors import UsageError
     from picluster.model.starter import parse_node
 
     _refuse_to_overwrite(output)
     nodes = [parse_node(text, number) for number, text in enumerate(node or (), start=1)]
+    if from_ansible is not None:
+        if nodes or user or key:
+            raise UsageError(
+                "the inventory tells nodes, user and key",
+                fix="give --from-ansible without --node, --user and --key",
+            )
+        _migrate(from_ansible, output, name or "home", servers)
+        _say_next(output)
+        return
     if not nodes:
         if not at_a_terminal():
             raise UsageError(
@@ -44,6 +57,10 @@ def init(
             )
         name, nodes, servers, user, key = _asked(name, user, key)
     write(output, name or "home", nodes, servers, user=user, key=key)
+    _say_next(output)
+
+
+def _say_next(output: Path) -> None:
     named = "" if output == DEFAULT_FILE else f" -f {shlex.quote(str(output))}"
     typer.echo(f"wrote {output}; next: picluster validate{named}, then picluster up{named}")
 
@@ -57,7 +74,6 @@ def write(
     be written there.
     """
     from picluster.errors import UsageError
-    from picluster.model import parse
     from picluster.model.starter import starter, suggested_servers
 
     wanted = suggested_servers(len(nodes)) if servers is None else servers
@@ -65,7 +81,30 @@ def write(
         raise UsageError(
             f"{wanted} of {len(nodes)} nodes cannot be servers", fix="give --servers 1, 3 or 5"
         )
-    text = starter(name, nodes, wanted, user=user, key=key)
+    _write_new(output, starter(name, nodes, wanted, user=user, key=key))
+
+
+def _migrate(inventory: Path, output: Path, name: str, servers: int | None) -> None:
+    """Translate an inventory, and say what became of each of its settings."""
+    from picluster.model.ansible_files import read_hosts
+    from picluster.model.from_ansible import from_ansible
+
+    migration = from_ansible(read_hosts(inventory), name, servers)
+    _write_new(output, migration.text)
+    typer.echo("taken over:")
+    for field, origin in migration.taken:
+        typer.echo(f"  {field}, from {origin}")
+    if migration.left:
+        typer.echo("not taken over:")
+    for setting, why in migration.left:
+        typer.echo(f"  {setting}: {why}")
+
+
+def _write_new(output: Path, text: str) -> None:
+    """Write a file that is not there yet, if it is a good one."""
+    from picluster.errors import UsageError
+    from picluster.model import parse
+
     parse(text)
     try:
         with output.open("x") as file:

@@ -1,0 +1,42 @@
+"""Finds an Ansible inventory's files: itself, and those in group_vars and host_vars beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from picluster.errors import UsageError
+from picluster.model.ansible_inventory import Host, VarsFile, read_inventory
+
+_SUFFIXES = ("", ".yml", ".yaml", ".json")
+
+
+def read_hosts(inventory: Path) -> list[Host]:
+    """Return the inventory's hosts with their variables.
+
+    Raises `UsageError` if a file cannot be read, `ConfigInvalid` if there is no sense in it.
+    """
+    try:
+        text = inventory.read_text()
+        more = [*_beside(inventory, "group_vars"), *_beside(inventory, "host_vars")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the inventory cannot be read",
+            where=str(inventory),
+            why=str(getattr(error, "strerror", None) or error).lower(),
+            fix="give the path of its file, such as inventory/production.yml",
+        ) from None
+    return read_inventory(text, str(inventory), more)
+
+
+def _beside(inventory: Path, directory: str) -> Iterator[VarsFile]:
+    """Yield the files of variables: NAME.yml, or all files in a directory NAME."""
+    here = inventory.parent / directory
+    for path in sorted(here.iterdir()) if here.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        owner = path.name if path.is_dir() else path.stem
+        for file in files:
+            if file.is_file() and file.suffix in _SUFFIXES:
+                yield VarsFile(str(file), owner, directory == "host_vars", file.read_text())
