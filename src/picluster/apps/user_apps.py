@@ -98,7 +98,12 @@ def _text(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid("it cannot be read", where=str(path), why=str(error)) from None
+        raise ConfigInvalid(
+            "it cannot be read",
+            where=str(path),
+            why=str(error),
+            fix="let apps[].path name a file or directory of manifests that you may read",
+        ) from None
 
 
 def _kustomized(directory: Path) -> str:
@@ -116,7 +121,12 @@ def _kustomized(directory: Path) -> str:
         )
         if done.returncode:
             said = done.stderr.strip()[-500:]
-            raise StepFailed("kustomize cannot build it", where=str(directory), why=said)
+            raise StepFailed(
+                "kustomize cannot build it",
+                where=str(directory),
+                why=said,
+                fix=f"`{program} {verb} {directory}` has to work",
+            )
         return done.stdout
     raise StepFailed(
         "it has a kustomization, and there is no kustomize on this computer",

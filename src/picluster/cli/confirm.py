@@ -21,4 +21,6 @@ def confirm_name(name: str, what: str) -> None:
     sys.stderr.write(f"This will {what}. Type {name} to go on: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip() != name:
-        raise UsageError("not confirmed, and nothing was changed")
+        raise UsageError(
+            "not confirmed, and nothing was changed", fix=f"type {name} exactly, to go on"
+        )

@@ -66,7 +66,7 @@ class Sessions:
 
     def _connect(self, node: str) -> Session:
         if self._aborted:
-            raise Unreachable("the run was stopped", where=node)
+            raise Unreachable("the run was stopped", where=node, fix="run the same command again")
         session = self._connector.connect(node)
         with self._lock:
             self._open[node] = session

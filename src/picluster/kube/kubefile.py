@@ -73,7 +73,10 @@ def _edit(path: Path, change: Callable[[str], str], *, dry_run: bool) -> Written
         ) from None
     except OSError as error:
         raise PiclusterError(
-            "cannot change the kubeconfig", where=str(path), why=error.strerror or str(error)
+            "cannot change the kubeconfig",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="let the file and its directory be yours, or set KUBECONFIG to another",
         ) from error
     except PiclusterError as error:
         error.where = error.where or str(path)

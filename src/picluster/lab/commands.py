@@ -14,6 +14,7 @@ def run(*command: str, stdin: str = "") -> str:
         raise StepFailed(
             f"`{' '.join(command[:4])}` failed on this computer",
             why=(done.stderr or done.stdout).strip()[-500:],
+            fix="it needs root and the programs that `make lab-deps` installs",
         )
     return done.stdout
 

@@ -112,6 +112,7 @@ def wait_until_booted(node: LabNode, report: Report) -> None:
             f"{node.name} has not booted in {_BOOT_SECONDS:.0f} s",
             where=str(node.console),
             why=f"systemd says {state or 'nothing'}",
+            fix="is this computer busy, or its disk full? `picluster lab up` goes on from here",
             evidence="\n".join(node.console.read_text(errors="replace").splitlines()[-10:]),
         )
     report(f"{node.name} is up at {node.address}")

@@ -102,7 +102,11 @@ def _wait_for_leader(machine: subprocess.Popen[bytes]) -> int:
             if _program(int(child)) == "systemd":
                 return int(child)
         time.sleep(_POLL)
-    raise StepFailed("the node did not start", why=f"nspawn ended with {machine.poll()}")
+    raise StepFailed(
+        "the node did not start",
+        why=f"nspawn ended with {machine.poll()}",
+        fix="its console log says more; `picluster lab down`, then `picluster lab up`",
+    )
 
 
 def _program(pid: int) -> str:
@@ -134,7 +138,11 @@ def power_off(node: LabNode) -> None:
     """
     supervisor = background.recorded(node.power, "supervisor")
     if supervisor is not None and not background.end(supervisor):
-        raise StepFailed(f"{node.name} cannot be switched off", where=str(node.console))
+        raise StepFailed(
+            f"{node.name} cannot be switched off",
+            where=str(node.console),
+            fix="`picluster lab down` removes all of the lab; its console log says more",
+        )
     node.power.unlink(missing_ok=True)
 
 

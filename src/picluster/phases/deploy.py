@@ -21,7 +21,7 @@ from picluster.apps.user_apps import AppSource
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
-from picluster.errors import PiclusterError, StepFailed
+from picluster.errors import PiclusterError
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
 from picluster.model.apps import TAKEN
@@ -169,12 +169,12 @@ class Manifests:
         try:
             with reach(endpoint(self._site), self._site.sessions) as registry:
                 digests = {each.reference: registry.digest(each.name, each.tag) for each in images}
-        except StepFailed as error:
-            raise Unsettled("the registry does not answer", why=error.what) from error
         except PiclusterError as error:
             if error.exit_code != PiclusterError.exit_code:
                 raise
-            raise Unsettled("the registry does not answer", why=error.what) from error
+            raise Unsettled(
+                "the registry does not answer", why=error.what, fix="picluster phase registry"
+            ) from error
         missing = [each.reference for each in images if not digests[each.reference]]
         if missing:
             raise Unsettled(

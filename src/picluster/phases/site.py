@@ -30,7 +30,9 @@ def _keep_quiet(_: str, __: Secret) -> None:
 
 def no_other_way(node: str) -> Session:
     """Raise `NodeError`: stands for a way in that was not given."""
-    raise NodeError("there is no way to log in by key alone", where=node)
+    raise NodeError(
+        "there is no way to log in by key alone", where=node, fix="name a key as ssh.key"
+    )
 
 
 Disclose = Callable[[str, Secret], None]

@@ -63,7 +63,12 @@ class KeyInstalled:
         done = self.sessions.get(self.node).run(_installing(public_key(self.key)), timeout=_SECONDS)
         if done.status != 0:
             said = done.err.decode("utf-8", "replace").strip()
-            raise ActionFailed("the key cannot be installed", where=self.node, why=said)
+            raise ActionFailed(
+                "the key cannot be installed",
+                where=self.node,
+                why=said,
+                fix="is the disk full, or ~/.ssh not the user's own?",
+            )
         progress.report("logging in with it")
         try:
             self.by_key(self.node).close()

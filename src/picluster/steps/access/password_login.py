@@ -86,7 +86,12 @@ class PasswordLoginOff:
         done = self.sessions.get(self.node).run(script, timeout=_SECONDS)
         if done.status != 0:
             said = done.err.decode("utf-8", "replace").strip()
-            raise ActionFailed("sshd's settings were not changed", where=self.node, why=said)
+            raise ActionFailed(
+                "sshd's settings were not changed",
+                where=self.node,
+                why=said,
+                fix="`sshd -t` on it says what is wrong with /etc/ssh/sshd_config",
+            )
 
 
 # A connection that is lost between the change and its proof leaves a node that takes passwords.

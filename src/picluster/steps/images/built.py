@@ -159,7 +159,11 @@ class ImageBuilt:
                 self._gather(progress)
             inputs, unknown = self._inputs()
             if unknown:
-                raise ActionFailed(f"{self.image.reference} cannot be built: {unknown}")
+                raise ActionFailed(
+                    f"{self.image.reference} cannot be built",
+                    why=unknown,
+                    fix="run `picluster phase build` again: it fetches what is missing first",
+                )
             if self._is_stored(inputs):
                 return
             local = f"{shop.prefix}/{self.image.reference}"

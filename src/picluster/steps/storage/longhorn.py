@@ -90,7 +90,11 @@ class ManifestHere:
     def read(self) -> list[Object]:
         """Return its objects. Raises `Unsettled` while it is not here."""
         if not self.path.is_file():
-            raise Unsettled("it is not here", why="Longhorn's manifest was not downloaded yet")
+            raise Unsettled(
+                "it is not here",
+                why="Longhorn's manifest was not downloaded yet",
+                fix="picluster phase longhorn",
+            )
         return parse_objects(self.path.read_text(), str(self.path))
 
 
