@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab lint format types docs bench lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab lint format types docs screen bench lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -39,6 +39,9 @@ types: $(STAMP)
 
 docs: $(STAMP)  ## Make docs/configuration.md from the model
 	$(BIN)/python -m picluster.ui.reference_page docs/configuration.md
+
+screen: $(STAMP) lab-deps test-deps  ## Record the README's picture anew, in the lab
+	$(ROOT) $(BIN)/python -m tests.record_screen docs/screen.svg
 
 bench: $(STAMP)  ## Measure; see benchmarks/README.md
 	$(ROOT) $(BIN)/python -m benchmarks

@@ -37,6 +37,7 @@ def main() -> None:
 
 def _explain(error: PiclusterError) -> NoReturn:
     from picluster.secret import redact
+    from picluster.ui.screen import show
     from picluster.ui.words import failure, safe
 
     if _wants_traceback():
@@ -50,7 +51,7 @@ def _explain(error: PiclusterError) -> NoReturn:
         fix=error.fix,
         evidence=str(getattr(error, "evidence", "")),
     )
-    print(safe(redact(message)), file=sys.stderr)
+    show(safe(redact(message)) + "\n", sys.stderr)
     sys.exit(error.exit_code)
 
 

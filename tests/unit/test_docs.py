@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -179,6 +180,19 @@ def test_the_lab_page_has_every_command_and_option_of_the_lab() -> None:
     wanted = {f"`picluster lab {name}" for name in lab.commands}
     wanted |= {f"`{name}" for each in lab.commands.values() for name in options_of(each)}
     assert [name for name in sorted(wanted - {"`--help"}) if name not in text] == []
+
+
+# ------------------------------------------------------------------ the recorded screen
+
+
+def test_the_recorded_screen_is_whole_honest_and_fetches_nothing() -> None:
+    text = (ROOT / "docs" / "screen.svg").read_text()
+    words = "".join(ElementTree.fromstring(text).itertext()).replace("\N{NO-BREAK SPACE}", " ")
+    for said in ("$ picluster up", "next: picluster validate", "3 of 3 nodes Ready"):
+        assert said in words
+    assert words.count("NOTE: K3s stand-in: made by picluster's tests; it is not K3s") == 2
+    assert set(re.findall(r"https?://[^\"'<\s]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert re.findall(r"/(?:home|root|tmp|work)/", text) == []
 
 
 # ------------------------------------------------------------------ cluster files

@@ -67,13 +67,6 @@ app.add_typer(lab.app, name="lab")
 
 app.command()(init)
 app.command()(image)
-app.command()(doctor)
-app.command()(report)
-app.command()(support_bundle)
-app.command()(ssh)
-app.command("exec")(exec_)
-app.command()(kubeconfig)
-app.command()(completion)
 
 
 @app.command()
@@ -141,7 +134,7 @@ def diff(
     force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Show how the nodes differ from the file: every file that `up` would write, line by line."""
+    """Show every file that `up` would write, line by line."""
     from picluster.cli import work
     from picluster.cli.context import Choice
 
@@ -205,7 +198,10 @@ def deploy(
     force_conflicts: Force = False,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Deploy OpenTAKServer and your applications, as `phase deploy` does; or repair them."""
+    """Deploy OpenTAKServer and your applications.
+
+    With --fix, what is broken is made anew first.
+    """
     from picluster.cli import work
     from picluster.cli.context import Choice
     from picluster.phases.deploy import repair
@@ -227,7 +223,7 @@ def credentials(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Show where the applications are, and the generated passwords to log in with."""
+    """Show where the applications are, and their passwords."""
     from picluster.cli import work
     from picluster.cli.context import Choice, every_node
 
@@ -245,7 +241,7 @@ def validate(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Check the file and the nodes, and the cluster if there is one. Changes nothing anywhere."""
+    """Check the file, the nodes, and the cluster. Changes nothing anywhere."""
     from picluster.cli import work
     from picluster.cli.context import Choice
 
@@ -285,7 +281,10 @@ def restart(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Restart K3s everywhere: servers one at a time, each Ready and voting before the next."""
+    """Restart K3s everywhere, one server at a time.
+
+    Each is Ready and voting again before the next.
+    """
     from picluster.cli.context import Choice
 
     choice = Choice(file, node or (), parallel, json, verbose, accept_new_host_keys)
@@ -314,7 +313,10 @@ def upgrade(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Bring K3s to the file's version: servers one at a time, drained, then agents."""
+    """Bring K3s to the file's version, node after node.
+
+    Servers go one at a time, drained; then agents.
+    """
     from picluster.cli.context import Choice
 
     choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
@@ -372,7 +374,10 @@ def _reset(choice: Choice, *, data: bool, yes: bool, dry_run: bool) -> int:
 
 @config.command("show")
 def config_show(file: File = DEFAULT_FILE, json: Json = False) -> None:
-    """Print every value in force, and where it comes from: a line of the file, or a default."""
+    """Print every value in force, and where it comes from.
+
+    That is a line of the file, or a default.
+    """
     from picluster.cli import reading
 
     reading.show_config(file, as_json=json)
@@ -392,7 +397,7 @@ def explain(
         str | None, typer.Argument(help="A field, such as k3s.vip or nodes.ssh.user.")
     ] = None,
 ) -> None:
-    """Say what a field of the cluster file means; without one, list them all."""
+    """Say what a field of the cluster file means, or list them."""
     from picluster.cli import reading
 
     reading.explain(field)
@@ -423,7 +428,16 @@ def logs(
     list_: Annotated[bool, typer.Option("--list", help="List the recorded runs.")] = False,
     json: Json = False,
 ) -> None:
-    """Show a recorded run: its events, and what the nodes printed."""
+    """Show a recorded run and what the nodes printed."""
     from picluster.cli import reading
 
     reading.show_logs(file, run, list_runs=list_, as_json=json)
+
+
+app.command()(doctor)
+app.command()(report)
+app.command()(support_bundle)
+app.command()(ssh)
+app.command("exec")(exec_)
+app.command()(kubeconfig)
+app.command()(completion)

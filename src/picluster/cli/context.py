@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -211,6 +210,7 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
     from picluster.engine.bus import Bus
     from picluster.engine.journal import begin
     from picluster.ui.recap import Recap
+    from picluster.ui.screen import may_draw
     from picluster.ui.words import marks_for
 
     journal = begin(state, command)
@@ -223,7 +223,7 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
         from picluster.ui.json_lines import JsonLines
 
         sinks.append(JsonLines(sys.stdout))
-    elif progress and _can_draw() and not choice.verbose:
+    elif progress and may_draw(sys.stderr) and not choice.verbose:
         from picluster.ui.live import LiveProgress
 
         live = LiveProgress(sys.stderr, marks_for(sys.stderr.encoding))
@@ -238,11 +238,6 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
     finally:
         stop_drawing()
         journal.close()
-
-
-def _can_draw() -> bool:
-    quiet = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
-    return sys.stderr.isatty() and not quiet
 
 
 def _lost_sink(sink: Emit, error: Exception) -> None:

@@ -29,7 +29,7 @@ def doctor(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Look for every trap that Raspberry Pis are known for, and say what to do. Changes nothing.
+    """Look for the traps of Raspberry Pis, and say what to do.
 
     With --fix it mends what restarts nothing and loses nothing. Exits with 1 if there is a
     problem, and with 4 if a node cannot be reached.
@@ -38,6 +38,7 @@ def doctor(
     from picluster.cli.work import print_json
     from picluster.model import load
     from picluster.ui import doctor_view
+    from picluster.ui.screen import show
     from picluster.ui.words import marks_for
 
     optional = every_node(file)
@@ -53,8 +54,8 @@ def doctor(
         print_json(doctor_view.as_document(diagnosis, sorted(mended) if fix else ()))
     else:
         marks = marks_for(sys.stdout.encoding)
-        sys.stdout.write(doctor_view.as_text(diagnosis, marks, everything=verbose > 0))
-        sys.stdout.write(doctor_view.held_text(diagnosis) if fix else "")
+        show(doctor_view.as_text(diagnosis, marks, everything=verbose > 0), sys.stdout)
+        show(doctor_view.held_text(diagnosis) if fix else "", sys.stdout)
     sys.exit(diagnosis.exit_code)
 
 
@@ -81,6 +82,7 @@ def _mend(choice: Choice, diagnosis: Diagnosis) -> None:
     from picluster.errors import NodeError
     from picluster.phases import commands
     from picluster.phases.doctor import mend
+    from picluster.ui.screen import show
 
     with job_for(choice, "doctor-fix", (), progress=not choice.as_json) as (job, sinks):
         try:
@@ -91,4 +93,4 @@ def _mend(choice: Choice, diagnosis: Diagnosis) -> None:
         finally:
             sinks.stop_drawing()
             if not choice.as_json:
-                sys.stdout.write(sinks.recap())
+                show(sinks.recap(), sys.stdout)

@@ -19,7 +19,10 @@ Output = Annotated[
 
 
 def image(node: Node, *, file: File = DEFAULT_FILE, output: Output = None) -> None:
-    """Write cloud-init's files for a card: name, user, key, memory cgroup."""
+    """Write what a fresh card needs to boot ready for `up`.
+
+    These are cloud-init's files: name, user, key, memory cgroup.
+    """
     from picluster.errors import ConfigInvalid
     from picluster.firstboot.card import write_card
     from picluster.firstboot.cloud_init import meta_data, user_data

@@ -33,7 +33,7 @@ def init(
     ] = None,
     output: Annotated[Path, typer.Option("--output", help="The file to write.")] = DEFAULT_FILE,
 ) -> None:
-    """Write a first cluster file: from options, an inventory, or by asking. Overwrites nothing."""
+    """Write a first cluster file. From options, an inventory, or by asking; overwrites nothing."""
     from picluster.cli.context import at_a_terminal
     from picluster.errors import UsageError
     from picluster.model.starter import parse_node

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Rehearse on throw-away Debian machines on this computer (needs root).",
+    help="Rehearse on throw-away machines here (needs root).",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

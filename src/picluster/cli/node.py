@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from picluster.cli.context import Choice
 
 app = typer.Typer(
-    help="Take a node out of the cluster, or put a re-flashed machine in its place.",
+    help="Take a node out, or let a re-flashed one in.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -42,7 +42,7 @@ def remove(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Take a node out of the cluster: drain it, forget it, and uninstall K3s on it.
+    """Take a node out of the cluster, and K3s off it.
 
     One that is broken, or not in the file any more, is forgotten all the same.
     """
@@ -78,7 +78,7 @@ def replace(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Let a re-flashed machine take a node's place: the former one is forgotten, this one joins.
+    """Let a re-flashed machine take a node's place.
 
     Its new host key has to be confirmed. The other servers have to be healthy.
     """

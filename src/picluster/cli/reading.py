@@ -12,6 +12,7 @@ from picluster.engine.journal import RecordedRun, recorded_runs
 from picluster.errors import UsageError
 from picluster.model import json_schema, load
 from picluster.paths import cluster_state
+from picluster.ui.screen import show
 
 _ONLY_LOOKS = re.compile(
     r"-(plan|validate|status|doctor|credentials|snapshot-list|support-bundle|exec)(-\d+)?$"
@@ -27,7 +28,7 @@ def show_config(file: Path, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(config_view.as_document(rows), indent=2, ensure_ascii=False))
     else:
-        sys.stdout.write(config_view.as_text(rows))
+        show(config_view.as_text(rows), sys.stdout)
 
 
 def show_schema() -> None:
@@ -43,7 +44,7 @@ def explain(path: str | None) -> None:
 
     known = {field.path.replace("[]", ""): field for field in fields()}
     if path is None:
-        sys.stdout.write(explain_view.overview(fields()))
+        show(explain_view.overview(fields()), sys.stdout)
         return
     plain = re.sub(r"\[\d*\]", "", path)
     if plain not in known:
@@ -53,7 +54,7 @@ def explain(path: str | None) -> None:
             fix=f"did you mean {meant}?" if meant else "`picluster explain` lists all of them",
         )
     inside = [field for name, field in known.items() if name.startswith(f"{plain}.")]
-    sys.stdout.write(explain_view.as_text(known[plain], inside))
+    show(explain_view.as_text(known[plain], inside), sys.stdout)
 
 
 def forget_host_key(file: Path, node: str) -> None:
@@ -76,7 +77,7 @@ def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -
         for event in run.events():
             print(json.dumps(event, ensure_ascii=False))
     else:
-        sys.stdout.write(as_text(run))
+        show(as_text(run), sys.stdout)
 
 
 def recorded_run(cluster: str, name: str | None) -> RecordedRun:

@@ -10,7 +10,7 @@ import typer
 from picluster.cli.options import DEFAULT_FILE, AcceptKeys, DryRun, File, Json, Verbose
 
 app = typer.Typer(
-    help="Look into the cluster's own image registry, and tidy it up.",
+    help="Look into the cluster's own registry, and tidy it up.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -30,6 +30,7 @@ def list_(
     from picluster.model import load
     from picluster.phases.registry_work import images_in, listing, registry_of
     from picluster.ui import registry_view
+    from picluster.ui.screen import show
 
     cluster = load(file).cluster
     home = registry_of(cluster).node
@@ -38,7 +39,7 @@ def list_(
     if json:
         work.print_json(registry_view.as_document(cluster.name, images, notices(file)))
     else:
-        sys.stdout.write(registry_view.as_text(images, notices(file)))
+        show(registry_view.as_text(images, notices(file)), sys.stdout)
 
 
 @app.command()
@@ -67,6 +68,7 @@ def gc(
     from picluster.phases.registry_work import collection, registry_of
     from picluster.steps.registry.garbage import Freed
     from picluster.ui import registry_view
+    from picluster.ui.screen import show
 
     home = registry_of(load(file).cluster).node
     choice = Choice(file, (home,), None, json, verbose, accept_new_host_keys)
@@ -76,5 +78,5 @@ def gc(
         sys.exit(work.show_operation(choice, build))
     status = work.operate(choice, "registry-gc", build)
     if freed and not json:
-        sys.stdout.write(registry_view.freed_text(freed[0]))
+        show(registry_view.freed_text(freed[0]), sys.stdout)
     sys.exit(status)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def ssh(
     node: Annotated[str, typer.Argument(help="The node's name.")], file: File = DEFAULT_FILE
 ) -> None:
-    """Open a shell on a node, with the user, key, port and jump host of the cluster file."""
+    """Open a shell on a node, as the cluster file says."""
     from picluster.errors import UsageError
     from picluster.model import load
     from picluster.paths import cluster_state
@@ -96,7 +96,7 @@ def exec_(
     parallel: Parallel = None,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Run a command as root on all nodes at once; each line comes with the node's name.
+    """Run a command as root on all nodes at once.
 
     The words are passed on as they are; for a pipe, use `sh -c '...'`. Exits with 1 if it failed
     anywhere, and with 4 if a node could not be reached.
@@ -258,7 +258,7 @@ def kubeconfig(
     ] = False,
     file: File = DEFAULT_FILE,
 ) -> None:
-    """Say where the cluster's kubeconfig is, print it, or put it into your own."""
+    """Find the cluster's kubeconfig, or put it into your own."""
     from picluster.errors import PiclusterError, UsageError
     from picluster.kube.kubeconfig import parse, rewrite
     from picluster.kube.kubefile import default_path, merge_into
@@ -297,7 +297,10 @@ def kubeconfig(
 def completion(
     shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")],
 ) -> None:
-    """Print what lets a shell complete commands, as in `eval "$(picluster completion bash)"`."""
+    """Print what lets a shell complete commands.
+
+    Use it as in `eval "$(picluster completion bash)"`.
+    """
     from typer import completion as completions
 
     from picluster.errors import UsageError

@@ -16,7 +16,10 @@ Output = Annotated[
 
 
 def report(*, run: Run = None, file: File = DEFAULT_FILE, output: Output = None) -> None:
-    """Write a recorded run as one HTML file: topology, timeline per node, failures."""
+    """Write a recorded run as one HTML page.
+
+    It shows the cluster's topology, what each node did when, and what failed.
+    """
     from importlib.metadata import version
 
     from picluster.cli.reading import recorded_run

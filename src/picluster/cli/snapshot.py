@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from picluster.steps.k3s.bundle import Bundle
 
 app = typer.Typer(
-    help="Snapshots of the cluster's database (etcd), with what is needed to use them.",
+    help="Save the cluster's database, and go back to it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -39,7 +39,7 @@ def save(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Take a snapshot, and copy it here with the token and configuration that belong to it."""
+    """Take a snapshot, and copy it here with its token."""
     from picluster.cli import work
     from picluster.cli.context import Choice, every_node
     from picluster.phases.snapshot import save as saved
@@ -98,7 +98,7 @@ def restore(
     verbose: Verbose = 0,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Take the cluster back to a snapshot that is here: its name, or its directory.
+    """Take the cluster back to a snapshot that is here.
 
     Every server is stopped, and all of them are needed. What was changed since the snapshot is
     lost; volumes stay. On nodes without K3s the snapshot's cluster is made anew.

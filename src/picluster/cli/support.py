@@ -22,7 +22,7 @@ def support_bundle(
     parallel: Parallel = None,
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
-    """Gather what a bug report needs: settings, runs, nodes, cluster; secrets are taken out."""
+    """Gather what a bug report needs, without secrets."""
     import platform
     import time
     from importlib.metadata import version

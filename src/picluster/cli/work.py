@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 
 from picluster.cli.confirm import confirm_name
 from picluster.cli.context import Choice, job_for
@@ -16,7 +14,10 @@ from picluster.engine.plan import PhasePlan
 from picluster.errors import NodeError, PreflightRefused, UsageError
 from picluster.phases import commands
 from picluster.phases.catalog import select
-from picluster.ui import plan_view, validate_view
+from picluster.phases.status import Status
+from picluster.phases.status import status as status_of
+from picluster.ui import plan_view, status_view, validate_view
+from picluster.ui.screen import show
 from picluster.ui.words import count, marks_for
 
 CHANGES_PENDING = 2
@@ -75,7 +76,7 @@ def _carry_out(
         finally:
             sinks.stop_drawing()
             if not choice.as_json:
-                sys.stdout.write(sinks.recap())
+                show(sinks.recap(), sys.stdout)
                 _disclose(job)
 
 
@@ -102,7 +103,7 @@ def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False)
 def show_diff(choice: Choice, phases: Sequence[str]) -> int:
     """Print what would change in files. Returns 5 if `up` would refuse to begin."""
     _, plans = _look(choice, "plan", phases, commands.plan)
-    sys.stdout.write(plan_view.as_diff(plans))
+    show(plan_view.as_diff(plans), sys.stdout)
     return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
 
 
@@ -119,7 +120,7 @@ def _planned(
     if choice.as_json:
         print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
     else:
-        sys.stdout.write(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)))
+        show(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)), sys.stdout)
     return plans
 
 
@@ -150,21 +151,17 @@ def validate(choice: Choice) -> int:
     if choice.as_json:
         print_json(validate_view.as_document(verdict))
     else:
-        sys.stdout.write(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)))
+        show(validate_view.as_text(verdict, marks_for(sys.stdout.encoding)), sys.stdout)
     return verdict.exit_code
 
 
 def status(choice: Choice) -> int:
     """Print how the cluster is; return the exit code that says whether it is well."""
-    from picluster.phases.status import status as found
-    from picluster.ui import status_view
-
-    with job_for(choice, "status", (), progress=False) as (job, _), ending_at_once(job.abort):
-        now = found(job)
+    now = _status(choice)
     if choice.as_json:
         print_json(status_view.as_document(now))
     else:
-        sys.stdout.write(status_view.as_text(now, marks_for(sys.stdout.encoding)))
+        show(status_view.as_text(now, marks_for(sys.stdout.encoding)), sys.stdout)
     return now.exit_code
 
 
@@ -174,13 +171,17 @@ def watch_status(choice: Choice, seconds: float) -> int:
         raise UsageError("--watch needs a terminal", fix="run `picluster status` without it")
     try:
         while True:
-            with redirect_stdout(io.StringIO()) as screen:
-                status(choice)
-            sys.stdout.write(f"\x1b[H\x1b[2J{screen.getvalue()}")
-            sys.stdout.flush()
+            text = status_view.as_text(_status(choice), marks_for(sys.stdout.encoding))
+            sys.stdout.write("\x1b[H\x1b[2J")
+            show(text, sys.stdout)
             time.sleep(seconds)
     except KeyboardInterrupt:
         return 0
+
+
+def _status(choice: Choice) -> Status:
+    with job_for(choice, "status", (), progress=False) as (job, _), ending_at_once(job.abort):
+        return status_of(job)
 
 
 def show_credentials(choice: Choice) -> int:
@@ -196,7 +197,7 @@ def show_credentials(choice: Choice) -> int:
         if choice.as_json:
             print_json(credentials_view.as_document(job.cluster.name, found, job.notices))
         else:
-            sys.stdout.write(credentials_view.as_text(found, job.notices))
+            show(credentials_view.as_text(found, job.notices), sys.stdout)
     return 0 if found else 1
 
 
@@ -214,7 +215,7 @@ def list_snapshots(choice: Choice) -> int:
     if choice.as_json:
         print_json(snapshot_view.as_document(job.cluster.name, here, there, job.notices))
     else:
-        sys.stdout.write(snapshot_view.as_text(here, there))
+        show(snapshot_view.as_text(here, there), sys.stdout)
     return 0
 
 

@@ -129,7 +129,8 @@ class LiveProgress:
         with self._lock:
             elapsed = duration(time.monotonic() - self._began)
             title = f"{self._title} · {self._whereabouts()}{elapsed}"
-            table = Table(title=title, title_justify="left", box=None)
+            # Not expanded, a long text in the last column would take the others' room.
+            table = Table(title=title, title_justify="left", box=None, expand=True)
             table.add_column("node", no_wrap=True)
             together = self._phases_take() > self._console.width // 2
             for phase in ("phases",) if together else self._phases:

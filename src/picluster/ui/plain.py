@@ -17,6 +17,7 @@ from picluster.engine.events import (
     StepStarted,
     TargetFailed,
 )
+from picluster.ui.screen import show
 from picluster.ui.words import duration, safe
 
 _HEARTBEAT_SECONDS = 15.0
@@ -34,7 +35,7 @@ class PlainProgress:
         """Write the event's line, if it is worth one."""
         line = self._of_run(event) or self._of_step(event)
         if line:
-            print(safe(line), file=self.stream, flush=True)
+            show(f"{safe(line)}\n", self.stream)
 
     def _of_run(self, event: Event) -> str:
         match event:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from picluster.phases.status import NodeStatus, PartStatus, Status
-from picluster.steps.host.text import size_text
-from picluster.ui.words import Marks, duration, safe
+from picluster.ui.words import Marks, safe
 
 FORMAT = 1
+_GB = 10**9
+_MANY_GB = 10
 _COLUMNS = ("", "node", "role", "version", "temp", "load", "memory free", "disk free", "up")
 
 
@@ -59,7 +60,7 @@ def _row(node: NodeStatus, marks: Marks) -> tuple[str, ...]:
         "-" if load is None else f"{load:.2f}",
         _part(vitals.memory_available, vitals.memory) if vitals else "-",
         _part(vitals.disk_free, vitals.disk) if vitals else "-",
-        duration(vitals.uptime) if vitals and vitals.uptime is not None else "-",
+        _uptime(vitals.uptime) if vitals and vitals.uptime is not None else "-",
     )
 
 
@@ -72,7 +73,15 @@ def _part_lines(part: PartStatus, marks: Marks) -> list[str]:
 def _part(free: int | None, total: int | None) -> str:
     if free is None or not total:
         return "-"
-    return f"{size_text(free)} ({free * 100 // total} %)"
+    return f"{free / _GB:.{0 if free >= _MANY_GB * _GB else 1}f} GB, {free * 100 // total} %"
+
+
+def _uptime(seconds: float) -> str:
+    """Return the largest unit alone: how long exactly does not matter."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def _joined(row: tuple[str, ...], widths: list[int]) -> str:

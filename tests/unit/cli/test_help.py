@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-_HEAVY = ("fabric", "paramiko", "invoke", "kubernetes", "rich", "yaml")
+_HEAVY = ("fabric", "paramiko", "invoke", "kubernetes", "rich", "yaml", "jinja2")
 
 # Typer itself imports pydantic where it finds it, to convert options.
 _TYPERS_OWN = {"pydantic"}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 from tests.unit.ui.samples import failed_run
 
-from picluster.engine.events import Output, RunStarted
+from picluster.engine.events import Output, RunStarted, StepProgress
 from picluster.ui.json_lines import JsonLines
 from picluster.ui.live import LiveProgress
 from picluster.ui.plain import PlainProgress
@@ -69,6 +69,19 @@ def test_many_phases_share_one_column_of_a_narrow_terminal() -> None:
     assert "waiting for disk" in text, "what is being done is not squeezed out"
     assert max(map(len, text.splitlines())) <= 80
     assert "longhorn" in table_at(160, 5, MANY), "a wide one has room for their names"
+
+
+def test_a_long_state_does_not_squeeze_out_the_nodes_names() -> None:
+    live = LiveProgress(io.StringIO(), UNICODE)
+    for event in failed_run()[:5]:
+        live(replace(event, state="not Ready: " * 20) if isinstance(event, StepProgress) else event)
+    for width in (80, 120):
+        drawn = io.StringIO()
+        Console(file=drawn, width=width).print(live._table())
+        assert "pi1" in drawn.getvalue()
+        assert "prepare" in drawn.getvalue()
+        assert max(map(len, drawn.getvalue().splitlines())) <= width
+    live.close()
 
 
 def test_the_table_shows_what_is_waited_for_at_80_and_120_columns() -> None:
