@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 300.0
+_STILL = 2.0
 _TMUX = ("tmux", "-u", "-f", "/dev/null")
 
 
@@ -48,6 +49,18 @@ class Terminal:
             assert time.monotonic() < deadline, f"that was never on the screen:\n{shown}"
             time.sleep(0.1)
         return shown
+
+    def wait_still(self) -> str:
+        """Wait until something stands there and nothing moves any more, as before a question."""
+        before, since = "", time.monotonic()
+        deadline = since + _PATIENCE
+        while time.monotonic() - since < _STILL or not before.strip():
+            assert time.monotonic() < deadline, f"it never asks:\n{before}"
+            now = self.screen()
+            if now != before:
+                before, since = now, time.monotonic()
+            time.sleep(0.1)
+        return before
 
     def watch(self) -> list[str]:
         """Return what stood on the screen from moment to moment until the command's end."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import typer
+from tests.documented import FENCE, NAMES, PAGES, ROOT, all_blocks, blocks, commands_in
 
 from picluster.cli.app import app
 from picluster.engine.step import Change, Observation, Satisfied
@@ -19,44 +18,10 @@ from picluster.engine.survey import Look
 from picluster.model import load
 from picluster.steps.k3s import journal
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    *sorted(ROOT.glob("*.md")),
-    *sorted(ROOT.glob("docs/*.md")),
-    *sorted(ROOT.glob("benchmarks/*.md")),
-]
-NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 CLI = typer.main.get_command(app)
 
-_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_CALL = re.compile(r"(?<![\w./-])(?:\.venv/bin/|\$\(BIN\)/)?picluster((?: +[^ `|;&#()\n]+)*)")
 _MAKE = re.compile(r"\bmake((?: +[a-z][a-z-]*)+)")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: str
-    language: str
-    text: str
-
-
-def blocks(text: str, page: str = "") -> list[Block]:
-    return [
-        Block(page, language, re.sub(rf"^{indent}", "", body, flags=re.MULTILINE))
-        for indent, language, body in _FENCE.findall(text)
-    ]
-
-
-def all_blocks(*languages: str) -> list[Block]:
-    return [
-        block
-        for page, name in zip(PAGES, NAMES, strict=True)
-        for block in blocks(page.read_text(), name)
-        if block.language in languages
-    ]
 
 
 # ------------------------------------------------------------------ links
@@ -64,14 +29,14 @@ def all_blocks(*languages: str) -> list[Block]:
 
 def anchors(page: Path) -> set[str]:
     """The names of a page's headings, as GitHub makes them."""
-    text = _FENCE.sub("", page.read_text())
+    text = FENCE.sub("", page.read_text())
     titles = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def broken_links(page: Path, text: str) -> list[str]:
     broken = []
-    for link in _LINK.findall(_FENCE.sub("", text)):
+    for link in _LINK.findall(FENCE.sub("", text)):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
@@ -92,17 +57,6 @@ def test_a_broken_link_would_be_found() -> None:
 
 
 # ------------------------------------------------------------------ commands
-
-
-def commands_in(text: str) -> Iterator[str]:
-    """Every call of picluster in code: in shell blocks, and between backticks in the text."""
-    for block in blocks(text):
-        if block.language in ("sh", "bash", "console"):
-            yield from _CALL.findall(block.text)
-    for code in re.findall(r"`([^`\n]+)`", _FENCE.sub("", text)):
-        call = _CALL.match(code.removeprefix("sudo ").strip())
-        if call:
-            yield call[1]
 
 
 def options_of(command: Any) -> set[str]:
@@ -159,7 +113,7 @@ def test_make_targets_exist() -> None:
         for page in PAGES
         for code in [
             *(block.text for block in blocks(page.read_text())),
-            *re.findall(r"`([^`\n]+)`", _FENCE.sub("", page.read_text())),
+            *re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text())),
         ]
         for words in _MAKE.findall(code)
         for target in words.split()

@@ -48,7 +48,7 @@ class Recap:
         blocks = [
             "\n".join(_failure(event) for event in self.failures),
             "\n".join(
-                f"{self.marks.warning} {', '.join(targets)}: {warning}"
+                f"{self.marks.warning} {', '.join(_in_order(targets, self.started))}: {warning}"
                 for warning, targets in self.warnings.items()
             ),
             # What was refused has only been looked at: a row of ticks would say something else.
@@ -80,6 +80,12 @@ class Recap:
         if finished.next_command and not self._is_refused:
             lines.append(f"next: {finished.next_command}")
         return "\n".join(lines)
+
+
+def _in_order(targets: Sequence[str], started: RunStarted) -> list[str]:
+    """Return targets as the cluster file lists them: they were heard of as they answered."""
+    listed = [name for name in started.targets if name in targets]
+    return [*listed, *(name for name in targets if name not in listed)]
 
 
 def _failure(event: TargetFailed) -> str:

@@ -81,6 +81,17 @@ def test_a_warning_of_many_nodes_is_one_line() -> None:
     assert "! pi1, pi2: no hardware clock\n" in text
 
 
+def test_nodes_that_are_warned_of_come_in_the_order_of_the_file() -> None:
+    warning = [
+        StepFinished(phase="p", target=node, step="s", title="t", outcome="ok", warning="no clock")
+        for node in ("pi2", "pi9", "pi1")
+    ]
+    started, finished = quiet_run(0)
+    assert isinstance(started, RunStarted)
+    started = dataclasses.replace(started, targets=("pi1", "pi2"))
+    assert "! pi1, pi2, pi9: no clock\n" in recap_of([started, *warning, finished])
+
+
 def test_a_run_that_never_began_has_no_recap() -> None:
     assert recap_of([]) == ""
 
