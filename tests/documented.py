@@ -16,6 +16,7 @@ PAGES = [
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^ {4,}(?:sudo )?(picluster .*)$", re.MULTILINE)
 _CALL = re.compile(r"(?<![\w./-])(?:\.venv/bin/|\$\(BIN\)/)?picluster((?: +[^ `|;&#()\n]+)*)")
 
 
@@ -45,11 +46,14 @@ def all_blocks(*languages: str) -> list[Block]:
 
 
 def commands_in(text: str) -> Iterator[str]:
-    """Every call of picluster in code: in shell blocks, and between backticks in the text."""
+    """Every call of picluster in code: in shell blocks, fenced or indented, and in backticks."""
     for block in blocks(text):
         if block.language in ("sh", "bash", "console"):
             yield from _CALL.findall(block.text)
-    for code in re.findall(r"`([^`\n]+)`", FENCE.sub("", text)):
+    prose = FENCE.sub("", text)
+    for line in _INDENTED.findall(prose):
+        yield from _CALL.findall(line)
+    for code in re.findall(r"`([^`\n]+)`", prose):
         call = _CALL.match(code.removeprefix("sudo ").strip())
         if call:
             yield call[1]

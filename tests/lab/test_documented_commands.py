@@ -273,6 +273,7 @@ LIFE = (
         "next: picluster",
         types=("box4",),
     ),
+    Row(("reset --dry-run",), "reset --dry-run", "box1"),
     Row(("reset --data",), "reset --data", "next: picluster up", types=("box",)),
     Row(("reset",), "reset", "nothing to do"),
     Row(("lab down", "lab down --name box"), "lab down --name box", "the lab box is gone"),

@@ -99,3 +99,11 @@ def test_a_run_can_be_read_back(picluster: Picluster) -> None:
     assert "cannot be reached" in text.stdout
     lines = picluster("logs", "--json").stdout.splitlines()
     assert json.loads(lines[0])["event"] == "RunStarted"
+
+
+@pytest.mark.usefixtures("dead_node")
+def test_logs_are_of_the_last_run_that_did_something(picluster: Picluster) -> None:
+    for words in (["up"], ["exec", "--", "true"], ["status"], ["doctor"]):
+        picluster(*words)
+    text = picluster("logs").stdout
+    assert "-up" in text.splitlines()[0], f"these are another run's:\n{text}"
