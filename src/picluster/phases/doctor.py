@@ -22,6 +22,7 @@ from picluster.phases.prepare import prepare
 from picluster.phases.site import Site
 from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
 from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
+from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
 from picluster.steps.doctor.existing import finding_of
 from picluster.steps.doctor.finding import Check, Finding, Light
@@ -152,6 +153,7 @@ def checks_of(cluster: Cluster, node: Node) -> list[Check]:
         KernelCurrent(),
         CgroupVersion(),
         RootMedium(node.is_server, cluster.is_ha),
+        DiskSpeed(node.is_server),
         RootHealth(),
         Room(),
         LogsOnDisk(),

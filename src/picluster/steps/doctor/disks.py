@@ -10,7 +10,13 @@ from picluster.steps.doctor.finding import Finding, not_applicable, ok, problem,
 from picluster.steps.host.text import size_text
 from picluster.steps.preflight.machine import GOOD_DISK, LEAST_DISK
 
-_FIX_MEDIUM = "put the root of a server on an SSD (NVMe, or USB 3)"
+FIX_MEDIUM = "put the root of a server on an SSD (NVMe, or USB 3)"
+# Sets $disk to the disk below the device $source, whatever is stacked on it, or ends.
+FIND_DISK = (
+    'disk=$(lsblk -sndo NAME,TYPE "$source" 2>/dev/null '
+    "| awk '$2 == \"disk\" {print $1}' | head -n 1)\n"
+    '[ -n "$disk" ] || exit 0\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,7 @@ class RootMedium:
             'source=$(findmnt -no SOURCE / | sed "s/\\[.*//")\n'
             'echo "source=$source"\n'
             'echo "kind=$(findmnt -no FSTYPE /)"\n'
-            'disk=$(lsblk -sndo NAME,TYPE "$source" 2>/dev/null '
-            "| awk '$2 == \"disk\" {print $1}' | head -n 1)\n"
-            '[ -n "$disk" ] || exit 0\n'
+            f"{FIND_DISK}"
             'echo "disk=$disk"\n'
             'echo "bus=$(lsblk -dno TRAN "/dev/$disk" 2>/dev/null)"\n'
             'echo "card=$(cat "/sys/block/$disk/device/type" 2>/dev/null)"'
@@ -48,10 +52,10 @@ class RootMedium:
                     f"/ is on the SD card {disk}",
                     "etcd writes all the time: cards are too slow for it and wear out, and a slow "
                     "one loses its votes",
-                    _FIX_MEDIUM,
+                    FIX_MEDIUM,
                 )
             return warning(
-                f"/ is on the SD card {disk}", "a server's writes wear cards out", _FIX_MEDIUM
+                f"/ is on the SD card {disk}", "a server's writes wear cards out", FIX_MEDIUM
             )
         bus = f", {facts['bus']}" if facts.get("bus") else ""
         return ok(f"{disk}{bus}" if disk else source)

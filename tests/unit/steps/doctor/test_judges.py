@@ -10,6 +10,7 @@ from picluster.engine.step import Observation
 from picluster.engine.survey import Look
 from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
 from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
+from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
 from picluster.steps.doctor.finding import Check, Finding, Light
 from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
@@ -44,6 +45,16 @@ def unit(state: str, *, restarts: int = 0, journal: str = "") -> tuple[str, ...]
     return (*shown, f"journal={packed(journal)}")
 
 
+def fsyncs(**at_most: int) -> tuple[str, ...]:
+    """Return etcd's histogram: `ms8=90` says that 90 writes took at most 8 ms."""
+    bounds = [f"bucket={int(name[2:]) / 1000} {n}" for name, n in at_most.items()]
+    return (*bounds, f"bucket=+Inf {max(at_most.values())}")
+
+
+def flushes(count: int, milliseconds: int) -> tuple[str, ...]:
+    return ("disk=mmcblk0", f"flushes={count}", f"milliseconds={milliseconds}")
+
+
 def until(days: float, name: str = "client-admin.crt") -> str:
     return f"until={int(NOW + days * DAY)} {name}"
 
@@ -73,6 +84,9 @@ IPTABLES = "version=iptables v{} (nf_tables)"
         (SERVER, NVME),
         (AGENT, CARD),
         (SERVER, ("source=/dev/mmcblk0p2", "kind=ext4", "disk=mmcblk0", "card=MMC")),
+        (DiskSpeed(True), fsyncs(ms8=985, ms16=990, ms32=1000)),
+        (DiskSpeed(True), (*fsyncs(ms8=1000), *flushes(1000, 30_000))),
+        (DiskSpeed(True), (*fsyncs(ms8=1, ms1024=3), *flushes(1000, 9_000))),
         (RootHealth(), ("options=rw,noatime,errors=remount-ro",)),
         (Room(), (room(20, 30), room(20, 100, "/var/lib"))),
         (Room(), ("at=/ / 32000000000 20000000000 0 0",)),
@@ -155,6 +169,15 @@ def test_what_is_well_is_ok(check: Check, lines: tuple[str, ...]) -> None:
         ),
         (CgroupVersion(), ("kind=tmpfs",), Light.WARNING, "tmpfs"),
         (SERVER, CARD, Light.WARNING, "SD card mmcblk0"),
+        (DiskSpeed(True), fsyncs(ms8=900, ms16=989, ms32=1000), Light.WARNING, "at most 32 ms"),
+        (DiskSpeed(True), fsyncs(ms512=989, ms1024=1000), Light.PROBLEM, "at most 1024 ms"),
+        (
+            DiskSpeed(True),
+            ("bucket=8.192 900", "bucket=+Inf 1000"),
+            Light.PROBLEM,
+            "more than 1 % of etcd's 1000 writes took over 8.192 s",
+        ),
+        (DiskSpeed(True), flushes(1000, 24_500), Light.WARNING, "mmcblk0 took 24.5 ms"),
         (RootMedium(True, False), CARD, Light.WARNING, "SD card mmcblk0"),
         (SERVER, ("source=nas:/pi1", "kind=nfs4"), Light.PROBLEM, "NFS"),
         (AGENT, ("source=nas:/pi1", "kind=nfs"), Light.WARNING, "NFS"),
@@ -215,6 +238,8 @@ def test_what_is_not_well_is_told_with_its_fix(
         Bootloader(),
         CommandLine(),
         CgroupVersion(),
+        DiskSpeed(True),
+        DiskSpeed(False),
         RootHealth(),
         Room(),
         Uplink(True),

@@ -12,6 +12,7 @@ import pytest
 from picluster.engine.step import Observation
 from picluster.engine.survey import Look
 from picluster.steps.doctor.board import Bootloader, PageSize, Power
+from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.disks import Room, RootHealth, RootMedium
 from picluster.steps.doctor.finding import Check, Finding, Light
 from picluster.steps.doctor.network import Iptables, NoTwin, Uplink
@@ -53,6 +54,16 @@ case "$*" in
   *) echo btrfs ;;
 esac
 """
+CURL = """\
+case "$*" in *http://127.0.0.1:2381/metrics) ;; *) exit 7 ;; esac
+cat <<'E'
+# TYPE etcd_disk_wal_fsync_duration_seconds histogram
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.008"} 120
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.032"} 1.2e+06
+etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1.2e+06
+etcd_disk_wal_fsync_duration_seconds_sum 24000
+E
+"""
 LSBLK = """\
 case "$*" in
   *TRAN*) echo mmc ;;
@@ -64,13 +75,18 @@ esac
 
 def seen(check: Check, tools: Path, **doubles: str) -> Finding:
     """Run the check's probe with these tools in front of the machine's own, and judge."""
+    return judged(check, check.probe().text, tools, **doubles)
+
+
+def judged(check: Check, script: str, tools: Path, **doubles: str) -> Finding:
+    """Run a script with these tools in front of the machine's own, and judge what it prints."""
     tools.mkdir(exist_ok=True)
     for name, body in doubles.items():
         path = tools / name.replace("_", "-")
         path.write_text(f"#!/bin/sh\n{body}")
         path.chmod(0o755)
     done = subprocess.run(
-        ["sh", "-c", check.probe().text],
+        ["sh", "-c", script],
         env={"PATH": f"{tools}:{os.environ['PATH']}", "LC_ALL": "C"},
         capture_output=True,
         text=True,
@@ -105,6 +121,12 @@ NO_CONTAINER = "exit 1\n"
             {"findmnt": FINDMNT, "lsblk": LSBLK},
             Light.OK,  # /sys of this machine has no card that could be looked at
             "mmcblk0, mmc",
+        ),
+        (
+            DiskSpeed(True),
+            {"curl": CURL, "systemd_detect_virt": "exit 0\n"},
+            Light.WARNING,
+            "99 % of etcd's 1200000 writes took at most 32 ms",
         ),
         (
             RootHealth(),
@@ -156,6 +178,17 @@ def test_only_the_nodes_own_card_counts_as_its_address(tmp_path: Path) -> None:
     assert seen(NoTwin(), tmp_path / "tools", ip=IP).evidence == "d8:3a:dd:00:00:01"
 
 
+def test_the_kernels_count_of_flushes_is_read(tmp_path: Path) -> None:
+    stat = tmp_path / "sys" / "mmcblk0" / "stat"
+    stat.parent.mkdir(parents=True)
+    stat.write_text("  " + " ".join(str(field) for field in (*range(1, 16), 400, 8000)) + "\n")
+    check = DiskSpeed(True)
+    script = check.probe().text.replace("/sys/block", str(tmp_path / "sys"))
+    doubles = {"curl": "exit 7\n", "systemd_detect_virt": NO_CONTAINER}
+    found = judged(check, script, tmp_path / "tools", **doubles, findmnt=FINDMNT, lsblk=LSBLK)
+    assert (found.light, found.evidence[:20]) == (Light.WARNING, "mmcblk0 took 20 ms f"), found
+
+
 def test_the_end_of_a_certificate_is_read(tmp_path: Path) -> None:
     made = tmp_path / "server" / "tls"
     made.mkdir(parents=True)
@@ -164,8 +197,6 @@ def test_the_end_of_a_certificate_is_read(tmp_path: Path) -> None:
     subprocess.run([*command.split(), *files, "-subj", "/CN=test"], check=True, capture_output=True)
     check = Certificates()
     script = check.probe().text.replace("/var/lib/rancher/k3s", str(tmp_path))
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    survey = {"pi1": {check.name: Observation(out=done.stdout)}}
-    found = check.judge(Look("pi1", check.name, survey))
+    found = judged(check, script, tmp_path / "tools")
     assert found.light is Light.WARNING
     assert re.search("client-admin.crt expires in [89] days", found.evidence), found
