@@ -31,7 +31,9 @@ def init(
         Path | None,
         typer.Option("--from-ansible", help="An Ansible inventory to make the file of."),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", help="The file to write.")] = DEFAULT_FILE,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write.")
+    ] = DEFAULT_FILE,
 ) -> None:
     """Write a first cluster file. From options, an inventory, or by asking; overwrites nothing."""
     from picluster.cli.context import at_a_terminal

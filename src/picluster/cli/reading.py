@@ -90,7 +90,10 @@ def recorded_run(cluster: str, name: str | None) -> RecordedRun:
     for run in [*changing, *runs]:
         if name in (None, run.name):
             return run
+    if not runs:
+        raise UsageError(
+            f"no run of {cluster} is recorded yet", fix="`picluster plan` and `up` record theirs"
+        )
     raise UsageError(
-        f"there is no recorded run {name}" if name else f"no run of {cluster} is recorded yet",
-        fix="`picluster logs --list` names those that are kept",
+        f"there is no recorded run {name}", fix="`picluster logs --list` names those that are kept"
     )

@@ -76,7 +76,7 @@ def parse(text: str, path: Path | str = "cluster.yaml") -> Loaded:
         raise ClusterFileInvalid(str(path), [_problem_of(flaw) for flaw in error.flaws]) from None
     if not isinstance(tree, Entries):
         what = "is empty" if data_of(tree) is None else "is not a mapping of keys to values"
-        fix = "start with `name:` and `nodes:`, as in examples/single-node.yaml"
+        fix = "start with `name:` and `nodes:`, or delete it and let `picluster init` write one"
         raise _invalid(path, what, fix)
     base = path.expanduser().absolute().parent
     cluster, problems = _validated(tree, base)
@@ -93,7 +93,7 @@ def _text_of(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        fix = "name the file with -f, or write one as examples/single-node.yaml shows"
+        fix = "name the file with -f, or let `picluster init` write one"
         raise _invalid(path, "does not exist", fix) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

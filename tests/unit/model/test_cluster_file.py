@@ -14,7 +14,7 @@ from picluster.model import ClusterFileInvalid, load, parse
 def test_a_missing_file_is_named_with_a_way_out(tmp_path):
     with pytest.raises(ConfigInvalid, match=r"gone\.yaml: does not exist") as caught:
         load(tmp_path / "gone.yaml")
-    assert "examples/single-node.yaml" in caught.value.fix
+    assert "picluster init" in caught.value.fix
 
 
 def test_a_directory_is_not_a_cluster_file(tmp_path):

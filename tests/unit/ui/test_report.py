@@ -195,6 +195,9 @@ def test_a_report_that_cannot_be_written_or_told_says_what_to_do(
     assert "--output" in refused.value.fix
     with pytest.raises(UsageError, match="no recorded run nonsense"):
         report(run="nonsense", file=recorded)
+    with pytest.raises(UsageError, match="no run of another is recorded") as none_yet:
+        reading.recorded_run("another", None)
+    assert "picluster plan" in none_yet.value.fix
 
 
 def test_runs_that_only_look_are_not_the_newest_change(recorded: Path) -> None:

@@ -30,6 +30,10 @@ DEPARTED = "departed"
 
 _STOP_SECONDS = 180.0
 _GONE_SECONDS = 120.0
+_UNASKABLE = Blocked(
+    "the cluster's API does not answer, so the node cannot be taken out of it",
+    "bring a majority of the servers up first; `journalctl -u k3s` on each says more",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,7 @@ class Evacuated:
         """Want it cordoned and empty; pods of a node that is down cannot be moved away."""
         seen = look.own.value
         if not isinstance(seen, Presence):
-            return Blocked(
-                "the cluster's API does not answer, so the node cannot be taken out of it",
-                "bring a majority of the servers up first; `journalctl -u k3s` on each says more",
-            )
+            return _UNASKABLE
         if seen.node is None:
             return Satisfied(detail=f"{self.node} is not in the cluster")
         if not seen.node.ready:
@@ -155,10 +156,7 @@ class Departed:
         """Want neither the object nor the password."""
         seen = look.own.value
         if not isinstance(seen, Presence):
-            return Blocked(
-                "the cluster's API does not answer, so the node cannot be taken out of it",
-                "bring a majority of the servers up first; `journalctl -u k3s` on each says more",
-            )
+            return _UNASKABLE
         if seen.node is None and not seen.password:
             return Satisfied()
         return Change(
