@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picluster.errors import UsageError
 from picluster.model.k3s import DEFAULT_VERSION
+from picluster.model.load import parse
 
+DEFAULT_NAME = "home"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _ENOUGH_FOR_HA = 3
 
@@ -21,6 +22,10 @@ class NewNode:
     address: str
 
 
+# Of the addresses that are kept for documentation (RFC 5737): nothing is ever sent there.
+_ANY_NODE = NewNode("pi1", "192.0.2.1")
+
+
 def parse_node(text: str, number: int) -> NewNode:
     """Read `NAME=ADDRESS`, or an address alone, which gets a name by its number.
 
@@ -30,7 +35,7 @@ def parse_node(text: str, number: int) -> NewNode:
     if not sign:
         return NewNode(f"pi{number}", name)
     if not name or not address:
-        raise UsageError(f"--node {text}: one side is empty", fix="write --node pi1=10.0.0.11")
+        raise UsageError(f"{text}: one side is empty", fix="write it as pi1=10.0.0.11")
     return NewNode(name, address)
 
 
@@ -39,20 +44,36 @@ def suggested_servers(nodes: int) -> int:
     return _ENOUGH_FOR_HA if nodes >= _ENOUGH_FOR_HA else 1
 
 
-def starter(
-    name: str, nodes: Sequence[NewNode], servers: int, *, user: str = "", key: str = ""
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is known of a new cluster; `servers` is how many there are, None if as suggested."""
+
+    name: str = ""
+    nodes: tuple[NewNode, ...] = ()
+    servers: int | None = None
+    user: str = ""
+    key: str = ""
+
+
+def starter(draft: Draft) -> str:
     """Return the text of a cluster file; the first nodes are the servers.
 
-    Whether the values are any good is for the loader to say, which knows line and column.
+    Whether the values are any good is for the loader to say, which knows line and column. Raises
+    `UsageError` if there are fewer nodes than servers.
     """
+    nodes = draft.nodes
+    servers = suggested_servers(len(nodes)) if draft.servers is None else draft.servers
+    if not 1 <= servers <= len(nodes):
+        raise UsageError(
+            f"{servers} of {len(nodes)} nodes cannot be servers", fix="give --servers 1, 3 or 5"
+        )
     lines = [
         "# What should be true of the cluster. `picluster plan` shows what differs from it, and",
         "# `picluster up` makes it so; run it as often as you like.",
         "# `picluster explain` lists every setting there is.",
-        f"name: {_text(name)}",
+        f"name: {_text(draft.name or DEFAULT_NAME)}",
         "#domain: lan                 # makes pi1.lan of pi1",
-        *_ssh(user, key),
+        *_ssh(draft.user, draft.key),
         "nodes:",
         *(_node(node, "server" if at < servers else "agent") for at, node in enumerate(nodes)),
         "k3s:",
@@ -63,6 +84,14 @@ def starter(
         "#prepare: {timezone: Europe/Berlin}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def try_out(draft: Draft) -> None:
+    """Have the loader judge a draft; of one that has no nodes yet, the rest.
+
+    Raises `ClusterFileInvalid`, and `UsageError` if there are fewer nodes than servers.
+    """
+    parse(starter(draft if draft.nodes else replace(draft, nodes=(_ANY_NODE,))))
 
 
 def _ssh(user: str, key: str) -> list[str]:

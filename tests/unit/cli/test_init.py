@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picluster import discovery
-from picluster.cli import context
+from picluster.cli import context, init_questions
 from picluster.cli.init import init
 from picluster.discovery import Candidate
 from picluster.errors import ConfigInvalid, UsageError
@@ -48,7 +47,7 @@ def test_without_a_terminal_the_options_are_named(tmp_path: Path) -> None:
 
 def answer(monkeypatch: pytest.MonkeyPatch, found: list[Candidate], *lines: str) -> None:
     monkeypatch.setattr(context, "at_a_terminal", lambda: True)
-    monkeypatch.setattr(discovery, "candidates", lambda: found)
+    monkeypatch.setattr(init_questions, "candidates", lambda: found)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
 
 
@@ -80,7 +79,41 @@ def test_machines_that_are_found_can_be_chosen_and_more_be_added(
     said = capsys.readouterr().out
     assert "desk  (perhaps not a Raspberry Pi)" in said
     assert "Give numbers from 1 to 3." in said
-    assert "Give a number." in said
+    assert "x is not a number; give 1, 3 or 5" in said
+
+
+def test_a_bad_answer_is_told_of_at_once_and_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines = ["", "pi1=10.0.0.300", "pi2=10.0.0.11", "10.0.0.12", "x=10.0.0.12", "=", ""]
+    answer(monkeypatch, [], "My_Case", "case", *machines, "2", "7", "", "", "")
+    output = tmp_path / "cluster.yaml"
+    init(output=output, user="tak")
+    cluster = load(output).cluster
+    assert cluster.name == "case"
+    assert [node.name for node in cluster.nodes] == ["pi2", "pi3"], "pi2 is taken already"
+    assert [node.role for node in cluster.nodes] == ["server", "agent"]
+    said = capsys.readouterr().out
+    for told in (
+        "name 'My_Case'",
+        "a cluster has at least one machine",
+        "address '10.0.0.300'",
+        "nodes[2].address '10.0.0.12' is already the address of nodes[1]",
+        "one side is empty",
+        "nodes has 2 servers",
+        "7 of 2 nodes cannot be servers",
+    ):
+        assert told in said
+    assert "Who logs in" not in said, "what --user said is asked again"
+
+
+def test_options_that_are_no_good_are_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(monkeypatch, [])
+    with pytest.raises(ConfigInvalid, match="name 'My_Case'"):
+        init(output=tmp_path / "cluster.yaml", name="My_Case")
+    assert not capsys.readouterr().out
 
 
 def test_a_place_that_cannot_be_written_to_is_no_bug_of_ours(tmp_path: Path) -> None:
