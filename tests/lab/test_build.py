@@ -73,11 +73,11 @@ def pack_base(bench: Bench, more: str = "") -> None:
     node.sh(
         f"{more}\nlibraries=$(ldd {PROGRAMS} | grep -o '/[^ ]*' | grep -v : | sort -u)\n"
         f"tar -ch $libraries {PROGRAMS} /etc/hostname $(ls /etc/more 2>/dev/null) 2>/dev/null | "
-        f"docker import - {BASE} >/dev/null\ndocker save -o /root/base.tar {BASE}"
+        f"docker import - {BASE} >/dev/null\ndocker save -o /var/tmp/base.tar {BASE}"
     )
-    packed = node.node.disk / "system/root/base.tar"
+    packed = node.node.disk / "system/var/tmp/base.tar"
     shutil.copy(packed, bench.file.parent / "archives/base.tar")
-    node.sh(f"rm /root/base.tar; docker rmi {BASE} >/dev/null")
+    node.sh(f"rm /var/tmp/base.tar; docker rmi {BASE} >/dev/null")
 
 
 def done(result: Result) -> dict[str, str]:
@@ -218,8 +218,8 @@ def test_another_base_is_a_reason_to_build(yard: Bench, built: Result) -> None:
 def test_what_is_in_the_archive_is_pushed_and_not_built(yard: Bench, built: Result) -> None:
     builder = yard.node(2)
     builder.sh("docker tag yard1:5000/lab/bye:1.0 lab/bye:1.0")
-    builder.sh("docker save -o /root/bye.tar lab/bye:1.0")
-    shutil.copy(builder.node.disk / "system/root/bye.tar", yard.file.parent / "archives/bye.tar")
+    builder.sh("docker save -o /var/tmp/bye.tar lab/bye:1.0")
+    shutil.copy(builder.node.disk / "system/var/tmp/bye.tar", yard.file.parent / "archives/bye.tar")
     pushed = yard.picluster("phase", "build").said
     assert "push lab/bye:1.0" in pushed
     assert "nothing to do" in yard.picluster("phase", "build").said

@@ -153,7 +153,7 @@ def checks_of(cluster: Cluster, node: Node) -> list[Check]:
         KernelCurrent(),
         CgroupVersion(),
         RootMedium(node.is_server, cluster.is_ha),
-        DiskSpeed(node.is_server),
+        DiskSpeed(node.is_server and cluster.is_ha),
         RootHealth(),
         Room(),
         LogsOnDisk(),

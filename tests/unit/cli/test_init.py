@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from picluster.cli import context, init_questions
 from picluster.cli.init import init
@@ -105,6 +106,55 @@ def test_a_bad_answer_is_told_of_at_once_and_asked_again(
     ):
         assert told in said
     assert "Who logs in" not in said, "what --user said is asked again"
+
+
+@pytest.mark.parametrize("servers", [1, 3])
+def test_what_options_say_is_not_asked_or_is_the_suggestion(
+    servers: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer(monkeypatch, [], "10.0.0.11", "10.0.0.12", "10.0.0.13", "", "")
+    output = tmp_path / "cluster.yaml"
+    init(output=output, name="case", servers=servers, user="tak", key="~/.ssh/field")
+    assert len(load(output).cluster.servers) == servers
+    said = capsys.readouterr().out
+    assert f"servers (1, 3 or 5)? [{servers}]" in said
+    assert not any(asked in said for asked in ("called?", "logs in", "private key"))
+
+
+def test_the_key_that_there_is_is_suggested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    answer(monkeypatch, [], "", "10.0.0.11", "", "", "", "")
+    init(output=tmp_path / "cluster.yaml")
+    assert "key: '~/.ssh/id_ed25519'" in (tmp_path / "cluster.yaml").read_text()
+
+
+def test_a_found_machine_that_is_no_good_is_told_of_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [Candidate("10.0.0.31"), Candidate("10.0.0.32", "Bad_Name"), Candidate("10.0.0.33")]
+    answer(monkeypatch, found, "", "0", "all", "", "", "", "")
+    output = tmp_path / "cluster.yaml"
+    init(output=output)
+    assert [node.address for node in load(output).cluster.nodes] == ["10.0.0.31", "10.0.0.33"]
+    said = capsys.readouterr().out
+    assert "name 'Bad_Name'" in said
+    assert "Give numbers from 1 to 3." in said
+
+
+def test_the_end_of_the_input_ends_it_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, [], "", "10.0.0.11")
+    with pytest.raises(typer.Abort):
+        init(output=tmp_path / "cluster.yaml")
+    assert not (tmp_path / "cluster.yaml").exists()
 
 
 def test_options_that_are_no_good_are_refused_before_anything_is_asked(

@@ -16,6 +16,7 @@ from picluster.model import Cluster, parse
 from picluster.phases.commands import Job
 from picluster.phases.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
 from picluster.phases.site import make_site
+from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.existing import explained, finding_of
 from picluster.steps.doctor.finding import Light
 from picluster.steps.host.swap import SwapOff
@@ -28,6 +29,14 @@ nodes:
 registry: {node: pi1}
 longhorn: {}
 prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8}
+"""
+FILE_OF_FOUR = """\
+name: case
+nodes:
+  - {name: pi1, address: 10.0.0.11, role: server}
+  - {name: pi2, address: 10.0.0.12, role: server}
+  - {name: pi3, address: 10.0.0.13, role: server}
+  - {name: pi4, address: 10.0.0.14, role: agent}
 """
 
 
@@ -62,6 +71,22 @@ def test_every_check_and_every_borrowed_step_is_understood_and_has_a_name_of_its
         names = [*borrowed, *(check.name for check in checks_of(cluster(), node))]
         assert sorted(set(names)) == sorted(names)
         assert set(borrowed) <= explained(), set(borrowed) - explained()
+
+
+def test_the_disk_is_judged_for_etcd_where_it_runs() -> None:
+    single, several = cluster(), parse(FILE_OF_FOUR).cluster
+    judged = {
+        (len(each.nodes), node.name): check.runs_etcd
+        for each in (single, several)
+        for node in each.nodes
+        for check in checks_of(each, node)
+        if isinstance(check, DiskSpeed)
+    }
+    assert judged == {
+        (2, "pi1"): False,  # one server alone keeps its data in SQLite
+        (2, "pi2"): False,
+        **{(4, f"pi{number}"): number < 4 for number in range(1, 5)},
+    }
 
 
 def test_it_takes_one_script_a_node_and_every_check_comes_to_a_finding(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How long a server's writes take to reach the medium: what etcd waits for again and again.
+"""How long etcd's writes take to reach the medium, which it waits for again and again.
 
 Nothing is written to find that out: etcd keeps count, and so does the kernel.
 """
@@ -24,9 +24,9 @@ _MEANS = "etcd waits for every write: the API becomes slow, and voters lose thei
 
 @dataclass(frozen=True, slots=True)
 class DiskSpeed:
-    """A server's disk takes etcd's writes fast enough."""
+    """A disk takes etcd's writes fast enough; a single server runs SQLite instead."""
 
-    is_server: bool
+    runs_etcd: bool
     name: str = "disk-speed"
     title: str = "a disk that is fast enough for etcd"
 
@@ -37,7 +37,7 @@ class DiskSpeed:
         others). Fields 16 and 17 of a disk's `stat` are its flushes and the milliseconds that they
         took: https://docs.kernel.org/block/stat.html.
         """
-        if not self.is_server:
+        if not self.runs_etcd:
             return Script("true")
         return Script(
             "curl -s -m 2 --noproxy '*' http://127.0.0.1:2381/metrics 2>/dev/null | sed -n "
@@ -54,8 +54,8 @@ class DiskSpeed:
 
     def judge(self, look: Look) -> Finding:
         """What etcd saw counts; before there is an etcd, what the kernel saw."""
-        if not self.is_server:
-            return not_applicable("etcd does not run on agents")
+        if not self.runs_etcd:
+            return not_applicable("etcd runs on the servers of a cluster that has several")
         buckets = _buckets(values(look, "bucket"))
         if buckets and buckets[-1][1] >= _ENOUGH:
             return _of_etcd(buckets)

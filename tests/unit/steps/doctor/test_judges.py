@@ -86,6 +86,7 @@ IPTABLES = "version=iptables v{} (nf_tables)"
         (SERVER, ("source=/dev/mmcblk0p2", "kind=ext4", "disk=mmcblk0", "card=MMC")),
         (DiskSpeed(True), fsyncs(ms8=985, ms16=990, ms32=1000)),
         (DiskSpeed(True), (*fsyncs(ms8=1000), *flushes(1000, 30_000))),
+        (DiskSpeed(True), fsyncs(ms8=1000)[::-1]),
         (DiskSpeed(True), (*fsyncs(ms8=1, ms1024=3), *flushes(1000, 9_000))),
         (RootHealth(), ("options=rw,noatime,errors=remount-ro",)),
         (Room(), (room(20, 30), room(20, 100, "/var/lib"))),
@@ -170,6 +171,7 @@ def test_what_is_well_is_ok(check: Check, lines: tuple[str, ...]) -> None:
         (CgroupVersion(), ("kind=tmpfs",), Light.WARNING, "tmpfs"),
         (SERVER, CARD, Light.WARNING, "SD card mmcblk0"),
         (DiskSpeed(True), fsyncs(ms8=900, ms16=989, ms32=1000), Light.WARNING, "at most 32 ms"),
+        (DiskSpeed(True), fsyncs(ms256=989, ms512=1000), Light.WARNING, "at most 512 ms"),
         (DiskSpeed(True), fsyncs(ms512=989, ms1024=1000), Light.PROBLEM, "at most 1024 ms"),
         (
             DiskSpeed(True),
@@ -252,6 +254,13 @@ def test_what_a_node_does_not_have_is_neither_good_nor_bad(check: Check) -> None
     found = judged(check)
     assert found.light is Light.NOT_APPLICABLE
     assert found.evidence, "it does not say why"
+
+
+def test_where_no_etcd_runs_its_disk_is_not_judged() -> None:
+    check = DiskSpeed(False)
+    assert check.probe().text == "true", "it looks for what it does not judge"
+    found = judged(check, *fsyncs(ms1024=1000), *flushes(1000, 90_000))
+    assert found.light is Light.NOT_APPLICABLE
 
 
 def test_a_journal_that_is_known_gives_the_cause_and_the_nodes_own_fix() -> None:
