@@ -39,6 +39,18 @@ class NodeStatus:
     state: NodeState | None
 
     @property
+    def well(self) -> bool:
+        """Whether it is Ready and reached, lacks nothing, and votes if it is to.
+
+        One that only the cluster knows is not reached. That a node is cordoned is somebody's
+        decision, and what throttles its processor does not stop it.
+        """
+        state = self.state
+        if state is None or not state.ready or state.voter is False or state.pressures:
+            return False
+        return self.vitals is not None or not self.role
+
+    @property
     def troubles(self) -> tuple[str, ...]:
         """What is not well, in words."""
         found = [] if self.vitals is not None or not self.role else ["cannot be reached"]
@@ -82,11 +94,10 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether all nodes of the file are Ready, and registry, storage and applications run."""
-        wanted = [node for node in self.nodes if node.role]
-        ready = all(node.vitals and node.state and node.state.ready for node in wanted)
+        """Whether all nodes of the file are well, and registry, storage and applications run."""
+        well = all(node.well for node in self.nodes if node.role)
         running = not any(part.missing for part in self.parts)
-        return self.api and ready and self.registry is not False and running
+        return self.api and well and self.registry is not False and running
 
     @property
     def exit_code(self) -> int:
@@ -98,9 +109,13 @@ class Status:
 
 def status(job: Job) -> Status:
     """Look once. Nodes that cannot be reached are part of the answer."""
-    cluster = job.cluster
-    survey = commands.plan(job, _phases)[0].survey
-    seen = survey.get(CLUSTER, {}).get(_NODES, UNSEEN).value
+    return read_status(job.cluster, commands.plan(job, _phases)[0].survey, job.notices)
+
+
+def read_status(cluster: Cluster, survey: Survey, notices: tuple[str, ...] = ()) -> Status:
+    """Say how the cluster is, from what was seen. Pure."""
+    answers = survey.get(CLUSTER, {})
+    seen, parts = (answers.get(each, UNSEEN).value for each in (_NODES, _PARTS))
     known: dict[str, NodeState] = seen if isinstance(seen, dict) else {}
     rows = [
         NodeStatus(
@@ -120,13 +135,12 @@ def status(job: Job) -> Status:
     if cluster.registry is not None:
         answer = survey.get(cluster.registry.node, {}).get(_REGISTRY, UNSEEN)
         registry = answer.out.strip() in _ANSWERS
-    return Status(
-        cluster.name, isinstance(seen, dict), tuple(rows), registry, job.notices, _parts(survey)
-    )
+    # It may have answered the one question and not the other.
+    api = isinstance(seen, dict) and isinstance(parts, list)
+    return Status(cluster.name, api, tuple(rows), registry, notices, _parts(parts))
 
 
-def _parts(survey: Survey) -> tuple[PartStatus, ...]:
-    seen = survey.get(CLUSTER, {}).get(_PARTS, UNSEEN).value
+def _parts(seen: object) -> tuple[PartStatus, ...]:
     rows = seen if isinstance(seen, list) else []
     return tuple(
         PartStatus(row["name"], tuple(row["missing"]), row["url"])

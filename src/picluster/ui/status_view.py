@@ -48,11 +48,10 @@ def as_document(status: Status) -> dict[str, Any]:
 
 def _row(node: NodeStatus, marks: Marks) -> tuple[str, ...]:
     vitals, state = node.vitals, node.state
-    well = state is not None and state.ready and (vitals is not None or not node.role)
     heat = vitals.temperature if vitals else None
     load = vitals.load if vitals else None
     return (
-        marks.ok if well else marks.failed,
+        marks.ok if node.well else marks.failed,
         node.name,
         node.role or "unknown",
         state.version if state else "-",
@@ -93,11 +92,19 @@ def _summary(status: Status) -> str:
     parts = [
         f"{status.cluster}: {'healthy' if status.healthy else 'NOT healthy'}",
         f"{ready} of {len(status.nodes)} nodes Ready",
+        *_votes(status),
         "the API answers" if status.api else "the API does not answer",
     ]
     if status.registry is not None:
         parts.append(f"the registry {'answers' if status.registry else 'does not answer'}")
     return ", ".join(parts)
+
+
+def _votes(status: Status) -> list[str]:
+    """Say how many servers vote in etcd, where K3s tells of any."""
+    servers = [node.state for node in status.nodes if node.role == "server"]
+    votes = [state.voter for state in servers if state is not None and state.voter is not None]
+    return [f"{sum(votes)} of {len(servers)} servers vote"] if votes else []
 
 
 def _node(node: NodeStatus) -> dict[str, Any]:

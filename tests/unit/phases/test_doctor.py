@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.jobs import job_on
 
-from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
 from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
@@ -45,20 +44,7 @@ def cluster() -> Cluster:
 
 
 def job(nodes: ShellNodes, tmp_path: Path) -> Job:
-    return Job(
-        command="doctor",
-        file=tmp_path / "cluster.yaml",
-        cluster=cluster(),
-        sessions=Sessions(nodes),
-        traffic=nodes.traffic,
-        state=tmp_path / "state",
-        cache=tmp_path / "cache",
-        user_kubeconfig=tmp_path / "kubeconfig",
-        emit=lambda event: None,
-        stop=threading.Event(),
-        phases=(),
-        optional=("pi1", "pi2"),
-    )
+    return job_on(nodes, cluster(), tmp_path, "doctor")
 
 
 def diagnosed(tmp_path: Path, **refused: NodeError) -> Diagnosis:

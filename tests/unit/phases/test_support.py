@@ -6,9 +6,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.jobs import job_on
 
 from picluster.errors import PiclusterError
-from picluster.phases.support import without_specs, write_bundle
+from picluster.model import parse
+from picluster.phases.support import gather, without_specs, write_bundle
 from picluster.secret import Secret, redact
 from picluster.steps.evidence import scrubbed
 
@@ -69,6 +72,19 @@ def test_specifications_stay_out_for_passwords_may_be_in_them() -> None:
     (found,) = without_specs({"items": [pod]})
     assert "hunter2" not in str(found)
     assert (found["name"], found["status"]) == ("web", {"phase": "Running"})
+
+
+def test_everything_that_is_gathered_is_scrubbed(tmp_path: Path) -> None:
+    cluster = parse("name: a\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n").cluster
+    job = job_on(ShellNodes(tmp_path / "nodes"), cluster, tmp_path, "support-bundle")
+    run = job.state / "runs" / "20260101T000000-up"
+    run.mkdir(parents=True)
+    (run / "events.jsonl").write_text('{"line": "joined with token=hunter2", "node": "pi1"}\n')
+    files = gather(job)
+    assert "=== uname -a" in files["nodes/pi1.txt"]
+    assert "its API does not answer" in files["MISSING.txt"]
+    assert "joined with token=" in files[f"runs/{run.name}/events.jsonl"]
+    assert not [name for name, text in files.items() if "hunter2" in text]
 
 
 def test_the_archive_is_private_and_overwrites_nothing(tmp_path: Path) -> None:

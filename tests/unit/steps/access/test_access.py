@@ -7,6 +7,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from tests.doubles.tool_doubles import run_with
 from tests.unit.steps.acting import decided, done
 
 from picluster.engine.step import Blocked, Change, Observation, Satisfied
@@ -87,9 +88,35 @@ def test_a_key_that_is_installed_is_left_alone(tmp_path: Path) -> None:
 
 def test_sudo_is_judged_by_trying_it() -> None:
     assert judged(SudoWithoutPassword()) == Satisfied()
-    change = judged(SudoWithoutPassword(), asks="yes")
-    script = change.actions[0].script
-    assert script.index('visudo -c -q -f "$part"') < script.index('mv "$part"')
+    assert judged(SudoWithoutPassword(), asks="yes").reason == "it asks for one"
+
+
+@pytest.mark.parametrize(
+    ("alone", "together", "works", "kept"),
+    [
+        pytest.param(0, 0, 0, True, id="all is well"),
+        pytest.param(1, 0, 0, False, id="visudo refuses the file"),
+        pytest.param(0, 1, 0, False, id="visudo refuses all files together"),
+        pytest.param(0, 0, 1, False, id="sudo still asks"),
+    ],
+)
+def test_a_rule_of_sudo_stays_only_if_it_is_valid_and_works(
+    tmp_path: Path, alone: int, together: int, works: int, kept: bool
+) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    script = judged(SudoWithoutPassword(), asks="yes").actions[0].script
+    ended = run_with(
+        tmp_path / "tools",
+        script.replace("/etc/", f"{etc}/"),
+        getent="echo pi:x:1000:1000::/home/pi:/bin/sh",
+        visudo=f'case "$*" in *" -f "*) exit {alone} ;; *) exit {together} ;; esac',
+        runuser=f"exit {works}",
+    )
+    left = {path.name: path.read_text() for path in etc.rglob("*") if path.is_file()}
+    expected = {"010-picluster-pi": "pi ALL=(ALL:ALL) NOPASSWD: ALL\n"} if kept else {}
+    assert left == expected, "what is left in /etc"
+    assert (ended.returncode == 0) is kept, ended.stderr
 
 
 def closing() -> PasswordLoginOff:
@@ -123,6 +150,27 @@ def test_what_picluster_cannot_set_is_refused_before_anything_is_changed(
 def test_the_way_back_is_armed_before_the_door_is_closed() -> None:
     script = arming(120)
     assert script.index("systemd-run") < script.index('mv "$part"') < script.index("sshd -t")
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_sshds_file_stays_only_if_sshd_takes_it(tmp_path: Path, valid: bool) -> None:
+    ssh = tmp_path / "ssh"
+    (ssh / "sshd_config.d").mkdir(parents=True)
+    calls = tmp_path / "calls"
+    calls.touch()
+    ended = run_with(
+        tmp_path / "tools",
+        arming(120).replace("/etc/ssh", str(ssh)),
+        systemctl=f'echo "$*" >>{calls}',
+        systemd_run="",
+        sshd=f"exit {int(not valid)}",
+    )
+    assert [path.name for path in ssh.rglob("*.*") if path.is_file()] == (
+        ["00-picluster.conf"] if valid else []
+    )
+    assert ended.returncode == int(not valid)
+    last = calls.read_text().splitlines()[-1]
+    assert last == ("reload ssh" if valid else "stop picluster-sshd-revert.timer")
 
 
 # ------------------------------------------------------------------ the phase

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.doubles.tool_doubles import run_with
 
 from picluster.engine.step import Observation
 from picluster.engine.survey import Look
@@ -80,18 +80,7 @@ def seen(check: Check, tools: Path, **doubles: str) -> Finding:
 
 def judged(check: Check, script: str, tools: Path, **doubles: str) -> Finding:
     """Run a script with these tools in front of the machine's own, and judge what it prints."""
-    tools.mkdir(exist_ok=True)
-    for name, body in doubles.items():
-        path = tools / name.replace("_", "-")
-        path.write_text(f"#!/bin/sh\n{body}")
-        path.chmod(0o755)
-    done = subprocess.run(
-        ["sh", "-c", script],
-        env={"PATH": f"{tools}:{os.environ['PATH']}", "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_with(tools, script, **doubles)
     observation = Observation(done.returncode, done.stdout, done.stderr)
     return check.judge(Look("pi1", check.name, {"pi1": {check.name: observation}}))
 
