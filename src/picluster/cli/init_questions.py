@@ -15,6 +15,7 @@ from picluster.discovery import candidates, node_name
 from picluster.errors import UsageError
 from picluster.model.problems import ClusterFileInvalid
 from picluster.model.starter import DEFAULT_NAME, Draft, parse_node, suggested_servers, try_out
+from picluster.ssh.user_config import login_of
 from picluster.steps.access.own_key import USUAL
 
 _Change: TypeAlias = Callable[[Draft, str], Draft]
@@ -37,12 +38,7 @@ def complete(draft: Draft) -> Draft:
     suggested = str(wanted or suggested_servers(many))
     question = f"How many of the {many} are servers (1, 3 or 5)?"
     draft = _settled(draft, _with_servers, question, suggested)
-    if not draft.user:
-        draft = _settled(draft, _with_user, "Who logs in on them?", "pi")
-    if not draft.key:
-        question = "With which private key (empty: your usual one)?"
-        draft = _settled(draft, _with_key, question, _found_key())
-    return draft
+    return _add_login(draft)
 
 
 def _add_found(draft: Draft) -> Draft:
@@ -70,6 +66,23 @@ def _add_typed(draft: Draft) -> Draft:
         if longer == draft:
             return draft
         draft = longer
+
+
+def _add_login(draft: Draft) -> Draft:
+    """Ask for user and key; what `~/.ssh/config` says for all machines need not be in the file."""
+    known = [login_of(node.address) for node in draft.nodes]
+    if not draft.user:
+        users = ", ".join(sorted({login.user for login in known}))
+        told = f" (empty: {users}, as ~/.ssh/config says)"
+        configured = all(login.user for login in known)
+        question = f"Who logs in on them{told if configured else ''}?"
+        draft = _settled(draft, _with_user, question, "" if configured else "pi")
+    if not draft.key:
+        configured = all(login.key for login in known)
+        empty = "as ~/.ssh/config says" if configured else "your usual one"
+        question = f"With which private key (empty: {empty})?"
+        draft = _settled(draft, _with_key, question, "" if configured else _found_key())
+    return draft
 
 
 def _settled(draft: Draft, change: _Change, question: str, default: str = "") -> Draft:

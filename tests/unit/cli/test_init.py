@@ -46,6 +46,12 @@ def test_without_a_terminal_the_options_are_named(tmp_path: Path) -> None:
     assert "--node pi1=10.0.0.11" in caught.value.fix
 
 
+@pytest.fixture(autouse=True)
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have keys and a configuration."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
 def answer(monkeypatch: pytest.MonkeyPatch, found: list[Candidate], *lines: str) -> None:
     monkeypatch.setattr(context, "at_a_terminal", lambda: True)
     monkeypatch.setattr(init_questions, "candidates", lambda: found)
@@ -133,6 +139,41 @@ def test_the_key_that_there_is_is_suggested(
     answer(monkeypatch, [], "", "10.0.0.11", "", "", "", "")
     init(output=tmp_path / "cluster.yaml")
     assert "key: '~/.ssh/id_ed25519'" in (tmp_path / "cluster.yaml").read_text()
+
+
+CONFIG = "Host 10.0.0.*\n  User {user}\n  IdentityFile ~/.ssh/field\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "asked", "expected"),
+    [
+        (CONFIG.format(user="tak"), "Who logs in on them (empty: tak, as ~/.ssh/config", None),
+        (CONFIG.format(user="tak").replace("*", "11"), "Who logs in on them? [pi]", "pi"),
+        ("nonsense without a host =\nMatch\n", "Who logs in on them? [pi]", "pi"),
+        ("Host \xff\n", "Who logs in on them? [pi]", "pi"),
+    ],
+    ids=["for all machines", "for one of them", "not understood", "no text"],
+)
+def test_who_logs_in_is_left_to_the_users_own_configuration_if_it_says_so(
+    *,
+    config: str,
+    asked: str,
+    expected: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_bytes(config.encode("latin-1"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    answer(monkeypatch, [], "", "10.0.0.11", "10.0.0.12", "", "", "", "")
+    output = tmp_path / "cluster.yaml"
+    init(output=output)
+    cluster = load(output).cluster
+    assert cluster.ssh_for(cluster.nodes[0]).user == expected
+    said = capsys.readouterr().out
+    assert asked in said
+    assert ("private key (empty: as ~/.ssh/config says)?" in said) is (expected is None)
 
 
 def test_a_found_machine_that_is_no_good_is_told_of_and_left_out(
