@@ -11,6 +11,7 @@
     │   └── SudoUnavailable        logged in, but cannot become root
     ├── PreflightRefused        5  the nodes are not fit for what was asked; nothing was changed
     ├── Locked                  6  another run holds the cluster
+    ├── Unavailable             1  it cannot be asked right now; waits take that for `not yet`
     ├── StepFailed              1  a change was tried and did not work
     │   ├── ActionFailed           a command on the node ended badly
     │   ├── NotConverged           everything ran, and the node still is not as wanted
@@ -94,6 +95,15 @@ class Locked(PiclusterError):
     """Another run is working on the same cluster."""
 
     exit_code = 6
+
+
+class Unavailable(PiclusterError):
+    """It cannot be asked right now, and may answer in a moment. Waits take it for `not yet`."""
+
+    @property
+    def state(self) -> str:
+        """Say it in one line, for whoever waits."""
+        return f"{self.what}: {self.why}" if self.why else self.what
 
 
 class StepFailed(PiclusterError):

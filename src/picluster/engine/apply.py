@@ -66,6 +66,10 @@ class StepProgressReport:
                 "stopped while waiting", where=self.target, fix="run the same command to go on"
             )
 
+    def clock(self) -> float:
+        """Return the time in seconds, by a clock that only moves forward."""
+        return time.monotonic()
+
 
 Shellish: TypeAlias = Run | WriteFile
 """Actions that are shell text on the node, and so can travel together."""

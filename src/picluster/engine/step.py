@@ -195,6 +195,9 @@ class Progress(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait; raises `Interrupted` at once when the user stops the run."""
 
+    def clock(self) -> float:
+        """Return the time in seconds, by a clock that only moves forward."""
+
 
 # ------------------------------------------------------------------ the step
 

@@ -6,14 +6,13 @@ uncordoned: what an administrator cordoned stays cordoned.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from picluster.errors import WaitFailed
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Api, merge_patch, segment
-from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
+from picluster.kube.errors import ApiRefused, NotFound
 from picluster.kube.nodes import NodeState, get_node, node_path
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ CORDONED = "picluster.dev/cordoned"
 
 _MIRROR = "kubernetes.io/config.mirror"
 _TOO_MANY_REQUESTS = 429
-_POLL_SECONDS = 2.0
-_NAMED = 5
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +73,53 @@ def drain(api: Api, name: str, *, timeout: float, progress: Progress) -> None:
     Evictions respect disruption budgets: one that a budget refuses is tried again until `timeout`
     seconds are over. Raises `WaitFailed` naming the pods that stay and what keeps them.
     """
-    deadline = time.monotonic() + timeout
-    kept: dict[str, str] = {}
-    while True:
-        try:
-            left = pods_to_leave(api, name)
-            kept = {str(pod): why for pod in left if (why := _evict(api, pod))}
-        except ApiUnavailable as away:
-            left, kept = [], {"the API": away.why}
-        if not left and not kept:
-            return
-        if time.monotonic() >= deadline:
-            raise _stuck(name, left, kept, timeout)
-        progress.report(f"draining {name}: {len(left)} pods to leave{_because(kept)}")
-        progress.sleep(_POLL_SECONDS)
+    last = _Leaving()
+
+    def look() -> _Leaving:
+        nonlocal last
+        left = pods_to_leave(api, name)
+        last = _Leaving(tuple(left), {str(pod): why for pod in left if (why := _evict(api, pod))})
+        return last
+
+    wait_until(
+        f"{name} is not drained",
+        look,
+        _judge,
+        timeout=timeout,
+        progress=progress,
+        where=name,
+        fix="look at these pods and their PodDisruptionBudgets; a volume whose only replica is on "
+        "this node keeps it too. Raise limits.drain if they are merely slow. "
+        f"The node stays cordoned; running the same command again goes on, "
+        f"`kubectl uncordon {name}` undoes it",
+        evidence=lambda: "\n".join(map(last.words_for, last.pods)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """The pods that have yet to leave, and what keeps which."""
+
+    pods: tuple[Pod, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+    def words_for(self, pod: Pod) -> str:
+        """Say what is with one of them."""
+        return f"{pod}: {self.kept.get(str(pod)) or 'is ending'}"
+
+
+def _judge(leaving: _Leaving) -> Verdict:
+    if not leaving.pods:
+        return Done()
+    # One that is kept tells more than one that merely takes its time.
+    told = sorted(leaving.pods, key=lambda pod: str(pod) not in leaving.kept)
+    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    pods = "pod has" if len(told) == 1 else "pods have"
+    return Waiting(
+        f"{len(told)} {pods} yet to leave: "
+        + "; ".join(map(leaving.words_for, told[:_NAMED]))
+        + more
+    )
 
 
 def pods_to_leave(api: Api, name: str) -> list[Pod]:
@@ -133,22 +164,3 @@ def _pod(pod: Mapping[str, Any]) -> Pod:
     meta = pod["metadata"]
     leaving = bool(meta.get("deletionTimestamp"))
     return Pod(meta.get("namespace", "default"), meta["name"], leaving)
-
-
-def _because(kept: Mapping[str, str]) -> str:
-    return "" if not kept else f"; {next(iter(kept))} waits: {next(iter(kept.values()))}"
-
-
-def _stuck(name: str, left: list[Pod], kept: Mapping[str, str], timeout: float) -> WaitFailed:
-    names = ", ".join(map(str, left[:_NAMED])) + (" and more" if len(left) > _NAMED else "")
-    reasons = "; ".join(f"{pod}: {why}" for pod, why in list(kept.items())[:_NAMED])
-    return WaitFailed(
-        f"not drained within {timeout:.0f} s",
-        where=name,
-        why=f"still there: {names or 'nothing that could be read'}"
-        + (f" ({reasons})" if reasons else ""),
-        fix="look at these pods and their PodDisruptionBudgets; a volume whose only replica is on "
-        "this node keeps it too. Raise limits.drain if they are merely slow. "
-        f"The node stays cordoned; running the same command again goes on, "
-        f"`kubectl uncordon {name}` undoes it",
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picluster.errors import PiclusterError
+from picluster.errors import PiclusterError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,13 @@ class Tried:
         return f"{self.node} ({self.via}): {self.answer}"
 
 
-class ApiUnavailable(PiclusterError):
+class ApiUnavailable(Unavailable):
     """No server's API gave a usable answer. Waits take it for `not yet`; nothing else should."""
+
+    @property
+    def state(self) -> str:
+        """Say who was asked and what came of it."""
+        return f"the API is away: {self.why}"
 
     def __init__(self, tried: Sequence[Tried], *, doing: str = "", fix: str = "") -> None:
         self.tried = tuple(tried)

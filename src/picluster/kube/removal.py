@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Api
 from picluster.kube.errors import NotFound
-from picluster.kube.waits import Done, Verdict, Waiting, wait_until
 
 if TYPE_CHECKING:
     from picluster.engine.step import Progress

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, wait_until
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
 from picluster.kube.events import fetch_events, quote_events
@@ -19,13 +19,9 @@ from picluster.kube.pods import (
     quote_log,
     trouble_of,
 )
-from picluster.kube.waits import Done, Hopeless, Verdict, Waiting, wait_until
 
 if TYPE_CHECKING:
     from picluster.engine.step import Progress
-
-PATIENCE_SECONDS = 45.0
-"""How long a lasting trouble has to be seen before a wait is given up: pods also recover."""
 
 _VERSIONS = {
     "Deployment": "apps/v1",
@@ -154,44 +150,24 @@ def _claim_trouble(api: Api, namespace: str, name: str) -> Trouble | None:
     )
 
 
-@dataclass(slots=True)
-class Judge:
-    """Judges rollouts; a lasting trouble has to be seen for `patience` seconds."""
-
-    patience: float = PATIENCE_SECONDS
-    clock: Callable[[], float] = time.monotonic
-    _since: dict[tuple[str, str], float] = field(default_factory=dict)
-
-    def __call__(self, rollouts: Sequence[Rollout]) -> Verdict:
-        """Want all of them to run."""
-        waiting = [rollout for rollout in rollouts if rollout.missing]
-        if not waiting:
-            return Done(f"{len(rollouts)} of {len(rollouts)} run")
-        for rollout in waiting:
-            if rollout.failed:
-                return Hopeless(f"{rollout.workload} failed: {rollout.failed}", _fix_of(rollout))
-        lasting = self._lasting(waiting)
-        if lasting is not None:
-            rollout, (name, trouble) = lasting
-            return Hopeless(f"{rollout.workload}: {name}: {trouble.what}", trouble.fix)
-        first = waiting[0]
-        why = f" ({first.troubles[0][1].what})" if first.troubles else ""
-        done = f"{len(rollouts) - len(waiting)} of {len(rollouts)} run"
-        return Waiting(f"{done}; {first.workload} {first.missing}{why}")
-
-    def _lasting(self, waiting: Sequence[Rollout]) -> tuple[Rollout, tuple[str, Trouble]] | None:
-        seen = {
-            (str(rollout.workload), trouble.what): (rollout, (name, trouble))
-            for rollout in waiting
-            for name, trouble in rollout.troubles
-            if trouble.lasting
-        }
-        now = self.clock()
-        self._since = {key: self._since.get(key, now) for key in seen}
-        for key, found in seen.items():
-            if now - self._since[key] >= self.patience:
-                return found
-        return None
+def judge(rollouts: Sequence[Rollout]) -> Verdict:
+    """Want all of them to run; a trouble that waiting does not cure has to be seen for a while."""
+    waiting = [rollout for rollout in rollouts if rollout.missing]
+    if not waiting:
+        return Done(f"{len(rollouts)} of {len(rollouts)} run")
+    for rollout in waiting:
+        if rollout.failed:
+            return Hopeless(f"{rollout.workload} failed: {rollout.failed}", _fix_of(rollout))
+    first = waiting[0]
+    why = f" ({first.troubles[0][1].what})" if first.troubles else ""
+    done = f"{len(rollouts) - len(waiting)} of {len(rollouts)} run"
+    lasting = [
+        Lasting(f"{rollout.workload}/{name}", f"{rollout.workload}: {name}: {each.what}", each.fix)
+        for rollout in waiting
+        for name, each in rollout.troubles
+        if each.lasting
+    ]
+    return Waiting(f"{done}; {first.workload} {first.missing}{why}", lasting)
 
 
 def _fix_of(rollout: Rollout) -> str:
@@ -204,7 +180,6 @@ def wait_for_rollouts(
     *,
     timeout: float,
     progress: Progress,
-    judge: Judge | None = None,
 ) -> None:
     """Wait until all of them run. Raises `WaitFailed` with events and logs, early if in vain."""
     last: list[Rollout] = []
@@ -216,7 +191,7 @@ def wait_for_rollouts(
     wait_until(
         "the workloads do not run",
         observe,
-        judge or Judge(),
+        judge,
         timeout=timeout,
         progress=progress,
         fix="raise limits.rollout if they are merely slow",

@@ -523,27 +523,6 @@ class SessionDouble:
             tunnel.close()
 
 
-class ProgressDouble:
-    """Records what was reported; time passes only by sleeping."""
-
-    def __init__(self, stop_after: int = 10_000) -> None:
-        self.states: list[str] = []
-        self.now = 0.0
-        self._left = stop_after
-
-    def report(self, state: str) -> None:
-        self.states.append(state)
-
-    def sleep(self, seconds: float) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise KeyboardInterrupt
-        self.now += seconds
-
-    def clock(self) -> float:
-        return self.now
-
-
 # ------------------------------------------------------------------ a whole cluster
 
 

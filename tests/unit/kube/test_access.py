@@ -305,7 +305,7 @@ def test_several_threads_share_one_link(cluster: Cluster) -> None:
 def test_nothing_heavy_is_imported_before_a_request() -> None:
     code = (
         "import sys, picluster.kube.access, picluster.kube.nodes, picluster.kube.kubeconfig,"
-        " picluster.kube.kubefile, picluster.kube.quorum, picluster.kube.waits,"
+        " picluster.kube.kubefile, picluster.kube.quorum,"
         " picluster.kube.apply, picluster.kube.labels\n"
         "assert not {'kubernetes', 'urllib3', 'fabric'} & set(sys.modules)"
     )

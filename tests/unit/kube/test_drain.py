@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.doubles.progress import ProgressDouble
 
 from picluster.errors import WaitFailed
 from picluster.kube.drain import CORDONED, cordon, cordoned_by_us, drain, evictable, uncordon
@@ -55,19 +56,6 @@ class PodsApi:
         return self.node
 
 
-class Clock:
-    """Progress that remembers what it was told, and never really waits."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def report(self, state: str) -> None:
-        self.said.append(state)
-
-    def sleep(self, seconds: float) -> None:
-        """Waiting costs nothing here."""
-
-
 def test_only_pods_that_can_be_elsewhere_leave() -> None:
     pods = [
         pod("web", ownerReferences=owned_by("ReplicaSet")),
@@ -81,7 +69,7 @@ def test_only_pods_that_can_be_elsewhere_leave() -> None:
 
 def test_a_drained_node_keeps_no_pod_that_could_leave() -> None:
     api = PodsApi(pod("web"), pod("agent", ownerReferences=owned_by("DaemonSet")))
-    drain(api, "pi1", timeout=60, progress=Clock())
+    drain(api, "pi1", timeout=60, progress=ProgressDouble())
     assert list(api.pods) == ["agent"]
     assert api.writes == ["POST /api/v1/namespaces/apps/pods/web/eviction"]
 
@@ -89,21 +77,21 @@ def test_a_drained_node_keeps_no_pod_that_could_leave() -> None:
 def test_a_pod_that_is_leaving_is_not_evicted_again() -> None:
     api = PodsApi(pod("slow", deletionTimestamp="2026-01-01T00:00:00Z"))
     with pytest.raises(WaitFailed, match="not drained"):
-        drain(api, "pi1", timeout=0, progress=Clock())
+        drain(api, "pi1", timeout=0, progress=ProgressDouble())
     assert api.writes == []
 
 
 def test_a_budget_is_respected_and_tried_again() -> None:
-    api, clock = PodsApi(pod("db-0"), kept={"db-0": 2}), Clock()
+    api, clock = PodsApi(pod("db-0"), kept={"db-0": 2}), ProgressDouble()
     drain(api, "pi1", timeout=60, progress=clock)
     assert not api.pods
-    assert "the budget db needs it" in clock.said[0]
+    assert "the budget db needs it" in clock.states[0]
 
 
 def test_a_pod_that_never_leaves_is_named_with_what_keeps_it() -> None:
     api = PodsApi(pod("db-0"), kept={"db-0": 99})
     with pytest.raises(WaitFailed) as failed:
-        drain(api, "pi1", timeout=0, progress=Clock())
+        drain(api, "pi1", timeout=0, progress=ProgressDouble())
     assert "apps/db-0" in failed.value.why
     assert "the budget db needs it" in failed.value.why
     assert "kubectl uncordon pi1" in failed.value.fix

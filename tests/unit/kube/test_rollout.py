@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
-from tests.unit.kube.kube_double import ProgressDouble
+from tests.doubles.progress import ProgressDouble
 
+from picluster.engine.waiting import Done, Hopeless, Waiting
 from picluster.errors import WaitFailed
 from picluster.kube.pods import ContainerState, PodState, claim_trouble, pod_state, trouble_of
 from picluster.kube.rollout import (
-    Judge,
     Rollout,
     Workload,
     failed_job,
+    judge,
     missing_in,
     read_rollout,
     wait_for_rollouts,
 )
-from picluster.kube.waits import Done, Hopeless, Waiting
 
 WEB = Workload("Deployment", "default", "web")
 
@@ -165,50 +165,25 @@ def stuck(*, lasting: bool) -> Rollout:
     return Rollout(WEB, "has 0 of 1 pods ready", troubles=(("web-1", trouble),))
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_lasting_trouble_has_to_last_before_a_wait_is_given_up() -> None:
-    clock = Clock()
-    judge = Judge(patience=10, clock=clock)
-    assert isinstance(judge([stuck(lasting=True)]), Waiting)
-    clock.now = 9.9
-    assert isinstance(judge([stuck(lasting=True)]), Waiting)
-    clock.now = 10.1
+def test_what_waiting_does_not_cure_is_told_apart_by_pod_and_not_by_its_words() -> None:
     verdict = judge([stuck(lasting=True)])
-    assert isinstance(verdict, Hopeless)
-    assert "web-1: the image lan:5000/web:1" in verdict.why
-    assert verdict.fix
-
-
-def test_a_trouble_that_goes_and_comes_back_starts_anew() -> None:
-    clock = Clock()
-    judge = Judge(patience=10, clock=clock)
-    judge([stuck(lasting=True)])
-    clock.now = 8
-    judge([Rollout(WEB, "has 0 of 1 pods ready")])
-    clock.now = 12
-    assert isinstance(judge([stuck(lasting=True)]), Waiting)
+    assert isinstance(verdict, Waiting)
+    assert [each.kind for each in verdict.troubles] == ["Deployment default/web/web-1"]
+    assert "web-1: the image lan:5000/web:1" in verdict.troubles[0].why
+    assert verdict.troubles[0].fix
 
 
 def test_a_passing_trouble_is_waited_out() -> None:
-    clock = Clock()
-    judge = Judge(patience=10, clock=clock)
-    judge([stuck(lasting=False)])
-    clock.now = 1000
     verdict = judge([stuck(lasting=False)])
     assert isinstance(verdict, Waiting)
+    assert not verdict.troubles
     assert "cannot reach the registry" in verdict.state
 
 
 def test_all_that_run_are_done_and_a_failed_job_is_hopeless_at_once() -> None:
-    assert isinstance(Judge()([Rollout(WEB, "")]), Done)
+    assert isinstance(judge([Rollout(WEB, "")]), Done)
     failed = Rollout(Workload("Job", "default", "j"), "has not ended yet", failed="it failed")
-    assert isinstance(Judge()([failed]), Hopeless)
+    assert isinstance(judge([failed]), Hopeless)
 
 
 # ------------------------------------------------------------------ against an API
@@ -260,7 +235,7 @@ def test_a_hopeless_wait_ends_early_with_events_log_and_cause(
     )
     clock = ProgressDouble()
     with pytest.raises(WaitFailed) as caught:
-        wait_for_rollouts(api, [WEB], timeout=900, progress=clock, judge=Judge(45, clock.clock))
+        wait_for_rollouts(api, [WEB], timeout=900, progress=clock)
     assert clock.now < 60
     assert fix in caught.value.fix
     for text in quoted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.kube.kube_double import ProgressDouble
+from tests.doubles.progress import ProgressDouble
 
 from picluster.engine.step import Call, Change, Decision, Observation, Query
 from picluster.engine.survey import CLUSTER, Look

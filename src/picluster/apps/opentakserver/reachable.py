@@ -10,7 +10,7 @@ from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
 from picluster.engine.step import Call, Change, Decision, Progress, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.kube.waits import Done, Verdict, Waiting, wait_until
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.model.network import bracketed
 from picluster.model.opentakserver import OpenTakServer
 

@@ -16,12 +16,12 @@ from picluster.engine.step import (
     Satisfied,
 )
 from picluster.engine.survey import UNSEEN, Look
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
 from picluster.kube.drain import cordon, drain, pods_to_leave
 from picluster.kube.errors import NotFound
 from picluster.kube.nodes import NodeState, delete_node, get_node
-from picluster.kube.waits import Done, Verdict, Waiting, wait_until
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.state import STATE, read_state
 

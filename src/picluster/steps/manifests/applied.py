@@ -18,6 +18,7 @@ from picluster.engine.step import (
     Satisfied,
 )
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.kube.api import Api, Object
 from picluster.kube.apply import Conflicted, apply, ensure_namespace
@@ -25,7 +26,6 @@ from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.fielddiff import FieldChange
 from picluster.kube.kinds import kind_of, object_path
 from picluster.kube.removal import delete
-from picluster.kube.waits import Done, Verdict, Waiting, wait_until
 from picluster.steps.manifests.objects import (
     DIGEST,
     PART_LABEL,

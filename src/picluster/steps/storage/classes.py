@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Object, merge_patch, segment
 from picluster.kube.errors import ApiUnavailable
-from picluster.kube.waits import Done, Verdict, Waiting, wait_until
 from picluster.steps.manifests.applied import Reach
 
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
+from tests.doubles.progress import ProgressDouble
 from tests.unit.steps.acting import decided, done
 
 from picluster.engine.step import Blocked, Change, Satisfied
@@ -100,16 +101,8 @@ def test_a_conflict_that_arises_after_the_look_is_not_forced(api: ApiInMemory) -
     change = decided(step)
     api.edit(CONFIG, {"data": {"colour": "blue"}})
     with pytest.raises(ActionFailed, match="kubectl-edit"):
-        change.actions[0].run(_Silent())
+        change.actions[0].run(ProgressDouble())
     assert api.get(CONFIG)["data"] == {"colour": "blue"}
-
-
-class _Silent:
-    def report(self, state: str) -> None:
-        pass
-
-    def sleep(self, seconds: float) -> None:
-        pass
 
 
 def test_what_somebody_else_added_is_no_difference(api: ApiInMemory) -> None:
@@ -198,7 +191,7 @@ def test_a_run_that_was_cut_off_knows_what_it_had_made(api: ApiInMemory) -> None
     class Cut(Exception):
         pass
 
-    class After(_Silent):
+    class After(ProgressDouble):
         def report(self, state: str) -> None:
             if state.startswith("2 of"):
                 raise Cut

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from tests.doubles.progress import ProgressDouble
 from tests.doubles.shell_nodes import ShellNodes
 
 from picluster.engine.pool import Sessions
@@ -32,16 +33,6 @@ DAY = 86400
 NAMES = ["pi4", "pi4.lan", "10.0.0.14", "fd00::14"]
 AUTHORITY = new_authority("home", NOW)
 ISSUED = issue(AUTHORITY, NAMES, NOW).reveal()
-
-
-class Unheard:
-    """A progress that nobody follows."""
-
-    def report(self, state: str) -> None:
-        pass
-
-    def sleep(self, seconds: float) -> None:
-        pass
 
 
 def test_a_certificate_is_good_for_its_names_until_a_month_before_its_end() -> None:
@@ -87,7 +78,9 @@ class TestOnThisComputer:
         saved = tmp_path / "state" / "registry-ca.pem"
         first = choose_authority("home", saved)
         assert not saved.exists()
-        threads = [threading.Thread(target=first.remember.run, args=(Unheard(),)) for _ in range(8)]
+        threads = [
+            threading.Thread(target=first.remember.run, args=(ProgressDouble(),)) for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

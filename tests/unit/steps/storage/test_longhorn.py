@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.kube.kube_double import ProgressDouble
+from tests.doubles.progress import ProgressDouble
 
 from picluster.engine.step import Call, Change, Observation, Satisfied
 from picluster.engine.survey import Look
