@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from picluster.lab.supervise import leader
-from tests.lab.bench import Bench, Pi
+from tests.lab.bench import Bench, Pi, until
 
 SECONDS = 2.0
 
@@ -32,16 +32,41 @@ def banner(node: Pi) -> bytes:
         return b""
 
 
+OLD_ROUTE, OLD_LINK = "10.42.7.0/24", "was"
+
+
+def use_the_network(node: Pi) -> str:
+    """Leave a route and an interface behind, as a K3s does; return which network stack has them."""
+    node.sh(f"ip route add {OLD_ROUTE} dev eth0 && ip link add {OLD_LINK} type bridge")
+    return network_stack(node)
+
+
+def network_stack(node: Pi) -> str:
+    """Tell one network stack, with all its firewall rules, from another."""
+    return node.sh("readlink /proc/1/ns/net")
+
+
+def has_nothing_of(stack: str, node: Pi) -> bool:
+    left = node.sh("ip route; ip link")
+    return network_stack(node) != stack and OLD_ROUTE not in left and f" {OLD_LINK}:" not in left
+
+
 def identity(node: Pi) -> tuple[str, str, str]:
     keys = node.read("/etc/ssh/ssh_host_ed25519_key.pub")
     return node.read("/etc/machine-id"), keys, node.read("/proc/sys/kernel/random/boot_id")
 
 
-def test_a_cut_cable_takes_the_network_and_nothing_else(harmed: Pi) -> None:
+def test_a_cut_cable_takes_the_network_and_nothing_else_and_outlives_a_reboot(harmed: Pi) -> None:
     assert banner(harmed)
     harmed.break_("cut")
     assert banner(harmed) == b""
     assert harmed.holds("systemctl is-active --quiet ssh")
+    before, stack = identity(harmed), use_the_network(harmed)
+    harmed.sh("systemctl --no-block reboot")
+    until(lambda: harmed.holds(f"! grep -q {before[2].strip()} /proc/sys/kernel/random/boot_id"))
+    harmed.wait()
+    assert banner(harmed) == b"", "a boot does not plug a cable in"
+    assert has_nothing_of(stack, harmed)
     harmed.mend()
     assert banner(harmed)
 
@@ -56,13 +81,14 @@ def test_a_frozen_node_takes_connections_and_says_nothing(harmed: Pi) -> None:
 
 def test_a_node_without_power_comes_back_as_it_was(harmed: Pi) -> None:
     harmed.sh("echo kept >/root/kept")
-    before = identity(harmed)
+    before, stack = identity(harmed), use_the_network(harmed)
     harmed.break_("power-off")
     assert leader(harmed.node) is None
     assert banner(harmed) == b""
     harmed.mend()
     assert harmed.read("/root/kept") == "kept\n"
     assert identity(harmed)[:2] == before[:2]
+    assert has_nothing_of(stack, harmed)
 
 
 def test_a_full_card_takes_no_more(harmed: Pi) -> None:
@@ -92,10 +118,11 @@ def test_a_slow_link_is_shaped_and_made_fast_again(harmed: Pi) -> None:
 
 def test_a_reflashed_card_is_another_machine(solo: Bench, harmed: Pi) -> None:
     harmed.sh("echo lost >/root/lost")
-    before = identity(harmed)
+    before, stack = identity(harmed), use_the_network(harmed)
     solo.reflash(harmed)
     assert not harmed.holds("test -e /root/lost")
     assert all(new != old for new, old in zip(identity(harmed), before, strict=True))
+    assert has_nothing_of(stack, harmed)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ route, which K3s wants, is a cable on which nobody answers for other addresses.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from picluster.lab.commands import attempt, run
@@ -16,33 +18,56 @@ NODE_INTERFACE = "eth0"
 
 
 def lay_cables(lab: LabLayout) -> None:
-    """Make the guard route, the bridge and every node's namespace; what is there stays."""
+    """Make the guard route, and the bridge that cables end in; what is there stays."""
     run("ip", "route", "replace", "unreachable", lab.subnet, "metric", "9999")
     if not _is_interface(lab.bridge):
         run("ip", "link", "add", lab.bridge, "type", "bridge")
         run("ip", "addr", "add", f"{lab.gateway}/24", "dev", lab.bridge)
     run("ip", "link", "set", lab.bridge, "up")
-    for node in lab.nodes:
-        _plug(lab, node)
 
 
-def _plug(lab: LabLayout, node: LabNode) -> None:
+def plug_in(lab: LabLayout, node: LabNode) -> None:
+    """Give a node that is off a network stack in which nothing was ever set, as a boot does.
+
+    Routes, firewall rules and interfaces of its former life were in the namespace, which goes. The
+    cable stays as it is: pulled out, if it is, and slow, if it was made so.
+    """
     space = node.namespace
-    if not Path("/run/netns", space).exists():
+    with _aside(node) as spare:
+        if Path("/run/netns", space).exists():
+            attempt("ip", "-n", space, "link", "set", NODE_INTERFACE, "netns", spare)
+            run("ip", "netns", "del", space)
         run("ip", "netns", "add", space)
-        run("ip", "-n", space, "link", "set", "lo", "up")
-    if _is_interface(node.interface):
-        return
-    peer = ("peer", "name", NODE_INTERFACE, "netns", space)
-    run("ip", "link", "add", node.interface, "type", "veth", *peer)
+        if _is_interface(node.interface):
+            run("ip", "-n", spare, "link", "set", NODE_INTERFACE, "netns", space)
+        else:
+            _lay_cable(lab, node)
+    run("ip", "-n", space, "link", "set", "lo", "up")
     run("ip", "-n", space, "addr", "add", f"{node.address}/24", "dev", NODE_INTERFACE)
     run("ip", "-n", space, "link", "set", NODE_INTERFACE, "up")
     run("ip", "-n", space, "route", "add", "default", "dev", NODE_INTERFACE)
+
+
+@contextmanager
+def _aside(node: LabNode) -> Iterator[str]:
+    """Lend a namespace in which the node's end of the cable can wait."""
+    spare = f"{node.namespace}-spare"
+    attempt("ip", "netns", "del", spare)
+    run("ip", "netns", "add", spare)
+    try:
+        yield spare
+    finally:
+        attempt("ip", "netns", "del", spare)
+
+
+def _lay_cable(lab: LabLayout, node: LabNode) -> None:
+    peer = ("peer", "name", NODE_INTERFACE, "netns", node.namespace)
+    run("ip", "link", "add", node.interface, "type", "veth", *peer)
     run("ip", "link", "set", node.interface, "master", lab.bridge, "up")
 
 
 def remove_cables(lab: LabLayout) -> None:
-    """Remove what `lay_cables` made; the guard route goes last."""
+    """Remove what `lay_cables` and `plug_in` made; the guard route goes last."""
     for node in lab.nodes:
         attempt("ip", "link", "del", node.interface)
         attempt("ip", "netns", "del", node.namespace)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from picluster.errors import StepFailed
-from picluster.lab import background, control_groups, firmware, identity
+from picluster.lab import background, control_groups, firmware, identity, network
 from picluster.lab.layout import LabLayout, LabNode, read_lab
 
 _REBOOT_STATUS = 133
@@ -29,6 +29,7 @@ def supervise(lab: LabLayout, node: LabNode) -> None:
     """Keep the node running until it powers itself off or this process is told to end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
+        network.plug_in(lab, node)
         identity.mount(lab, node)
         try:
             status = _boot(node)
