@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -33,12 +34,16 @@ class _Alone:
 
 
 class ApiInMemory:
-    """Answers picluster's requests; `sent` lists them. While `away`, no server answers."""
+    """Answers picluster's requests; `sent` lists them. While `away`, no server answers.
+
+    `clock` is the time that its answers carry.
+    """
 
     def __init__(self, *nodes: str) -> None:
         self._api = Api(cast("Cluster", _Alone()))
         self.sent: list[str] = []
         self.away = False
+        self.clock: float | None = time.time()
         for name in ("default", "kube-system"):
             self.create("/api/v1/namespaces", "v1", "Namespace", name)
         for name in nodes:

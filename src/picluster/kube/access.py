@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class KubeAccess:
         self._link: Link | None = None  # the one in use
         self._next = 0  # where in `servers` the search for a working one starts
         self._pinned: dict[str, KubeAccess] = {}
+        self._clock: float | None = None
 
     def __enter__(self) -> KubeAccess:
         return self
@@ -82,6 +84,11 @@ class KubeAccess:
     def connected(self) -> str:
         """The name of the server that is being asked at the moment; empty if none is."""
         return self._link.server.node if self._link is not None else ""
+
+    @property
+    def clock(self) -> float | None:
+        """The API server's time when it last answered; see `Api.clock`."""
+        return self._clock
 
     def client(self) -> ApiClient:
         """Return the official client of the present link, connecting if there is none.
@@ -120,6 +127,7 @@ class KubeAccess:
             link = self._current(tried)
             try:
                 answer = link.send(request)
+                self._clock = _date(answer) or self._clock
             except LinkDown as error:
                 self._drop(link)
                 tried.append(_tried(link, str(error)))
@@ -216,6 +224,14 @@ class KubeAccess:
         if attempt + 1 < attempts:
             asked = float(retry_after) if retry_after.isdigit() else 0.0
             self._pause(min(max(asked, _PAUSES[attempt]), _LONGEST_PAUSE))
+
+
+def _date(answer: Answer) -> float | None:
+    """Return the time that an answer was sent at; Go's HTTP server puts it into every one."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except ValueError:
+        return None
 
 
 def _tried(link: Link, answer: str) -> Tried:

@@ -42,6 +42,13 @@ class Api(Protocol):
         `ApiRefused` if one answered with a refusal.
         """
 
+    @property
+    def clock(self) -> float | None:
+        """The API server's time when it last answered, in seconds since 1970; None if unknown.
+
+        This computer's clock is nobody's measure: it may be wrong, and the server's may be.
+        """
+
 
 def segment(name: str) -> str:
     """Quote one path segment, so that a name can never become more than one."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
+from picluster.kube.leases import Life, moment, read_lives
 
 NODES = "/api/v1/nodes"
 _ROLE = "node-role.kubernetes.io/"
@@ -39,8 +39,11 @@ class NodeState:
     """A node as last reported. `voter` is None where K3s does not say (no embedded etcd, or old).
 
     `ready_reason` says why it is not ready; `voter_reason` is K3s's word, such as
-    `MemberIsLearner`. `pressures` are the conditions that are true and should not be. `reported` is
-    when the kubelet last wrote whether it is ready, in seconds since 1970 by the node's own clock.
+    `MemberIsLearner`; both are about membership, not about life. `pressures` are the conditions
+    that are true and should not be. `reported` is when the kubelet last wrote whether it is ready,
+    in seconds since 1970 by the node's own clock: at its start, on a change, every five minutes.
+    `given_up` is whether the node controller says that nobody knows how the node is. `life` is what
+    its Lease says, None if that was not read.
     """
 
     name: str
@@ -57,12 +60,23 @@ class NodeState:
     unschedulable: bool = False
     pressures: tuple[str, ...] = ()
     reported: float | None = field(default=None, compare=False)
+    given_up: bool = False
+    life: Life | None = field(default=None, compare=False)
     resource_version: str = field(default="", compare=False)
 
     @property
     def is_server(self) -> bool:
         """Whether it runs the control plane or etcd."""
         return bool(self.roles & _SERVER_ROLES)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its kubelet was heard lately, as far as was asked.
+
+        After a power cut of the whole cluster every node says Ready as it did before, until the
+        node controller has waited for its time; the Lease does not.
+        """
+        return not self.given_up and (self.life is None or self.life.alive)
 
     @property
     def learner(self) -> bool:
@@ -93,20 +107,22 @@ def node_state(node: Mapping[str, Any]) -> NodeState:
         pressures=tuple(
             kind for kind in _PRESSURES if conditions.get(kind, {}).get("status") == "True"
         ),
-        reported=_moment(ready.get("lastHeartbeatTime")),
+        reported=moment(ready.get("lastHeartbeatTime")),
+        given_up=ready.get("status") == "Unknown",
         resource_version=meta.get("resourceVersion", ""),
     )
 
 
 def list_nodes(api: Api) -> dict[str, NodeState]:
-    """Return all nodes of the cluster by name."""
+    """Return all nodes of the cluster by name, with what their Leases say."""
     listed: Object = api.call("GET", NODES)
-    states = [node_state(item) for item in listed.get("items") or []]
-    return {state.name: state for state in sorted(states, key=lambda state: state.name)}
+    states = sorted(map(node_state, listed.get("items") or []), key=lambda state: state.name)
+    lives = read_lives(api)
+    return {state.name: replace(state, life=lives.get(state.name)) for state in states}
 
 
 def get_node(api: Api, name: str) -> NodeState | None:
-    """Return one node, or None if the cluster has none of that name."""
+    """Return one node, without its Lease, or None if the cluster has none of that name."""
     try:
         return node_state(api.call("GET", node_path(name)))
     except NotFound:
@@ -137,15 +153,6 @@ def _why_not_ready(ready: Mapping[str, Any]) -> str:
         return "it has not reported yet"
     reason, message = ready.get("reason", ""), ready.get("message", "")
     return f"{reason}: {message}" if reason and message else reason or message or "unknown"
-
-
-def _moment(text: str | None) -> float | None:
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None
 
 
 def _taint(taint: Mapping[str, Any]) -> Taint:

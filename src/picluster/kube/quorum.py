@@ -143,6 +143,8 @@ def _trouble(node: NodeState | None, ready: Readyz | None) -> str:
         return "is just joining"
     if not node.ready:
         return f"is not Ready ({node.ready_reason})"
+    if node.life is not None and not node.life.alive:
+        return f"says Ready, and was not heard of for {node.life.silent:.0f} s"
     if node.voter is False:
         return "is still a learner in etcd" if node.learner else "does not vote in etcd"
     return _api_trouble(ready)
@@ -159,7 +161,9 @@ def _api_trouble(ready: Readyz | None) -> str:
 
 def _down(node: NodeState | None, ready: Readyz | None) -> bool:
     """Whether a server surely contributes nothing: both witnesses, kubelet and API, are silent."""
-    return node is not None and not node.ready and ready is not None and not ready.answers
+    if node is None or ready is None:
+        return False
+    return not (node.ready and node.alive) and not ready.answers
 
 
 def _refusal(

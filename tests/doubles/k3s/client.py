@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .certs import ca_hash
-from .log import error, fatal, info
-from .node import BEAT
+from .log import error, fatal, info, now_exactly
+from .node import RENEWAL
 from .store import Object, write_atomically
 from .supervisor import basic
 from .wire import Answer, Client, go_dial_error, trusting
@@ -83,12 +83,12 @@ class NodeAgent:
         write_atomically(kubeconfig, "# stand-in\napiVersion: v1\nkind: Config\n")
         on_ready()
         while True:
-            time.sleep(BEAT / 2)
+            time.sleep(RENEWAL / 2)
             try:
-                self._ask("heartbeat", {"name": self._about["name"]})
+                self._ask("heartbeat", {"name": self._about["name"], "renewTime": now_exactly()})
             except Refused as why:
                 error(f"Error updating node status (stand-in): {why}")
-            time.sleep(BEAT / 2)
+            time.sleep(RENEWAL / 2)
 
     def start(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Run in the background."""
@@ -97,7 +97,8 @@ class NodeAgent:
     def _register(self) -> None:
         while True:
             try:
-                self._ask("register", {**self._about, "password": self._password})
+                told = {"password": self._password, "renewTime": now_exactly()}
+                self._ask("register", {**self._about, **told})
             except Refused as why:
                 error(f"Waiting to retrieve agent configuration; server is not ready: {why}")
                 time.sleep(_RETRY)

@@ -15,6 +15,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def now_exactly() -> str:
+    """Return the time as Kubernetes writes it where it wants microseconds (`MicroTime`)."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def log(level: str, message: str) -> None:
     """Write one line."""
     quoted = message.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,12 @@
-"""Nodes: what one says of itself, how a server takes it in, and when it counts as lost."""
+"""Nodes: what one says of itself, how a server takes it in, and when it counts as lost.
+
+As in Kubernetes, a node lives by its Lease: the kubelet renews it every 10 s for 40 s
+(`nodeLeaseDurationSeconds`, renewed at a quarter of it), and the node controller calls a node
+Unknown when it saw no renewal, by its own clock, for 50 s (`--node-monitor-grace-period`, 40 s
+before 1.32). The conditions' heartbeat times move when the kubelet starts, when a status changes,
+and else every 5 min (`nodeStatusReportFrequency`; kubernetes/pkg/kubelet/kubelet_node_status.go).
+All of these times are a fifth here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +15,7 @@ import hashlib
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from . import stamp
@@ -22,8 +31,11 @@ REJECTED = (
     "not match server node-passwd entry, try enabling a unique node name with the --with-node-id "
     "flag"
 )
-BEAT = 2.0
-_LOST = 10.0
+_SCALE = 5.0
+RENEWAL = 10.0 / _SCALE
+_LASTS = int(40 / _SCALE)
+_GRACE = 50.0 / _SCALE
+_REPORT = 300.0 / _SCALE
 _SECRETS = {"token", "agent-token", "etcd-s3-access-key", "etcd-s3-secret-key", "vpn-auth"}
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 
@@ -73,6 +85,7 @@ class Registry:
             node = _node(about, live)
             write_owners(node, owners(live) if live else {("k3s", "Update", ""): set()}, live, "v1")
             transaction.put(key, node)
+            _renew(transaction, about["name"], about["renewTime"])
             return {"servers": self.servers()}
 
         result = self.cluster.transact(change)
@@ -96,11 +109,13 @@ class Registry:
         """Return the API URLs of all servers, for agents to fall back to."""
         return [about["api"] for about in self.cluster.members.values()]
 
-    def beat(self, name: str) -> Object:
-        """Note that a node lives. Raises `NotLeading` or `NoQuorum`."""
+    def beat(self, name: str, renewed: str) -> Object:
+        """Renew a node's Lease, at a time of its own. Raises `NotLeading` or `NoQuorum`."""
         if not self.cluster.leads:
             raise NotLeading(self.cluster.leader_url())
         self._heard[name] = time.monotonic()
+        if ("", "nodes", "", name) in self.cluster.store.objects:
+            self.cluster.transact(lambda transaction: _renew(transaction, name, renewed))
         self._report(name, lost=False)
         return {"servers": self.servers()}
 
@@ -125,6 +140,8 @@ class Registry:
             ("Ready", "True", "KubeletReady", "kubelet is posting ready status (stand-in)"),
         ]
         if lost:
+            # EtcdIsVoter is not the kubelet's, and stays: it is K3s's word on membership, not on
+            # life (seen with K3s 1.35 and a server powered off; k3s/pkg/etcd, manageLearners).
             why = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
             wanted = [(kind, "Unknown", *why) for kind, _, _, _ in wanted]
         name = node["metadata"]["name"]
@@ -136,7 +153,7 @@ class Registry:
                 else ("False", "MemberIsLearner", "Node has not been promoted to voting member")
             )
             wanted.append(("EtcdIsVoter", *voter))
-        conditions = _conditions(node, wanted)
+        conditions = _conditions(node, wanted, due=not lost)
         taints = [t for t in node["spec"].get("taints") or [] if t["key"] != _UNREACHABLE]
         if lost:
             taints += [{"key": _UNREACHABLE, "effect": e} for e in ("NoSchedule", "NoExecute")]
@@ -162,25 +179,41 @@ class Registry:
             for key, _ in listed:
                 silent = time.monotonic() - self._heard.setdefault(key[3], time.monotonic())
                 try:
-                    if silent > _LOST:
+                    if silent > _GRACE:
                         self._report(key[3], lost=True)
                 except (NotLeading, NoQuorum):
                     break
 
 
-def _conditions(node: Object, wanted: list[Any]) -> list[Object]:
+def _renew(transaction: Transaction, name: str, renewed: str) -> None:
+    key = ("coordination.k8s.io", "leases", "kube-node-lease", name)
+    lease = transaction.get(key) or plain("coordination.k8s.io/v1", "Lease", key)
+    stored = {"manager": "k3s", "operation": "Update", "time": now()}
+    stored |= {"apiVersion": "coordination.k8s.io/v1", "fieldsType": "FieldsV1", "fieldsV1": {}}
+    meta = {**lease["metadata"], "managedFields": [stored]}
+    spec = {"holderIdentity": name, "leaseDurationSeconds": _LASTS, "renewTime": renewed}
+    transaction.put(key, {**lease, "metadata": meta, "spec": spec})
+
+
+def _conditions(node: Object, wanted: list[Any], *, due: bool = False) -> list[Object]:
+    """Return the conditions as reported now; with `due`, an old report is said again."""
     old = {each["type"]: each for each in node["status"].get("conditions") or []}
     found = []
     for kind, status, reason, message in wanted:
         before = old.get(kind)
         new = {"type": kind, "status": status, "reason": reason, "message": message}
-        if before and all(before.get(key) == value for key, value in new.items()):
+        same = before and all(before.get(key) == value for key, value in new.items())
+        if before and same and not (due and _age(before["lastHeartbeatTime"]) > _REPORT):
             found.append(before)
             continue
         since = before["lastTransitionTime"] if before and before["status"] == status else now()
         found.append({**new, "lastHeartbeatTime": now(), "lastTransitionTime": since})
     kinds = {each[0] for each in wanted}
     return found + [each for kind, each in old.items() if kind not in kinds]
+
+
+def _age(written: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(written)).total_seconds()
 
 
 def _node(about: Object, live: Object | None) -> Object:

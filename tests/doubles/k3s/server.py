@@ -281,7 +281,7 @@ class ServerProcess:
             "join": join,
             "snapshot": snapshot,
             "register": lambda _, body: self.registry.register(body),
-            "heartbeat": lambda _, body: self.registry.beat(body["name"]),
+            "heartbeat": lambda _, body: self.registry.beat(body["name"], body["renewTime"]),
         }
         supervisor.tokens = lambda given: _is_bootstrap_token(cluster.store, given)
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def conditions(machine: Machine, node: str) -> dict[str, str]:
     return {each.type: each.status for each in found.status.conditions}
 
 
+def renewed(machine: Machine) -> dict[str, datetime]:
+    found = client.CoordinationV1Api(api(machine)).list_namespaced_lease("kube-node-lease")
+    return {each.metadata.name: each.spec.renew_time for each in found.items}
+
+
+def heartbeats(machine: Machine, node: str) -> list[datetime]:
+    kubelets = ("Ready", "MemoryPressure")
+    found = core(machine).read_node(node).status.conditions
+    return [each.last_heartbeat_time for each in found if each.type in kubelets]
+
+
 def ready(machine: Machine, *nodes: str) -> None:
     eventually(lambda: all(conditions(machine, node).get("Ready") == "True" for node in nodes), 40)
 
@@ -97,7 +109,11 @@ def test_three_servers_vote_survive_one_loss_and_stop_without_a_majority(make: M
     one.stop()
     eventually(lambda: healthy(two) and healthy(three), 15)
     assert core(three).read_namespace("kept")
+    last = renewed(two)
     eventually(lambda: conditions(two, "pi-1")["Ready"] == "Unknown", 25)
+    assert conditions(two, "pi-1")["EtcdIsVoter"] == "True", "it says membership, not life"
+    now = renewed(two)
+    assert [name for name in now if now[name] == last[name]] == ["pi-1"], "the dead renew nothing"
     core(two).create_namespace({"metadata": {"name": "while-away"}})
     three.stop()
     eventually(lambda: not healthy(two), 10)
@@ -108,6 +124,19 @@ def test_three_servers_vote_survive_one_loss_and_stop_without_a_majority(make: M
     eventually(lambda: healthy(one) and healthy(two), 20)
     assert core(one).read_namespace("while-away")
     ready(one, "pi-1")
+
+
+def test_a_kubelet_renews_its_lease_and_writes_its_status_only_when_that_changes(
+    make: Make,
+) -> None:
+    one = make("pi-1").start()
+    ready(one, "pi-1")
+    said, first = heartbeats(one, "pi-1"), renewed(one)
+    eventually(lambda: renewed(one) != first, 10)
+    assert heartbeats(one, "pi-1") == said
+    one.stop()
+    one.start()
+    eventually(lambda: healthy(one) and heartbeats(one, "pi-1") > said, 20)
 
 
 def test_deleting_a_node_removes_the_member(make: Make) -> None:

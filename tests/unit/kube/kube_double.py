@@ -313,6 +313,9 @@ def node(
 # ------------------------------------------------------------------ the server
 
 
+_LISTS = ("/api/v1/nodes", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+
+
 class FakeApi:
     """One server's API on 127.0.0.1; several may share a store, as the servers of a cluster do.
 
@@ -333,6 +336,7 @@ class FakeApi:
         self.trouble: deque[Any] = deque()
         self.requests: list[str] = []
         self.garble = False
+        self.date = ""
         self._stop = threading.Event()
         self._server = ThreadingHTTPServer((address, 0), self._handler())
         self._server.daemon_threads = True
@@ -365,7 +369,7 @@ class FakeApi:
         if path in store.kinds:
             return 200, {"kind": "APIResourceList", "resources": store.kinds[path]}
         if method == "GET":
-            if path == "/api/v1/nodes" or path.endswith("/events"):
+            if path in _LISTS or path.endswith("/events"):
                 return 200, store.list(path, query.get("fieldSelector", ""))
             return 200, store.get(path)
         if method == "DELETE":
@@ -378,7 +382,7 @@ class FakeApi:
         assert kind == "application/merge-patch+json", kind
         return 200, store.merge(path, body)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one class in a function
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -387,6 +391,9 @@ class FakeApi:
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return fake.date or super().date_time_string(timestamp)
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -18,7 +18,7 @@ from picluster.kube.access import KubeAccess
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound
 from picluster.kube.health import Readyz, readyz
 from picluster.kube.link import Server
-from picluster.kube.nodes import list_nodes
+from picluster.kube.nodes import get_node, list_nodes
 
 Start = Callable[[int], Cluster]
 
@@ -75,9 +75,22 @@ def test_a_server_that_dies_between_two_reads_is_replaced(start: Start) -> None:
 def test_a_read_is_repeated(start: Start, trouble: object) -> None:
     cluster = start(1)
     cluster.apis["s1"].trouble.append(trouble)
-    list_nodes(cluster.access)
+    assert get_node(cluster.access, "a1") is None
     assert len(cluster.apis["s1"].requests) == 2
     assert cluster.pauses == [0.3]
+
+
+@pytest.mark.parametrize(
+    ("said", "clock"), [("Fri, 02 Jan 2026 03:04:05 GMT", 1767323045.0), ("soon", None)]
+)
+def test_the_time_is_the_servers_not_this_computers(
+    start: Start, said: str, clock: float | None
+) -> None:
+    cluster = start(1)
+    assert cluster.access.clock is None
+    cluster.apis["s1"].date = said
+    list_nodes(cluster.access)
+    assert cluster.access.clock == clock
 
 
 def test_a_read_gives_up_after_three_attempts_and_says_what_each_server_answered(

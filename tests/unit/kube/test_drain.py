@@ -26,6 +26,8 @@ def owned_by(kind: str) -> list[dict[str, Any]]:
 class PodsApi:
     """An in-memory API with one node and its pods; evicted pods go at once unless kept."""
 
+    clock = None
+
     def __init__(self, *pods: dict[str, Any], kept: Mapping[str, int] | None = None) -> None:
         self.pods = {each["metadata"]["name"]: each for each in pods}
         self.kept = dict(kept or {})

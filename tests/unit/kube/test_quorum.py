@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.kube.kube_double import Cluster
 
 from picluster.kube.health import Readyz
+from picluster.kube.leases import Life
 from picluster.kube.nodes import NodeState
 from picluster.kube.quorum import (
     Allowed,
@@ -44,6 +46,7 @@ NODES: dict[str, Callable[[str], NodeState]] = {
     "old": lambda name: server(name, voter=None),
     "learner": lambda name: server(name, voter=False),
     "down": lambda name: server(name, ready=False),
+    "gone": lambda name: replace(server(name), life=Life(silent=75, lasts=40)),
     "agent": lambda name: NodeState(name, ready=True),
 }
 
@@ -87,12 +90,15 @@ ALLOWED = [
     ("agent/silent up/ok up/sick", "not a server"),
     ("-/silent", "not a server of this cluster yet"),
     ("up/ok agent/silent", "only server"),
+    ("gone/silent gone/silent up/ok", "down already"),
 ]
 
 REFUSED = [
     # the situation; what the reason names
     ("up/ok up/ok down/silent", "s3 is not Ready (NodeStatusUnknown)"),
     ("up/ok down/ok up/ok", "s2 is not Ready"),
+    ("up/ok up/ok gone/ok", "s3 says Ready, and was not heard of for 75 s"),
+    ("gone/ok up/ok gone/silent", "s3 says Ready, and was not heard of for 75 s"),
     ("up/ok up/ok up/sick", "s3 has an API that is not ready (etcd)"),
     ("up/ok up/ok up/silent", "s3 has an API that does not answer"),
     ("up/ok up/ok learner/ok", "s3 is still a learner in etcd"),

@@ -16,6 +16,7 @@ from picluster.kube.access import KubeAccess
 from picluster.kube.api import Api
 from picluster.kube.errors import ApiRefused, ApiUnavailable
 from picluster.kube.kubeconfig import AdminKubeconfig
+from picluster.kube.leases import Lease, read_lease
 from picluster.kube.link import Server
 from picluster.kube.nodes import NodeState, get_node, list_nodes
 from picluster.steps.k3s import paths
@@ -64,6 +65,13 @@ class ClusterApi:
         """Return one node's state; None if the cluster does not know it or does not answer."""
         try:
             return self._ask(lambda api: get_node(api, name))
+        except PiclusterError:
+            return None
+
+    def lease(self, name: str) -> Lease | None:
+        """Return one node's Lease; None if there is none or the API does not answer."""
+        try:
+            return self._ask(lambda api: read_lease(api, name))
         except PiclusterError:
             return None
 

@@ -21,6 +21,7 @@ from picluster.engine.step import (
 )
 from picluster.engine.survey import Look
 from picluster.errors import WaitFailed
+from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
 from picluster.secret import redact
 from picluster.steps.k3s import journal
@@ -32,6 +33,7 @@ READY = "k3s-ready"
 _POLL_SECONDS = 1.0
 _POLLS_PER_JOURNAL = 10
 _LOOKS_AT_A_CAUSE = 2
+_RENEWALS = 2
 _COMMAND_SECONDS = 30.0
 _RESTART_SECONDS = 180.0
 _INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
@@ -42,6 +44,29 @@ class NodeReader(Protocol):
 
     def node(self, name: str) -> NodeState | None:
         """Return the node's state; None if the cluster does not know it, or does not answer."""
+
+    def lease(self, name: str) -> Lease | None:
+        """Return the node's Lease; None if there is none, or the cluster does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit, since when its process runs, and what time it is there.
+
+    Both are in seconds since 1970, by the node's clock as it is now.
+    """
+
+    state: str
+    started: float = 0.0
+    now: float = math.inf
+
+    def spans(self, moment: float) -> bool:
+        """Whether a moment lies in the life of the process, to the second.
+
+        A Pi without a battery starts with a clock that is set later: a moment to come is from
+        before the clock was set back, and says nothing.
+        """
+        return math.floor(self.started) <= moment <= self.now + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +87,19 @@ class Arrival:
     sessions: Sessions
     api: NodeReader
 
-    def missing(self, state: NodeState | None, started: float = 0.0) -> str:
+    def missing(self, state: NodeState | None, unit: Unit | None = None, renewals: int = 0) -> str:
         """Return what is still missing, or an empty text when the node has arrived.
 
-        `started` is when K3s started, in seconds since 1970 by the node's clock. What the kubelet
-        reported before is of its predecessor: the API goes on saying "Ready" until the new one
-        reports, and that begins with "not Ready".
+        What the kubelet said before `unit` began is of its predecessor: the API goes on saying
+        "Ready" until the new one says otherwise. A kubelet writes its node's status at once when it
+        starts, and then only every five minutes or on a change, so a clock that was set meanwhile
+        can leave its word looking old. It has spoken for itself, too, once it has renewed the Lease
+        twice (`renewals`, seen since the unit began): they are ten seconds apart.
         """
         if state is None:
             return "not in the cluster yet"
-        if state.reported is not None and state.reported < math.floor(started):
+        said = unit is None or state.reported is None or unit.spans(state.reported)
+        if not said and renewals < _RENEWALS:
             return "has not reported since K3s started"
         if not state.ready:
             return f"not Ready: {state.ready_reason}" if state.ready_reason else "not Ready"
@@ -86,24 +114,32 @@ class Arrival:
         began = time.monotonic()
         deadline = began + self.timeout
         polls, blamed = 0, 0
+        renewals: set[float] = set()
         while time.monotonic() < deadline:
-            unit, started = self._unit_state()
-            missing = self.missing(self.api.node(self.node), started) if unit == "active" else unit
+            unit = self._unit()
+            missing = self._look(unit, renewals) if unit.state == "active" else unit.state
             if not missing:
                 return
             progress.report(f"{self.unit} on {self.node}: {missing}")
             polls += 1
-            if polls % _POLLS_PER_JOURNAL == 0 and unit != "active":
+            if polls % _POLLS_PER_JOURNAL == 0 and unit.state != "active":
                 blamed = blamed + 1 if self._is_hopeless() else 0
                 if blamed >= _LOOKS_AT_A_CAUSE:
                     raise self._failure(missing, began)
             progress.sleep(_POLL_SECONDS)
         raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow", began)
 
-    def _unit_state(self) -> tuple[str, float]:
-        """Return the unit's state, and when its process started, by the node's clock as it is now.
+    def _look(self, unit: Unit, renewals: set[float]) -> str:
+        """Return what is missing now; note the renewals of the Lease that are seen meanwhile."""
+        lease = self.api.lease(self.node)
+        if lease is not None and unit.spans(lease.renewed):
+            renewals.add(lease.renewed)
+        return self.missing(self.api.node(self.node), unit, len(renewals))
 
-        That is computed from its age: a Pi without a battery starts with a clock that is set later.
+    def _unit(self) -> Unit:
+        """Ask the node about the unit.
+
+        When it began is computed from its age: the clock may have been set since.
         """
         said = self._shell(
             f"systemctl is-active {self.unit} || true\n"
@@ -111,9 +147,9 @@ class Arrival:
             "cut -d ' ' -f 1 /proc/uptime; date +%s"
         ).split()
         if len(said) != len(("state", "started", "uptime", "now")):
-            return said[0] if said else "unknown", 0.0
-        state, began, uptime, now = said[0], *(float(each) for each in said[1:])
-        return state, now - max(0.0, uptime - began / 1_000_000)
+            return Unit(said[0] if said else "unknown")
+        began, uptime, now = (float(each) for each in said[1:])
+        return Unit(said[0], now - max(0.0, uptime - began / 1_000_000), now)
 
     def _journal(self) -> str:
         # Only this start's lines: yesterday's cause is not today's.

@@ -124,11 +124,3 @@ def test_any_version_will_do_after_a_restart() -> None:
     arrival = Arrival("pi1", "k3s", "", False, 900, SESSIONS, API)
     assert arrival.missing(READY) == ""
     assert "at " + OLD in Arrival("pi1", "k3s", NEW, False, 9, SESSIONS, API).missing(READY)
-
-
-def test_what_the_kubelet_said_before_k3s_started_does_not_count() -> None:
-    arrival = Arrival("pi1", "k3s", "", False, 900, SESSIONS, API)
-    stale = NodeState("pi1", ready=True, reported=1000.0)
-    assert "has not reported since" in arrival.missing(stale, started=1001.4)
-    assert not arrival.missing(stale, started=1000.4), "reports are in whole seconds"
-    assert not arrival.missing(NodeState("pi1", ready=True), started=1001.4)

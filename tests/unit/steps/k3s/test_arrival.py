@@ -1,0 +1,77 @@
+"""When a node has arrived: what its new kubelet said counts, and what it said before does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.doubles.progress import ProgressDouble
+
+from picluster.engine.pool import Sessions
+from picluster.engine.session import Completed
+from picluster.kube.leases import Lease
+from picluster.kube.nodes import NodeState
+from picluster.steps.k3s.service import Arrival, Unit
+
+UNIT = Unit("active", started=1001.4, now=1060.0)
+
+
+@dataclass
+class Node:
+    """A node whose K3s runs since 1001, and whose clock shows 1060; it is its connector, too."""
+
+    traffic: Any = None
+
+    def connect(self, name: str) -> Any:
+        return self
+
+    def run(self, script: str, **given: Any) -> Completed:
+        return Completed(0, b"active\n1000000\n60.0\n1060\n", b"")
+
+
+@dataclass
+class Cluster:
+    """The API while a kubelet renews its Lease, from look to look, and writes no status."""
+
+    state: NodeState
+    renewed: list[float] = field(default_factory=list)
+
+    def node(self, name: str) -> NodeState:
+        return self.state
+
+    def lease(self, name: str) -> Lease | None:
+        return Lease(name, self.renewed.pop(0)) if self.renewed else None
+
+
+def arrival(cluster: Cluster) -> Arrival:
+    return Arrival("pi1", "k3s", "", False, 20, Sessions(Node()), cluster)
+
+
+@pytest.mark.parametrize(
+    ("reported", "renewals", "counts"),
+    [
+        (1000.0, 0, False),
+        (1001.0, 0, True),  # reports are in whole seconds
+        (None, 0, True),
+        (1000.0, 1, False),  # it lives, and may not have written its status yet
+        (1000.0, 2, True),  # the clock was set after it had: it writes the next in five minutes
+        (9000.0, 0, False),  # its predecessor's, by a clock that was ahead
+        (9000.0, 2, True),
+    ],
+)
+def test_only_what_the_kubelet_said_since_k3s_started_counts(
+    reported: float | None, renewals: int, counts: bool
+) -> None:
+    state = NodeState("pi1", ready=True, reported=reported)
+    missing = arrival(Cluster(state)).missing(state, UNIT, renewals)
+    assert missing == ("" if counts else "has not reported since K3s started")
+
+
+def test_a_restart_is_over_when_the_new_kubelet_lives_though_its_status_looks_old() -> None:
+    """A real kubelet moves lastHeartbeatTime every five minutes; its Lease every ten seconds."""
+    stale = NodeState("pi1", ready=True, reported=900.0)
+    predecessors, first, second = 990.0, 1010.0, 1020.0
+    cluster = Cluster(stale, [predecessors, first, first, second])
+    arrival(cluster).wait(ProgressDouble())
+    assert not cluster.renewed, "it was taken for the new kubelet's word too early"
