@@ -56,6 +56,12 @@ def identity(node: Pi) -> tuple[str, str, str]:
     return node.read("/etc/machine-id"), keys, node.read("/proc/sys/kernel/random/boot_id")
 
 
+def test_a_node_boots_whole_and_without_udev(harmed: Pi) -> None:
+    """With udev each booting node would have every other one handle this computer's devices."""
+    assert harmed.sh("systemctl is-system-running").strip() == "running"
+    assert not harmed.holds("pgrep -x systemd-udevd || [ -e /run/udev/control ]")
+
+
 def test_a_cut_cable_takes_the_network_and_nothing_else_and_outlives_a_reboot(harmed: Pi) -> None:
     assert banner(harmed)
     harmed.break_("cut")

@@ -54,7 +54,16 @@ _ON_OFFER = (
 # Docker for the registry, and the program that the lab's own registry image is made of. Without
 # what they recommend: picluster installs without it, and it would double the download.
 _ON_OFFER_BARE = ("docker.io", "docker-registry")
-_RECIPE_VERSION = 7
+# A node must not run udev: its /sys is this computer's, so that each booting node would have every
+# other node handle an event for each of this computer's devices.
+_MASKED = (
+    "systemd-udevd.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
+    "systemd-udev-trigger.service",
+    "systemd-udev-settle.service",
+)
+_RECIPE_VERSION = 8
 REPOSITORY = "var/lib/picluster-lab/packages"
 """Where the local repository lies in a base tree."""
 
@@ -64,7 +73,7 @@ Report = Callable[[str], None]
 def recipe_digest() -> str:
     """Identify what would be built; another recipe makes another tree."""
     offers = [sorted(set(_ON_OFFER)), sorted(_ON_OFFER_BARE)]
-    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, *offers, SWAPON, SWAPOFF]
+    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, _MASKED, *offers, SWAPON, SWAPOFF]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
 
 
@@ -139,6 +148,8 @@ def _configure(root: Path) -> None:
     drop_in = root / "etc/systemd/system/iscsid.service.d/lab.conf"
     drop_in.parent.mkdir(parents=True)
     drop_in.write_text("[Unit]\nConditionVirtualization=!container\n")
+    for unit in _MASKED:
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     for name, script in (("swapon", SWAPON), ("swapoff", SWAPOFF)):
         tool = root / "usr/local/sbin" / name
         tool.write_text(script)
