@@ -1,0 +1,187 @@
+"""Faults with a name: each would cost a user the cluster, the data or the trust. None may survive.
+
+By name: the file below src/picluster, the text that is there once, and what stands there instead.
+A place that is gone stops the run: a fault whose code moved has to move with it.
+"""
+
+from __future__ import annotations
+
+NAMED: dict[str, tuple[str, str, str]] = {
+    "the quorum guard never refuses": (
+        "phases/site.py",
+        "verdict = may_disrupt(server, nodes, readiness, list(readiness))\n"
+        "        if isinstance(verdict, Refused):",
+        "verdict = may_disrupt(server, nodes, readiness, list(readiness))\n        if False:",
+    ),
+    "the removal guard never refuses": (
+        "phases/site.py",
+        "verdict = may_disrupt(node, nodes, readiness, (), destructive=True)\n"
+        "        if isinstance(verdict, Refused):",
+        "verdict = may_disrupt(node, nodes, readiness, (), destructive=True)\n        if False:",
+    ),
+    "all servers are restarted at once": (
+        "phases/restart.py",
+        "width=one_at_a_time,",
+        "",
+    ),
+    "all servers are changed at once": (
+        "phases/k3s.py",
+        "width=one_at_a_time,",
+        "",
+    ),
+    "the lock on a node is never taken": (
+        "phases/commands.py",
+        "run.take_lock = _node_lock(work).take",
+        "pass",
+    ),
+    "the lock on the workstation is never taken": (
+        "phases/commands.py",
+        "lock.take()",
+        "pass",
+    ),
+    "a changed host key is accepted": (
+        "ssh/host_keys.py",
+        "if pinned:\n            raise self._changed(node, host, port, key, pinned)",
+        "",
+    ),
+    "a wrong pinned token is accepted": (
+        "steps/k3s/config.py",
+        "if token and self.pinned and passphrase(token) != passphrase(self.candidate):",
+        "if False:",
+    ),
+    "a K3s older than its configuration is not restarted": (
+        "steps/k3s/service.py",
+        'return "" if state.settled else "what it read at start has changed since"',
+        'return ""',
+    ),
+    "reset deletes volumes without --data": (
+        "phases/reset.py",
+        "volumes = DataDeleted if data else DataKept",
+        "volumes = DataDeleted",
+    ),
+    "the uninstall script does nothing": (
+        "steps/k3s/uninstall.py",
+        "(Run(_REMOVE, timeout=_SECONDS),)",
+        '(Run("true", timeout=_SECONDS),)',
+    ),
+    "the drain before an upgrade does nothing": (
+        "steps/k3s/maintenance.py",
+        "drain(api, self.node, timeout=self.timeout, progress=progress)",
+        "pass",
+    ),
+    "the drain before a removal does nothing": (
+        "steps/k3s/removal.py",
+        "drain(api, self.node, timeout=self.timeout, progress=progress)",
+        "pass",
+    ),
+    "uncordon does nothing": (
+        "steps/k3s/maintenance.py",
+        "lambda _: uncordon(self.api.access(), self.node)",
+        "lambda _: None",
+    ),
+    "the first server starts without cluster-init": (
+        "steps/k3s/config.py",
+        'options["cluster-init"] = True',
+        "pass",
+    ),
+    "a server joins without `server:`": (
+        "steps/k3s/config.py",
+        'options["server"] = api_url(cluster, role.server)',
+        "pass",
+    ),
+    "errors of evictions are swallowed": (
+        "kube/drain.py",
+        "if refused.status != _TOO_MANY_REQUESTS:\n            raise",
+        "",
+    ),
+    "a file is renamed before its content is on the disk": (
+        "engine/script.py",
+        "'sync \"$tmp\"',",
+        "",
+    ),
+    "servers and agents are upgraded in any order": (
+        "steps/k3s/install.py",
+        "and old < wanted",
+        "and False",
+    ),
+    "max_unavailable is ignored by `up`": (
+        "phases/k3s.py",
+        "return site.cluster.limits.max_unavailable if running else None",
+        "return None",
+    ),
+    "max_unavailable is ignored by restart": (
+        "phases/restart.py",
+        "width=lambda _: cluster.limits.max_unavailable,",
+        "",
+    ),
+    "the VIP is not set": (
+        "phases/k3s.py",
+        "*([VipManifest(cluster.k3s.vip, site.api)] if node.is_server else []),",
+        "",
+    ),
+    "no snapshot is taken before an upgrade": (
+        "steps/k3s/snapshots.py",
+        'if state.version not in ("", self.version) and state.in_cluster',
+        "if False",
+    ),
+    "the checksum of a download is not compared": (
+        "steps/k3s/artifacts.py",
+        "if digest_of(path) != wanted:\n            raise",
+        "if False:\n            raise",
+    ),
+    "the checksum of an upload is not compared": (
+        "ssh/session.py",
+        'echo "{sha256}  $tmp" | sha256sum -c --status',
+        "true",
+    ),
+    "secrets are not masked": (
+        "secret.py",
+        'return re.sub("|".join(map(re.escape, known)), MASK, text)',
+        "return text",
+    ),
+    "secrets are not masked in the journal": (
+        "engine/journal.py",
+        "if isinstance(value, str):\n        return redact(value)",
+        "if isinstance(value, str):\n        return value",
+    ),
+    "--limit is ignored by an operation": (
+        "phases/commands.py",
+        "return None if job.only is None else {*job.only, CLUSTER}",
+        "return None",
+    ),
+    "an unsafe step is tried again": (
+        "engine/apply.py",
+        "if not all(task.change.retry_safe for task in rest):",
+        "if False:",
+    ),
+    "a partial failure is reported as success": (
+        "engine/run.py",
+        "return min(codes, default=0)",
+        "return 0",
+    ),
+    "a failed step is reported as success": (
+        "engine/run.py",
+        "if code in codes:\n                return code",
+        "if code in codes:\n                return 0",
+    ),
+    "a node is rebooted without the guard": (
+        "engine/runner.py",
+        "self.stage.guard(self.target)",
+        "pass",
+    ),
+    "a re-flashed machine is taken for the one that was": (
+        "steps/k3s/service.py",
+        "if not registered or state.password or state.joined or state.in_cluster:",
+        "if True:",
+    ),
+    "two clusters are not noticed": (
+        "steps/k3s/membership.py",
+        "if split:\n        return split",
+        "",
+    ),
+    "a re-imaged first server starts a second cluster": (
+        "steps/k3s/membership.py",
+        "if holders:\n        return Joins(_best(holders, states))",
+        "",
+    ),
+}

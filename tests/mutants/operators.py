@@ -1,0 +1,133 @@
+"""What can be wrong with a line of Python: one small change at a time. Pure."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One changed line of a module: where, and what was done to it."""
+
+    line: int
+    what: str
+    _tree: ast.Module
+    _position: int
+    _change: Callable[[ast.AST], None]
+
+    @property
+    def source(self) -> str:
+        """The whole module with it."""
+        mutant = copy.deepcopy(self._tree)
+        self._change(list(_deciding(mutant))[self._position])
+        return ast.unparse(mutant)
+
+
+def mutations(source: str) -> Iterator[Mutation]:
+    """Return every mutation of a module's source, from top to bottom."""
+    tree = ast.parse(source)
+    for position, node in enumerate(_deciding(tree)):
+        for what, change in _changes(node):
+            line = getattr(node, "lineno", 1)
+            yield Mutation(line, f"{what}: {_shown(node)}", tree, position, change)
+
+
+def _deciding(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk what runs: no annotations, no docstrings, no assertions, no `if TYPE_CHECKING`."""
+    yield tree
+    for name, value in ast.iter_fields(tree):
+        if name in ("annotation", "returns", "decorator_list"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not _said_only(child):
+                yield from _deciding(child)
+
+
+def _said_only(node: ast.AST) -> bool:
+    match node:
+        case ast.Expr(value=ast.Constant()) | ast.Assert():
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+    return False
+
+
+_Changes = Iterator[tuple[str, Callable[[ast.AST], None]]]
+
+
+def _changes(node: ast.AST) -> _Changes:
+    match node:
+        case ast.Compare(ops=[operator]) if type(operator) in _OPPOSITE:
+            yield "compared otherwise", lambda it: it.ops.__setitem__(  # type: ignore[attr-defined]
+                0, _OPPOSITE[type(it.ops[0])]()  # type: ignore[attr-defined]
+            )
+        case ast.BoolOp(op=operator):
+            other = ast.Or if isinstance(operator, ast.And) else ast.And
+            yield "and for or", lambda it: setattr(it, "op", other())
+        case ast.If() | ast.While() | ast.IfExp():
+            yield "never", lambda it: setattr(it, "test", ast.Constant(False))  # noqa: FBT003
+            yield "always", lambda it: setattr(it, "test", ast.Constant(True))  # noqa: FBT003
+        case ast.BinOp(op=ast.Add() | ast.Sub() as operator) if not _text(node):
+            other_sign = ast.Sub if isinstance(operator, ast.Add) else ast.Add
+            yield "plus for minus", lambda it: setattr(it, "op", other_sign())
+        case ast.Constant(value=bool()):
+            yield "flipped", lambda it: setattr(it, "value", not it.value)  # type: ignore[attr-defined]
+        case ast.Constant(value=int()):
+            yield "one more", lambda it: setattr(it, "value", it.value + 1)  # type: ignore[attr-defined]
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            for place, element in enumerate(elements):
+                if isinstance(element, (ast.Call, ast.Starred)):
+                    yield f"left out {_shown(element)}", _without(place)
+    if isinstance(getattr(node, "body", None), list):
+        yield from _left_out(node)
+
+
+def _left_out(node: ast.AST) -> _Changes:
+    """Leave out a statement that does something: a call, or the raising of a refusal."""
+    for place, statement in enumerate(getattr(node, "body", ())):
+        if isinstance(statement, ast.Raise) or (
+            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+        ):
+            yield f"left out `{_shown(statement)}` in", _passing(place)
+
+
+def _passing(place: int) -> Callable[[ast.AST], None]:
+    return lambda it: it.body.__setitem__(place, ast.Pass())  # type: ignore[attr-defined]
+
+
+def _without(place: int) -> Callable[[ast.AST], None]:
+    return lambda it: it.elts.__delitem__(place)  # type: ignore[attr-defined]
+
+
+def _text(node: ast.BinOp) -> bool:
+    """Whether an addition is surely of texts or lists, which `-` would make a mere TypeError."""
+    return any(
+        isinstance(side, (ast.JoinedStr, ast.List, ast.ListComp))
+        or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+        for side in (node.left, node.right)
+    )
+
+
+def _shown(node: ast.AST) -> str:
+    if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)):
+        return getattr(node, "name", "module")
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        node = node.test
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 60 else text[:57] + "..."
