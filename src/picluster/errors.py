@@ -14,6 +14,7 @@
     ├── Unavailable             1  it cannot be asked right now; waits take that for `not yet`
     ├── StepFailed              1  a change was tried and did not work
     │   ├── ActionFailed           a command on the node ended badly
+    │   ├── Unreadable             what a node answered makes no sense
     │   ├── NotConverged           everything ran, and the node still is not as wanted
     │   └── WaitFailed             what was waited for did not happen
     └── Interrupted           130  the user stopped the run
@@ -24,6 +25,8 @@ All messages have one form: what happened, where, why, and what to do about it.
 from __future__ import annotations
 
 from typing import ClassVar
+
+_MOST_EVIDENCE = 2000
 
 
 class PiclusterError(Exception):
@@ -118,6 +121,21 @@ class StepFailed(PiclusterError):
 
 class ActionFailed(StepFailed):
     """A command on the node ended with a non-zero status."""
+
+
+class Unreadable(StepFailed):
+    """A node's answer to a probe makes no sense: one node that talks nonsense fails alone."""
+
+    def about(self, where: str, answer: str) -> Unreadable:
+        """Return the same failure, of a node and with its whole answer as evidence."""
+        return Unreadable(
+            f"its answer makes no sense: {self.what}",
+            where=where,
+            why="something on the node changes what commands print: a greeting of the login shell, "
+            "a replaced system tool, a full disk or memory",
+            fix="see the node's answer here, and run the command again",
+            evidence=answer.strip()[:_MOST_EVIDENCE],
+        )
 
 
 class NotConverged(StepFailed):

@@ -84,7 +84,7 @@ def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
         for mutation in mutations((ROOT / module).read_text())
     ]
     if args.sample and args.sample < len(found):
-        found = random.Random(args.seed).sample(found, args.sample)  # noqa: S311
+        found = random.Random(args.seed).sample(found, args.sample)
     return [
         Fault(
             module,

@@ -72,30 +72,38 @@ _Changes = Iterator[tuple[str, Callable[[ast.AST], None]]]
 
 
 def _changes(node: ast.AST) -> _Changes:
+    yield from _changed_value(node)
+    if isinstance(getattr(node, "body", None), list):
+        yield from _left_out(node)
+
+
+def _changed_value(node: ast.AST) -> _Changes:
     match node:
         case ast.Compare(ops=[operator]) if type(operator) in _OPPOSITE:
-            yield "compared otherwise", lambda it: it.ops.__setitem__(  # type: ignore[attr-defined]
-                0, _OPPOSITE[type(it.ops[0])]()  # type: ignore[attr-defined]
+            yield (
+                "compared otherwise",
+                lambda it: it.ops.__setitem__(  # type: ignore[attr-defined]
+                    0,
+                    _OPPOSITE[type(it.ops[0])](),  # type: ignore[attr-defined]
+                ),
             )
         case ast.BoolOp(op=operator):
             other = ast.Or if isinstance(operator, ast.And) else ast.And
             yield "and for or", lambda it: setattr(it, "op", other())
         case ast.If() | ast.While() | ast.IfExp():
-            yield "never", lambda it: setattr(it, "test", ast.Constant(False))  # noqa: FBT003
-            yield "always", lambda it: setattr(it, "test", ast.Constant(True))  # noqa: FBT003
+            yield "never", lambda it: setattr(it, "test", ast.Constant(False))
+            yield "always", lambda it: setattr(it, "test", ast.Constant(True))
         case ast.BinOp(op=ast.Add() | ast.Sub() as operator) if not _text(node):
             other_sign = ast.Sub if isinstance(operator, ast.Add) else ast.Add
             yield "plus for minus", lambda it: setattr(it, "op", other_sign())
-        case ast.Constant(value=bool()):
-            yield "flipped", lambda it: setattr(it, "value", not it.value)  # type: ignore[attr-defined]
-        case ast.Constant(value=int()):
-            yield "one more", lambda it: setattr(it, "value", it.value + 1)  # type: ignore[attr-defined]
+        case ast.Constant(value=bool() as flag):
+            yield "flipped", lambda it: setattr(it, "value", not flag)
+        case ast.Constant(value=int() as number):
+            yield "one more", lambda it: setattr(it, "value", number + 1)
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             for place, element in enumerate(elements):
                 if isinstance(element, (ast.Call, ast.Starred)):
                     yield f"left out {_shown(element)}", _without(place)
-    if isinstance(getattr(node, "body", None), list):
-        yield from _left_out(node)
 
 
 def _left_out(node: ast.AST) -> _Changes:

@@ -66,7 +66,7 @@ def _sources(root: Path) -> Iterable[Path]:
 
 
 def _node_id(root: Path, context: str) -> str:
-    """Turn `tests.unit.engine.test_x.TestY.test_z` into `tests/unit/engine/test_x.py::TestY::test_z`."""
+    """Turn `tests.unit.test_x.TestY.test_z` into `tests/unit/test_x.py::TestY::test_z`."""
     parts = context.split(".")
     for end in range(len(parts) - 1, 0, -1):
         file = Path(*parts[:end]).with_suffix(".py")

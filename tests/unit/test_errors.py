@@ -12,7 +12,7 @@ TREES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 # Made with what the API or the caller said; the class puts a fix to it.
-WITH_A_FIX_OF_THEIR_OWN = {"ApiUnavailable", "ApiRefused", "ClusterFileInvalid"}
+WITH_A_FIX_OF_THEIR_OWN = {"ApiUnavailable", "ApiRefused", "ClusterFileInvalid", "Unreadable"}
 # What these raise never reaches a user: the caller turns it into something with a fix.
 INTERNAL = {"NotFound", "Conflict", "Interrupted"}
 

@@ -10,11 +10,12 @@ from itertools import groupby
 from typing import TypeAlias
 
 from picluster.engine.events import Emit, Output, StepProgress, StepStarted
+from picluster.engine.place import Place, Tools
 from picluster.engine.plan import Judged
 from picluster.engine.pool import Sessions
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
-from picluster.engine.step import Action, Call, Change, Reboot, Run, Upload, WriteFile
+from picluster.engine.step import Act, Action, Call, Change, Reboot, Run, Upload, WriteFile
 from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable
 from picluster.secret import redact
 
@@ -82,6 +83,7 @@ class Applier:
     phase: str
     target: str
     sessions: Sessions
+    tools: Tools
     emit: Emit
     stop: threading.Event
     seconds: dict[str, float] = field(default_factory=dict)
@@ -120,6 +122,9 @@ class Applier:
                 case Call(title, run):
                     progress.report(title)
                     run(progress)
+                case Act() as act:
+                    progress.report(act.title)
+                    act.perform(Place(self.target, self.sessions, self.tools, progress))
         except PiclusterError as error:
             raise StepError(task.item.step.name, error) from error
 

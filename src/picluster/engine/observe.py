@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
+from typing import Any, TypeGuard
 
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.script import compile_probes, new_marker, split_output
-from picluster.engine.step import Observation, Query, Script, Step
+from picluster.engine.step import (
+    Observation,
+    Probe,
+    Query,
+    Script,
+    ShellProbe,
+    Step,
+    key_of,
+)
 from picluster.engine.survey import Survey
-from picluster.errors import ActionFailed, PiclusterError, Unreachable
+from picluster.errors import ActionFailed, PiclusterError, Unreachable, Unreadable
 
 
 class Sightings:
@@ -32,33 +43,51 @@ class Sightings:
 
 
 def observe(
-    sessions: Sessions, target: str, steps: Sequence[Step], timeout: float
+    sessions: Sessions, tools: Tools, target: str, steps: Sequence[Step], timeout: float
 ) -> dict[str, Observation]:
-    """Run every probe of the steps on one target and return what each saw, by step name.
+    """Ask every probe of the steps on one target and return what each saw, by its key.
 
     Shell probes travel as one script, and once more if the connection is lost: they only read.
-    Raises a `NodeError` if the node cannot be asked, and whatever a query raises.
+    Raises a `NodeError` if the node cannot be asked, `Unreadable` if its answer makes no sense, and
+    whatever a live probe raises.
     """
-    probes = {step.name: step.probe() for step in steps}
-    scripts = {name: probe.text for name, probe in probes.items() if isinstance(probe, Script)}
-    seen = _run_scripts(sessions, target, scripts, timeout) if scripts else {}
-    for name, probe in probes.items():
-        if isinstance(probe, Query):
-            seen[name] = Observation(value=probe.run())
+    probes = {key_of(step, probe): probe for step in steps if (probe := step.probe()) is not None}
+    shells = {key: probe for key, probe in probes.items() if is_shell(probe)}
+    seen = _run_scripts(sessions, target, shells, timeout) if shells else {}
+    for key, probe in probes.items():
+        if isinstance(probe, ShellProbe):
+            seen[key] = _parsed(target, probe, seen[key])
+        elif isinstance(probe, Query):
+            seen[key] = Observation(value=probe.run())
+        elif not isinstance(probe, Script):
+            seen[key] = Observation(value=probe.ask(tools))
     return seen
 
 
+def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observation:
+    """Read an answer at once: one that makes no sense fails its target and no other."""
+    try:
+        return replace(seen, value=probe.parse(seen))
+    except Unreadable as error:
+        raise error.about(target, "" if probe.secret else f"{seen.out}\n{seen.err}") from None
+
+
+def is_shell(probe: Probe) -> TypeGuard[Script | ShellProbe[Any]]:
+    """Whether a probe is shell on the node."""
+    return isinstance(probe, Script | ShellProbe)
+
+
 def _run_scripts(
-    sessions: Sessions, node: str, scripts: Mapping[str, str], timeout: float
+    sessions: Sessions, node: str, probes: Mapping[str, Script | ShellProbe[Any]], timeout: float
 ) -> dict[str, Observation]:
     marker = new_marker()
-    script = compile_probes(list(scripts.values()), marker)
+    script = compile_probes([probe.text for probe in probes.values()], marker)
     try:
         done = sessions.get(node).run(script, timeout=timeout)
     except Unreachable:
         done = sessions.renew(node).run(script, timeout=timeout)
     try:
-        observations = split_output(done.out, done.err, marker, len(scripts))
+        observations = split_output(done.out, done.err, marker, len(probes))
     except ValueError as error:
         raise ActionFailed(
             "the look at the node was cut short",
@@ -67,7 +96,7 @@ def _run_scripts(
             fix="run it again; if it persists, look for a full disk or memory on the node",
             evidence=done.err.decode("utf-8", "replace")[-2000:],
         ) from error
-    return dict(zip(scripts, observations, strict=True))
+    return dict(zip(probes, observations, strict=True))
 
 
 def observe_all(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.errors import Interrupted, PiclusterError, StepFailed
 
@@ -26,6 +27,7 @@ class Run:
     sessions: Sessions
     emit: Emit
     stop: threading.Event = field(default_factory=threading.Event)
+    tools: Tools = field(default_factory=Tools)
     only: Collection[str] | None = None
     absent: Collection[str] = ()
     look_timeout: float = 120.0

@@ -17,11 +17,11 @@ from threading import Event
 
 from picluster.engine.apply import Applier, StepError
 from picluster.engine.events import Outcome, PhaseFinished, PhaseStarted, StepFinished
-from picluster.engine.observe import Sightings, observe, observe_all
+from picluster.engine.observe import Sightings, is_shell, observe, observe_all
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged, PhasePlan, judge_phase, judge_target
 from picluster.engine.run import Run
-from picluster.engine.step import Blocked, Change, Query, Risk, Satisfied, Script, Step
+from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, key_of
 from picluster.engine.survey import Look
 from picluster.errors import NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
@@ -77,7 +77,9 @@ def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
     queries = {target for target in steps if _only_queries(steps[target])}
     for group in (set(steps) - queries, queries):
         looks = {
-            target: partial(observe, run.sessions, target, steps[target], run.look_timeout)
+            target: partial(
+                observe, run.sessions, run.tools, target, steps[target], run.look_timeout
+            )
             for target in steps
             if target in group and run.may_look_at(target)
         }
@@ -88,7 +90,8 @@ def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
 
 
 def _only_queries(steps: Sequence[Step]) -> bool:
-    return not any(isinstance(step.probe(), Script) for step in steps)
+    probes = (step.probe() for step in steps)
+    return not any(probe is not None and is_shell(probe) for probe in probes)
 
 
 def _scope(phase: Phase, run: Run) -> set[str]:
@@ -176,7 +179,7 @@ class _Convergence:
         self.sightings = sightings
         self.steps = stage.steps[target]
         self.applied: dict[str, Change] = {}
-        self.applier = Applier(phase.name, target, run.sessions, run.emit, run.stop)
+        self.applier = Applier(phase.name, target, run.sessions, run.tools, run.emit, run.stop)
 
     def run(self) -> None:
         """Converge, and account for every step; a failure is recorded, not raised."""
@@ -215,7 +218,8 @@ class _Convergence:
 
     def _look_again(self) -> None:
         steps = self.phase.steps_for(self.target)
-        seen = observe(self.context.sessions, self.target, steps, self.context.look_timeout)
+        context = self.context
+        seen = observe(context.sessions, context.tools, self.target, steps, context.look_timeout)
         self.sightings.record(self.target, seen)
 
     def _refuse_repetition(self, judged: Sequence[Judged]) -> None:
@@ -235,10 +239,13 @@ class _Convergence:
 
     def _evidence(self, step: Step) -> str:
         probe = step.probe()
-        if probe is not None and probe.secret:
+        if probe is None:
+            return ""
+        if probe.secret:
             return "(not shown: it may hold a secret)"
-        seen = Look(self.target, step.name, self.sightings.snapshot()).own
-        if isinstance(probe, Query):
+        look = Look(self.target, step.name, self.sightings.snapshot())
+        seen = look.at(self.target, key_of(step, probe))
+        if not is_shell(probe):
             return redact(str(seen.value))
         return redact(f"{seen.out}\n{seen.err}".strip())
 

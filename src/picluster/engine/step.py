@@ -11,11 +11,13 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from picluster.engine.probe import LiveProbe, Observation, ShellProbe
 from picluster.secret import Secret
 
 if TYPE_CHECKING:
+    from picluster.engine.place import Place
     from picluster.engine.survey import Look
 
 
@@ -45,27 +47,7 @@ class Query:
     secret: bool = False
 
 
-Probe: TypeAlias = Script | Query
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What one probe saw: a script's exit status and output, or a query's value."""
-
-    status: int = 0
-    out: str = ""
-    err: str = ""
-    value: object = None
-
-    @property
-    def lines(self) -> list[str]:
-        """The output's lines, without line ends."""
-        return self.out.splitlines()
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """The output read as `key=value` lines; other lines are left out."""
-        return dict(line.split("=", 1) for line in self.lines if "=" in line)
+Probe: TypeAlias = Script | Query | ShellProbe[Any] | LiveProbe[Any]
 
 
 # ------------------------------------------------------------------ judging
@@ -183,7 +165,22 @@ class Call:
     run: Callable[[Progress], None]
 
 
-Action: TypeAlias = Run | WriteFile | Upload | Reboot | Call
+@runtime_checkable
+class Act(Protocol):
+    """An action that is not a shell on the node: frozen data, and the one way to carry it out.
+
+    Two that are equal do the same: a test, a plan or a journal can compare and show them.
+    """
+
+    @property
+    def title(self) -> str:
+        """Say what is being done, as a first line of progress: `draining pi1`."""
+
+    def perform(self, place: Place) -> None:
+        """Do it, or raise a `PiclusterError`."""
+
+
+Action: TypeAlias = Run | WriteFile | Upload | Reboot | Call | Act
 
 
 class Progress(Protocol):
@@ -227,7 +224,7 @@ class Fact:
 
     name: str
     title: str
-    script: Script | Query
+    script: Probe
 
     def probe(self) -> Probe:
         """Look, and leave the judging to others."""
@@ -238,8 +235,14 @@ class Fact:
         return Satisfied()
 
 
+def key_of(step: Step, probe: Probe) -> str:
+    """Return under which name a survey has what the step's probe saw."""
+    return step.name if isinstance(probe, Script | Query) else probe.name
+
+
 Steps: TypeAlias = Sequence[Step]
 __all__ = [
+    "Act",
     "Action",
     "Blocked",
     "Call",
@@ -247,6 +250,7 @@ __all__ = [
     "Decision",
     "Diff",
     "Fact",
+    "LiveProbe",
     "Observation",
     "Probe",
     "Progress",
@@ -256,8 +260,10 @@ __all__ = [
     "Run",
     "Satisfied",
     "Script",
+    "ShellProbe",
     "Step",
     "Steps",
     "Upload",
     "WriteFile",
+    "key_of",
 ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
-from picluster.engine.step import Observation
+from picluster.engine.probe import LiveProbe, Observation, ShellProbe
+
+Facts = TypeVar("Facts")
+Asked: TypeAlias = ShellProbe[Facts] | LiveProbe[Facts]
 
 Survey: TypeAlias = Mapping[str, Mapping[str, Observation]]
 """Observations by target, then by step name. A target is a node's name, or `CLUSTER`."""
@@ -26,6 +29,26 @@ class Look:
     step: str
     survey: Survey
     planned: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    def read(self, probe: Asked[Facts], target: str | None = None) -> Facts:
+        """Return the facts that a probe saw on a target, by default this one.
+
+        Raises `LookupError` if nobody asked: a phase was built without the step that does.
+        """
+        facts = self.find(probe, target)
+        if facts is None:
+            raise LookupError(f"`{probe.name}` was not asked on {target or self.target}")
+        return facts
+
+    def find(self, probe: Asked[Facts], target: str | None = None) -> Facts | None:
+        """Return what `read` does, or None if the target was not asked."""
+        seen = self.at(self.target if target is None else target, probe.name)
+        return cast("Facts | None", seen.value)
+
+    def every(self, probe: Asked[Facts]) -> dict[str, Facts]:
+        """Return the facts of a probe by target, of every target that was asked."""
+        found = {target: self.find(probe, target) for target in self.survey}
+        return {target: facts for target, facts in found.items() if facts is not None}
 
     @property
     def own(self) -> Observation:

@@ -9,6 +9,7 @@ import pytest
 from tests.doubles.shell_nodes import ShellNodes
 
 from picluster.engine.observe import observe
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
 from picluster.engine.survey import Look
@@ -136,7 +137,7 @@ def test_every_probe_looks_at_a_real_system_without_an_error(tmp_path: Path) -> 
     sessions = Sessions(ShellNodes(tmp_path))
     for phase in (prepare(cluster()), preflight(cluster())):
         steps = phase.steps_for("pi1")
-        seen = observe(sessions, "pi1", steps, 60)
+        seen = observe(sessions, Tools(), "pi1", steps, 60)
         assert seen.keys() == {step.name for step in steps}
         for step in steps:
             assert "syntax error" not in seen[step.name].err.lower()

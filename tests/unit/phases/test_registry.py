@@ -10,6 +10,7 @@ from tests.doubles.shell_nodes import ShellNodes
 
 from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Observation, Satisfied
 from picluster.engine.survey import Look
@@ -122,7 +123,9 @@ def test_every_probe_looks_at_a_real_system_without_an_error(tmp_path: Path, tex
     made = site(text, tmp_path)
     for node in ("pi1", "pi2"):
         steps = registry(made).steps_for(node)
-        seen = observe(made.sessions, node, [s for s in steps if not isinstance(s, Pulled)], 60)
+        seen = observe(
+            made.sessions, Tools(), node, [s for s in steps if not isinstance(s, Pulled)], 60
+        )
         for step in steps:
             assert "syntax error" not in seen.get(step.name, Observation()).err.lower()
             decision = step.decide(Look(node, step.name, {node: seen}))

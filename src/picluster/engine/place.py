@@ -1,0 +1,42 @@
+"""Where an action is done, and what it may touch there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from picluster.engine.pool import Sessions
+    from picluster.engine.step import Progress
+
+Tool = TypeVar("Tool")
+
+
+class Tools:
+    """What a run's actions and live probes may use besides the nodes' shells: one of each type.
+
+    The engine hands them out without knowing them, so that an action can be plain data that says
+    what is to be done, and not hold on to a connection.
+    """
+
+    __slots__ = ("_tools",)
+
+    def __init__(self, *tools: object) -> None:
+        self._tools = tools
+
+    def get(self, kind: type[Tool]) -> Tool:
+        """Return the tool of that type. Raises `LookupError`: a phase was built without it."""
+        for tool in self._tools:
+            if isinstance(tool, kind):
+                return tool
+        raise LookupError(f"this run has no {kind.__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One target, the ways to it, and whom to tell."""
+
+    target: str
+    sessions: Sessions
+    tools: Tools
+    progress: Progress
