@@ -21,7 +21,7 @@ from picluster.engine.step import (
     key_of,
 )
 from picluster.engine.survey import Survey
-from picluster.errors import ActionFailed, PiclusterError, Unreachable, Unreadable
+from picluster.errors import ActionFailed, PiclusterError, Unreadable
 
 
 class Sightings:
@@ -82,10 +82,7 @@ def _run_scripts(
 ) -> dict[str, Observation]:
     marker = new_marker()
     script = compile_probes([probe.text for probe in probes.values()], marker)
-    try:
-        done = sessions.get(node).run(script, timeout=timeout)
-    except Unreachable:
-        done = sessions.renew(node).run(script, timeout=timeout)
+    done = sessions.read(node, script, timeout=timeout)
     try:
         observations = split_output(done.out, done.err, marker, len(probes))
     except ValueError as error:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from picluster.engine.session import Connector, Session
+from picluster.engine.session import Completed, Connector, Session
 from picluster.errors import NodeError, PiclusterError, Unreachable
 
 
@@ -51,6 +51,16 @@ class Sessions:
         if session is not None:
             session.close()
         return self.get(node)
+
+    def read(self, node: str, script: str, *, timeout: float) -> Completed:
+        """Run a script that only reads; once more, anew, if the connection turns out to be lost.
+
+        Raises a `NodeError`.
+        """
+        try:
+            return self.get(node).run(script, timeout=timeout)
+        except Unreachable:
+            return self.renew(node).run(script, timeout=timeout)
 
     def close_all(self) -> None:
         """Close every session. What is closed is opened again by a later `get`."""

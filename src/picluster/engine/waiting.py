@@ -37,7 +37,8 @@ class Done:
 class Lasting:
     """Something that keeps it from happening and that waiting does not cure.
 
-    The wait ends once it has been seen for `patience` seconds without a break. `kind` says which
+    The wait ends once it has been seen for `patience` seconds without a break; one of infinite
+    patience only explains a wait that ran out. `kind` says which
     trouble it is, whatever its words: an image that cannot be pulled is told of in two ways by
     turns (`ErrImagePull`, `ImagePullBackOff`), and is one trouble.
     """
@@ -112,8 +113,7 @@ def wait_until(
         if isinstance(verdict, Hopeless):
             raise failure("waiting longer is in vain", verdict.why, verdict.fix)
         if late:
-            likely = next((each.fix for each in verdict.troubles), "")
-            raise failure(f"not within {timeout:.0f} s", f"last seen: {verdict.state}", likely)
+            raise failure(f"not within {timeout:.0f} s", *_last_seen(verdict))
         if verdict.state != reported:
             progress.report(verdict.state)
             reported = verdict.state
@@ -153,6 +153,15 @@ def _look(
             raise
         return gone, None
     return judge(seen), (seen,)
+
+
+def _last_seen(verdict: Waiting) -> tuple[str, str]:
+    """Return why a wait ran out, and the fix of what it names."""
+    why = f"last seen: {verdict.state}"
+    if not verdict.troubles:
+        return why, ""
+    likely = verdict.troubles[0]
+    return f"{why}; {likely.why}" if likely.why not in why else why, likely.fix
 
 
 def _in_one_line(lost: Unreachable) -> str:

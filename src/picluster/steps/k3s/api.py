@@ -15,6 +15,7 @@ from picluster.errors import NodeError, PiclusterError
 from picluster.kube.access import KubeAccess
 from picluster.kube.api import Api
 from picluster.kube.errors import ApiRefused, ApiUnavailable
+from picluster.kube.glance import Glance
 from picluster.kube.kubeconfig import AdminKubeconfig
 from picluster.kube.leases import Lease, read_lease
 from picluster.kube.link import Server
@@ -71,9 +72,16 @@ class ClusterApi:
     def lease(self, name: str) -> Lease | None:
         """Return one node's Lease; None if there is none or the API does not answer."""
         try:
-            return self._ask(lambda api: read_lease(api, name))
+            return self._ask(lambda api: read_lease(Glance(api), name))
         except PiclusterError:
             return None
+
+    def find(self, name: str) -> NodeState | None:
+        """Return one node's state; None if the cluster does not know it.
+
+        Asked briefly, by waits. Raises `ApiUnavailable`, or `ApiRefused` while K3s is starting.
+        """
+        return self._ask(lambda api: get_node(Glance(api), name))
 
     def _ask(self, read: Callable[[Api], T]) -> T:
         """Read; once more with fresh credentials when the saved ones may be out of date."""

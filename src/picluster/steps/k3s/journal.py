@@ -109,6 +109,22 @@ def explain(journal: str) -> Cause | None:
     return None
 
 
+# How logrus writes that a program gives up, with and without a terminal, and how Go does.
+_LAST_WORDS = re.compile(r"level=(fatal|panic)|^(FATA|PANI)\[|^panic: |^fatal error: ")
+
+
+def last_words(journal: str) -> str:
+    """Return the last line with which K3s gave up; empty if it never did."""
+    return next((line for line in reversed(journal.splitlines()) if _LAST_WORDS.search(line)), "")
+
+
+def up_to_last_words(journal: str) -> str:
+    """Return the journal without what a later attempt said after the last failure."""
+    lines = journal.splitlines()
+    ends = [number for number, line in enumerate(lines) if _LAST_WORDS.search(line)]
+    return "\n".join(lines[: ends[-1] + 1] if ends else lines)
+
+
 def tail(journal: str) -> str:
     """Return the last lines of the journal, as evidence."""
     return "\n".join(journal.splitlines()[-_EVIDENCE_LINES:])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,22 +18,19 @@ from picluster.engine.step import (
     Satisfied,
 )
 from picluster.engine.survey import Look
-from picluster.errors import WaitFailed
+from picluster.engine.waiting import wait_until
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
-from picluster.secret import redact
-from picluster.steps.k3s import journal
 from picluster.steps.k3s.state import STATE, K3sState, read_state
+from picluster.steps.k3s.unit import UnitState
+from picluster.steps.k3s.watch import Watch, judge
 
 RUNNING = "k3s-running"
 READY = "k3s-ready"
 
 _POLL_SECONDS = 1.0
-_POLLS_PER_JOURNAL = 10
-_LOOKS_AT_A_CAUSE = 2
 _RENEWALS = 2
 _COMMAND_SECONDS = 30.0
-_RESTART_SECONDS = 180.0
 _INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
 
 
@@ -45,28 +40,11 @@ class NodeReader(Protocol):
     def node(self, name: str) -> NodeState | None:
         """Return the node's state; None if the cluster does not know it, or does not answer."""
 
+    def find(self, name: str) -> NodeState | None:
+        """Return it as of now; None if the cluster does not know it. Raises a `PiclusterError`."""
+
     def lease(self, name: str) -> Lease | None:
         """Return the node's Lease; None if there is none, or the cluster does not answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit, since when its process runs, and what time it is there.
-
-    Both are in seconds since 1970, by the node's clock as it is now.
-    """
-
-    state: str
-    started: float = 0.0
-    now: float = math.inf
-
-    def spans(self, moment: float) -> bool:
-        """Whether a moment lies in the life of the process, to the second.
-
-        A Pi without a battery starts with a clock that is set later: a moment to come is from
-        before the clock was set back, and says nothing.
-        """
-        return math.floor(self.started) <= moment <= self.now + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +65,9 @@ class Arrival:
     sessions: Sessions
     api: NodeReader
 
-    def missing(self, state: NodeState | None, unit: Unit | None = None, renewals: int = 0) -> str:
+    def missing(
+        self, state: NodeState | None, unit: UnitState | None = None, renewals: int = 0
+    ) -> str:
         """Return what is still missing, or an empty text when the node has arrived.
 
         What the kubelet said before `unit` began is of its predecessor: the API goes on saying
@@ -111,87 +91,33 @@ class Arrival:
 
     def wait(self, progress: Progress) -> None:
         """Wait at most `timeout` seconds. Raises `WaitFailed` with the cause that K3s names."""
-        began = time.monotonic()
-        deadline = began + self.timeout
-        polls, blamed = 0, 0
         renewals: set[float] = set()
-        while time.monotonic() < deadline:
-            unit = self._unit()
-            missing = self._look(unit, renewals) if unit.state == "active" else unit.state
-            if not missing:
-                return
-            progress.report(f"{self.unit} on {self.node}: {missing}")
-            polls += 1
-            if polls % _POLLS_PER_JOURNAL == 0 and unit.state != "active":
-                blamed = blamed + 1 if self._is_hopeless() else 0
-                if blamed >= _LOOKS_AT_A_CAUSE:
-                    raise self._failure(missing, began)
-            progress.sleep(_POLL_SECONDS)
-        raise self._failure(self.missing(self.api.node(self.node)) or "it was too slow", began)
+        watch = Watch(
+            self.node,
+            self.unit,
+            self.sessions,
+            progress.clock,
+            lambda unit: self._missing_now(unit, renewals),
+        )
+        wait_until(
+            "K3s did not come up",
+            watch.look,
+            judge,
+            timeout=self.timeout,
+            progress=progress,
+            interval=_POLL_SECONDS,
+            where=self.node,
+            fix=f"look at `journalctl -u {self.unit}` on the node; if it is merely slow, raise "
+            "limits.node_ready",
+            evidence=watch.evidence,
+        )
 
-    def _look(self, unit: Unit, renewals: set[float]) -> str:
-        """Return what is missing now; note the renewals of the Lease that are seen meanwhile."""
+    def _missing_now(self, unit: UnitState, renewals: set[float]) -> str:
+        """Return what is missing; note the renewals of the Lease that are seen meanwhile."""
         lease = self.api.lease(self.node)
         if lease is not None and unit.spans(lease.renewed):
             renewals.add(lease.renewed)
-        return self.missing(self.api.node(self.node), unit, len(renewals))
-
-    def _unit(self) -> Unit:
-        """Ask the node about the unit.
-
-        When it began is computed from its age: the clock may have been set since.
-        """
-        said = self._shell(
-            f"systemctl is-active {self.unit} || true\n"
-            f"systemctl show -p ExecMainStartTimestampMonotonic --value {self.unit}\n"
-            "cut -d ' ' -f 1 /proc/uptime; date +%s"
-        ).split()
-        if len(said) != len(("state", "started", "uptime", "now")):
-            return Unit(said[0] if said else "unknown")
-        began, uptime, now = (float(each) for each in said[1:])
-        return Unit(said[0], now - max(0.0, uptime - began / 1_000_000), now)
-
-    def _journal(self) -> str:
-        # Only this start's lines: yesterday's cause is not today's.
-        text = f"""
-id=$(systemctl show -p InvocationID --value {self.unit})
-journalctl --no-pager -o cat -n 80 _SYSTEMD_INVOCATION_ID=$id + \
-  INVOCATION_ID=$id 2>/dev/null || journalctl --no-pager -o cat -n 80 -u {self.unit}
-"""
-        return redact(self._shell(text))
-
-    def _journal_of_all_attempts(self, began: float) -> str:
-        """K3s may have ended several times meanwhile; what the last start says can be too little.
-
-        The time is told relative to the node's own clock, whatever that shows.
-        """
-        waited = time.monotonic() - began
-        text = f"journalctl --no-pager -o cat -n 400 -u {self.unit} --since -{waited:.0f}s"
-        return redact(self._shell(text))
-
-    def _shell(self, text: str) -> str:
-        done = self.sessions.get(self.node).run(text, timeout=_COMMAND_SECONDS)
-        return done.out.decode("utf-8", "replace")
-
-    def _is_hopeless(self) -> bool:
-        cause = journal.explain(self._journal())
-        return cause is not None and not cause.passing
-
-    def _failure(self, missing: str, began: float) -> WaitFailed:
-        lines = self._journal()
-        if journal.explain(lines) is None:
-            lines = self._journal_of_all_attempts(began) or lines
-        cause = journal.explain(lines)
-        return WaitFailed(
-            f"K3s did not come up: {missing}",
-            where=self.node,
-            why=cause.why if cause else f"{self.unit}'s journal names no cause that is known",
-            fix=cause.fix.replace("NODE", self.node)
-            if cause
-            else f"look at `journalctl -u {self.unit}` on the node; if it is merely slow, raise "
-            "limits.node_ready",
-            evidence=journal.tail(lines),
-        )
+        return self.missing(self.api.find(self.node), unit, len(renewals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,26 +168,19 @@ class Running:
 
 
 def start(unit: str) -> Run:
-    """Start or restart a unit; return once the new process is begun, not when it is ready.
+    """Have a unit start or restart; the wait that follows says what it is doing meanwhile.
 
-    A unit only counts as started once K3s is ready, which can take minutes; the wait that follows
-    can say meanwhile what is missing. Without the look at the invocation it could still see the old
-    process, and take that for the new one.
+    A unit only counts as started once K3s is ready, which can take minutes. Until then systemd
+    shows a job for it, by which the wait tells the old process from the new one. `reset-failed`
+    also sets systemd's count of restarts to zero.
     """
     script = f"""
 systemctl daemon-reload
 systemctl enable --quiet {unit}
 systemctl reset-failed {unit} 2>/dev/null || true
-before=$(systemctl show -p InvocationID --value {unit})
 systemctl restart --no-block {unit}
-tries=0
-while [ "$(systemctl show -p InvocationID --value {unit})" = "$before" ]; do
-  tries=$((tries + 1))
-  [ $tries -lt 400 ] || {{ echo "{unit} does not stop" >&2; exit 1; }}
-  sleep 0.3
-done
 """
-    return Run(script, timeout=_RESTART_SECONDS)
+    return Run(script, timeout=_COMMAND_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
+from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
 
-from picluster.engine.pool import Sessions
-from picluster.engine.session import Completed
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.service import Arrival, Unit
+from picluster.steps.k3s.service import Arrival
+from picluster.steps.k3s.unit import UnitState
 
-UNIT = Unit("active", started=1001.4, now=1060.0)
+UNIT = UnitState("active", started=1001.4, now=1060.0)
 
 
-@dataclass
-class Node:
-    """A node whose K3s runs since 1001, and whose clock shows 1060; it is its connector, too."""
-
-    traffic: Any = None
-
-    def connect(self, name: str) -> Any:
-        return self
-
-    def run(self, script: str, **given: Any) -> Completed:
-        return Completed(0, b"active\n1000000\n60.0\n1060\n", b"")
+# K3s runs since 1001, and the clock shows 1060.
+SHOWN = "ActiveState=active\nExecMainStartTimestampMonotonic=1000000\nuptime=60.0\nnow=1060\n"
 
 
 @dataclass
@@ -40,12 +30,14 @@ class Cluster:
     def node(self, name: str) -> NodeState:
         return self.state
 
+    find = node
+
     def lease(self, name: str) -> Lease | None:
         return Lease(name, self.renewed.pop(0)) if self.renewed else None
 
 
 def arrival(cluster: Cluster) -> Arrival:
-    return Arrival("pi1", "k3s", "", False, 20, Sessions(Node()), cluster)
+    return Arrival("pi1", "k3s", "", False, 20, NodeAnswers(lambda _: SHOWN).sessions, cluster)
 
 
 @pytest.mark.parametrize(
