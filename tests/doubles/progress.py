@@ -8,11 +8,15 @@ class ProgressDouble:
 
     def __init__(self, stop_after: int = 10_000) -> None:
         self.states: list[str] = []
+        self.followed: list[str] = []
         self.now = 0.0
         self._left = stop_after
 
     def report(self, state: str) -> None:
         self.states.append(state)
+
+    def follow(self, line: str) -> None:
+        self.followed.append(line)
 
     def sleep(self, seconds: float) -> None:
         self._left -= 1

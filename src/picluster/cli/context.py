@@ -232,7 +232,9 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
     elif progress:
         from picluster.ui.plain import PlainProgress
 
-        sinks.append(PlainProgress(sys.stderr, verbose=bool(choice.verbose)))
+        plain = PlainProgress(sys.stderr, verbose=bool(choice.verbose))
+        sinks.append(plain)
+        stop_drawing, paused = plain.close, plain.paused
     try:
         yield Sinks(Bus(sinks, _lost_sink), recap.text, stop_drawing, paused)
     finally:

@@ -19,6 +19,9 @@ from picluster.engine.step import Act, Action, Call, Change, Reboot, Run, Upload
 from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable
 from picluster.secret import redact
 
+SAYS = "picluster: "
+"""Begins a line by which a script of ours says what it waits for, unlike what programs print."""
+
 _EVIDENCE_LINES = 20
 _WRITE_SECONDS = 60.0
 
@@ -54,10 +57,23 @@ class StepProgressReport:
 
     def report(self, state: str) -> None:
         """Pass the state on, once for each time it changes."""
+        self._tell(state, passing=False)
+
+    def follow(self, line: str) -> None:
+        """Pass a line of output or a count on."""
+        self._tell(line, passing=True)
+
+    def _tell(self, state: str, *, passing: bool) -> None:
         if state != self._last:
             self._last = state
             self.emit(
-                StepProgress(phase=self.phase, target=self.target, step=self.step, state=state)
+                StepProgress(
+                    phase=self.phase,
+                    target=self.target,
+                    step=self.step,
+                    state=state,
+                    passing=passing,
+                )
             )
 
     def sleep(self, seconds: float) -> None:
@@ -120,7 +136,7 @@ class Applier:
                         source, path, sha256=sha256, mode=mode, owner=owner, timeout=timeout
                     )
                 case Call(title, run):
-                    progress.report(title)
+                    progress.follow(title)
                     run(progress)
                 case Act() as act:
                     progress.report(act.title)
@@ -222,9 +238,15 @@ class _Batch:
         applier = self.applier
         applier.emit(Output(phase=applier.phase, target=applier.target, step=step, text=text))
         if text.strip():
+            state = text.strip()
+            said = state.removeprefix(SAYS)
             applier.emit(
                 StepProgress(
-                    phase=applier.phase, target=applier.target, step=step, state=text.strip()
+                    phase=applier.phase,
+                    target=applier.target,
+                    step=step,
+                    state=said,
+                    passing=said == state,
                 )
             )
 

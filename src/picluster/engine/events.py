@@ -62,12 +62,16 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress(Event):
-    """A running change says where it is: a line of its output, or what it waits for."""
+    """A running change says where it is: what it waits for, or how that is.
+
+    A `passing` one is a line of output, or a count: it is worth seeing while it lasts.
+    """
 
     phase: str
     target: str
     step: str
     state: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

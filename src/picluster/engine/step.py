@@ -189,6 +189,9 @@ class Progress(Protocol):
     def report(self, state: str) -> None:
         """Say what is being waited for and its observed state, such as `2 of 3 nodes Ready`."""
 
+    def follow(self, line: str) -> None:
+        """Say in passing how far it is: a line of output, or a count. It is not always shown."""
+
     def sleep(self, seconds: float) -> None:
         """Wait; raises `Interrupted` at once when the user stops the run."""
 

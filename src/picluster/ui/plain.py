@@ -1,8 +1,17 @@
-"""Progress as plain lines, for pipes, files and CI: satisfied steps have none."""
+"""Progress as plain lines, for pipes, files and CI: satisfied steps have none.
+
+What a change waits for is told at once whenever it changes; what lasts gives a sign of life after
+five seconds, and then every half minute. That is the affair of this clock and of nobody else: it
+goes on while an observation hangs, and while a command on a node says nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -11,6 +20,7 @@ from picluster.engine.events import (
     Event,
     PhaseFinished,
     PhaseStarted,
+    RunFinished,
     RunStarted,
     StepFinished,
     StepProgress,
@@ -20,7 +30,22 @@ from picluster.engine.events import (
 from picluster.ui.screen import show
 from picluster.ui.words import duration, safe
 
-_HEARTBEAT_SECONDS = 15.0
+FIRST_SIGN_SECONDS = 5.0
+HEARTBEAT_SECONDS = 30.0
+_TICK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Doing:
+    """What a target is at: since when, what it says, and when that has to be told again.
+
+    `told` is the state of the last line, which is not written a second time.
+    """
+
+    since: float
+    state: str
+    due: float
+    told: str = ""
 
 
 @dataclass(slots=True)
@@ -29,47 +54,111 @@ class PlainProgress:
 
     stream: TextIO
     verbose: bool = False
-    _last_state: dict[tuple[str, str], float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _doing: dict[str, _Doing] = field(default_factory=dict)
+    _looking: _Doing | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _asking: bool = False
 
     def __call__(self, event: Event) -> None:
         """Write the event's line, if it is worth one."""
-        line = self._of_run(event) or self._of_step(event)
+        with self._lock:
+            line = self._of_run(event) or self._of_step(event)
+            self._write(line)
+            if line and self._looking:
+                self._look(self._looking.state)
+        if isinstance(event, RunStarted):
+            threading.Thread(target=self._keep_telling, name="heartbeat", daemon=True).start()
+
+    def close(self) -> None:
+        """Tell no more of what lasts; closing twice is fine."""
+        self._over.set()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question: what lasts can wait."""
+        self._asking = True
+        try:
+            yield
+        finally:
+            self._asking = False
+
+    def tell_what_lasts(self) -> None:
+        """Write a line for everything that has been silent for too long."""
+        with self._lock:
+            if self._asking:
+                return
+            now = self.clock()
+            for target, doing in self._doing.items():
+                if now >= doing.due:
+                    self._write(f"  {target}: … {self._again(doing, now)}")
+            if self._looking and not self._doing and now >= self._looking.due:
+                self._write(self._again(self._looking, now))
+
+    def _keep_telling(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            while not self._over.wait(_TICK_SECONDS):
+                self.tell_what_lasts()
+
+    def _again(self, doing: _Doing, now: float) -> str:
+        doing.due = now + HEARTBEAT_SECONDS
+        return f"{doing.state}, after {duration(now - doing.since)}"
+
+    def _write(self, line: str) -> None:
         if line:
             show(f"{safe(line)}\n", self.stream)
 
     def _of_run(self, event: Event) -> str:
         match event:
             case RunStarted():
-                return f"{event.command} {event.cluster}: " + ", ".join(event.targets)
+                begun = f"{event.command} {event.cluster}"
+                self._look(f"{begun}: … connecting")
+                return f"{begun}: " + ", ".join(event.targets)
             case Connected():
                 return f"  {event.target}: connected" if self.verbose else ""
             case PhaseStarted():
+                self._look(f"[{event.phase}] … looking")
                 return f"[{event.phase}] {event.title}"
             case PhaseFinished():
+                self._looking = None
+                self._doing.clear()
                 return f"[{event.phase}] {event.outcome} in {duration(event.seconds)}"
+            case RunFinished():
+                self.close()
         return ""
+
+    def _look(self, state: str) -> None:
+        now = self.clock()
+        self._looking = _Doing(now, state, now + HEARTBEAT_SECONDS)
 
     def _of_step(self, event: Event) -> str:
         match event:
             case StepStarted():
-                self._last_state[event.target, event.step] = time.monotonic()
+                now = self.clock()
+                self._doing[event.target] = _Doing(now, event.summary, now + FIRST_SIGN_SECONDS)
                 return f"  {event.target}: {event.summary}"
             case StepProgress():
                 return self._progress(event)
             case StepFinished():
                 return self._finished(event)
             case TargetFailed():
+                self._doing.pop(event.target, None)
                 return f"  {event.target}: FAILED: {event.what}"
         return ""
 
     def _progress(self, event: StepProgress) -> str:
-        key, now = (event.target, event.step), time.monotonic()
-        if not self.verbose and now - self._last_state.get(key, 0.0) < _HEARTBEAT_SECONDS:
+        now = self.clock()
+        doing = self._doing.setdefault(event.target, _Doing(now, "", now))
+        doing.state = event.state
+        if event.state == doing.told or (event.passing and not self.verbose):
             return ""
-        self._last_state[key] = now
+        doing.told, doing.due = event.state, now + HEARTBEAT_SECONDS
         return f"  {event.target}: … {event.state}"
 
     def _finished(self, event: StepFinished) -> str:
+        if event.outcome in ("changed", "failed"):
+            self._doing.pop(event.target, None)
         if event.warning:
             return f"  {event.target}: warning: {event.warning}"
         if event.outcome == "changed":

@@ -212,7 +212,7 @@ class ImageBuilt:
         arguments = ["--tag", local, "--file", f"{place}/{self.image.dockerfile}"]
         for key, value in sorted(self.image.args.items()):
             arguments += ["--build-arg", f"{key}={value}"]
-        self.workshop.build(self._slug, [*arguments, place], progress.report)
+        self.workshop.build(self._slug, [*arguments, place], progress.follow)
 
 
 def _tag_of(inputs: str) -> str:

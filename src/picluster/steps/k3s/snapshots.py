@@ -204,7 +204,7 @@ sha256sum <{quote(path)} | cut -d' ' -f1
             if len(block) < _BLOCK:
                 return
             number += 1
-            progress.report(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
+            progress.follow(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
 
     def _ask(
         self, server: str, script: str, doing: str, seconds: float = _READ_SECONDS

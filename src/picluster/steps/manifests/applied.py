@@ -174,7 +174,7 @@ class ObjectsApplied:
         )
         for number, each in enumerate(manifests, start=1):
             manifest = _placed(api, each)  # its kind may be there since a moment ago
-            progress.report(f"{number} of {len(manifests)}: {identity(manifest)}")
+            progress.follow(f"{number} of {len(manifests)}: {identity(manifest)}")
             self._apply_one(api, manifest, progress)
         left = [which for which in before if which not in wanted]
         for which in left:

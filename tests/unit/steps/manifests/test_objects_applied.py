@@ -192,8 +192,8 @@ def test_a_run_that_was_cut_off_knows_what_it_had_made(api: ApiInMemory) -> None
         pass
 
     class After(ProgressDouble):
-        def report(self, state: str) -> None:
-            if state.startswith("2 of"):
+        def follow(self, line: str) -> None:
+            if line.startswith("2 of"):
                 raise Cut
 
     change = decided(applied(api, config("one"), config("two")))
