@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from dataclasses import dataclass
 
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Progress
-from picluster.errors import HostKeyChanged, NodeError, WaitFailed
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
+from picluster.errors import HostKeyChanged, NodeError
 
 _BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+# Jobs that run are what a boot waits for; the others wait for these.
+_LOOK = f"""
+{_BOOT_ID}
+cut -d . -f 1 /proc/uptime
+systemctl is-system-running || true
+systemctl list-jobs --no-legend --plain 2>/dev/null | awk '$4 == "running" {{ print $2 }}' || true
+"""
 # OpenSSH 9.8 and later penalises sources that connect without logging in (PerSourcePenalties), so
 # every poll is a full login, and never in a tight loop.
 _POLL_SECONDS = 3.0
 _COMMAND_SECONDS = 30.0
 _ASK_AGAIN_SECONDS = 10.0
+_SETTLE_SECONDS = 120
+"""For how long after its start a system may still be starting: a service may be waiting for us."""
+
 # Detached, so that the answer to this very command still gets out.
 _REBOOT = "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A node as it shows itself around a reboot; `away` says why it cannot be asked.
+
+    `id` is another one after each start, `up` for how many seconds it has been started, `system`
+    systemd's word for the whole of it, `jobs` the units that are just starting.
+    """
+
+    id: str = ""
+    up: int = 0
+    system: str = ""
+    jobs: tuple[str, ...] = ()
+    away: str = ""
 
 
 def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) -> None:
@@ -24,61 +50,68 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
 
     Raises `WaitFailed` if it is not back in time, `HostKeyChanged` if another system came up.
     """
-    before = _boot_id(sessions, node)
-    deadline = time.monotonic() + timeout
-    asked = _ask(sessions, node)
-    state = "going down"
-    while time.monotonic() < deadline:
-        progress.report(f"rebooting: {state}")
-        progress.sleep(_POLL_SECONDS)
-        try:
-            sessions.renew(node)
-            now = _boot_id(sessions, node)
-        except HostKeyChanged:
-            raise
-        except NodeError as error:
-            state = error.what
-            continue
-        if now != before:
-            _wait_for_boot_to_settle(sessions, node, deadline, progress)
-            return
-        state = "still on the old boot"
-        if time.monotonic() - asked > _ASK_AGAIN_SECONDS:
-            asked = _ask(sessions, node)
-    raise WaitFailed(
-        f"not back after a reboot within {timeout:.0f} s",
+    before = sessions.get(node).run(_BOOT_ID, timeout=_COMMAND_SECONDS).out.decode().strip()
+    asked = progress.clock()
+    _ask(sessions, node)
+    progress.report("rebooting: going down")
+    progress.sleep(_POLL_SECONDS)
+    seen = Boot(before)
+
+    def look() -> Boot:
+        nonlocal asked, seen
+        seen = _look(sessions, node, anew=seen.id == before or bool(seen.away))
+        if seen.id == before and progress.clock() - asked > _ASK_AGAIN_SECONDS:
+            asked = progress.clock()
+            _ask(sessions, node)
+        return seen
+
+    wait_until(
+        "not back after a reboot",
+        look,
+        lambda boot: judge(boot, before),
+        timeout=timeout,
+        progress=progress,
+        interval=_POLL_SECONDS,
         where=node,
-        why=f"last seen: {state}",
         fix="look at the node's power and screen; raise limits.reboot if it is merely slow",
     )
 
 
-def _ask(sessions: Sessions, node: str) -> float:
-    """Ask for the reboot, and return when.
+def judge(boot: Boot, before: str) -> Verdict:
+    """Want another boot than that `before`, which is over with starting. Pure.
+
+    Whether it is degraded is for probes to judge.
+    """
+    if boot.away:
+        return Waiting(f"rebooting: {boot.away}")
+    if boot.id == before:
+        return Waiting("rebooting: still on the old boot")
+    if boot.system not in ("initializing", "starting") or boot.up > _SETTLE_SECONDS:
+        return Done()
+    jobs = f", {', '.join(boot.jobs[:2])} above all" if boot.jobs else ""
+    return Waiting(f"rebooted: the system is {boot.system}{jobs}")
+
+
+def _ask(sessions: Sessions, node: str) -> None:
+    """Ask for the reboot.
 
     Asking again is harmless: a busy systemd may refuse or lose a request, and one that is going
     down already takes no notice.
     """
     with contextlib.suppress(NodeError):
         sessions.get(node).run(_REBOOT, timeout=_COMMAND_SECONDS)
-    return time.monotonic()
 
 
-def _boot_id(sessions: Sessions, node: str) -> str:
-    done = sessions.get(node).run(_BOOT_ID, timeout=_COMMAND_SECONDS)
-    return done.out.decode().strip()
-
-
-def _wait_for_boot_to_settle(
-    sessions: Sessions, node: str, deadline: float, progress: Progress
-) -> None:
-    """Wait until systemd has finished booting; whether it is degraded is for probes to judge."""
-    while time.monotonic() < deadline:
-        done = sessions.get(node).run(
-            "systemctl is-system-running || true", timeout=_COMMAND_SECONDS
-        )
-        state = done.out.decode().strip()
-        if state not in {"initializing", "starting"}:
-            return
-        progress.report(f"rebooted: system is {state}")
-        progress.sleep(1.0)
+def _look(sessions: Sessions, node: str, *, anew: bool) -> Boot:
+    """Look by a connection made `anew`, as one from before the reboot may take long to fail."""
+    try:
+        session = sessions.renew(node) if anew else sessions.get(node)
+        said = session.run(_LOOK, timeout=_COMMAND_SECONDS).out.decode("utf-8", "replace").split()
+    except HostKeyChanged:
+        raise
+    except NodeError as error:
+        return Boot(away=error.what)
+    if len(said) < len(("id", "up", "system")):
+        return Boot(away="it answers, but not yet as it should")
+    number, up, system, *jobs = said
+    return Boot(number, int(up) if up.isascii() and up.isdigit() else 0, system, tuple(jobs))
