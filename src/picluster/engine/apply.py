@@ -139,7 +139,7 @@ class Applier:
                     progress.follow(title)
                     run(progress)
                 case Act() as act:
-                    progress.report(act.title)
+                    progress.follow(act.title)
                     act.perform(Place(self.target, self.sessions, self.tools, progress))
         except PiclusterError as error:
             raise StepError(task.item.step.name, error) from error

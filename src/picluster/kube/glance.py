@@ -18,6 +18,11 @@ class Glance:
 
     api: Api
 
+    @property
+    def clock(self) -> float | None:
+        """See `Api.clock`."""
+        return self.api.clock
+
     def call(
         self,
         method: str,
