@@ -37,8 +37,9 @@ format: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## Make docs/configuration.md from the model
+docs: $(STAMP)  ## Make docs/configuration.md from the model, docs/causes.md from the tables
 	$(BIN)/python -m picluster.ui.reference_page docs/configuration.md
+	$(BIN)/python -m picluster.ui.causes_page docs/causes.md
 
 screen: $(STAMP) lab-deps test-deps  ## Record the README's picture anew, in the lab
 	$(ROOT) $(BIN)/python -m tests.record_screen docs/screen.svg

@@ -16,7 +16,6 @@ from picluster.cli.app import app
 from picluster.engine.step import Change, Observation, Satisfied
 from picluster.engine.survey import Look
 from picluster.model import load
-from picluster.steps.k3s import journal
 
 CLI = typer.main.get_command(app)
 
@@ -225,10 +224,3 @@ def test_the_messages_that_are_explained_exist() -> None:
     assert len(messages) > 50
     assert unknown(messages, source()) == []
     assert unknown(["the Pi is ... on fire"], source()) == ["the Pi is ... on fire"]
-
-
-def test_every_cause_that_a_journal_can_name_is_explained() -> None:
-    page = (ROOT / "docs/troubleshooting.md").read_text()
-    causes = [cause.why.partition(":")[0] for _, cause in journal._KNOWN]
-    assert len(causes) >= 10
-    assert [cause for cause in causes if cause not in page] == []

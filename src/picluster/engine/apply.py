@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
+from picluster.causes.cause import explain
 from picluster.engine.events import Emit, Output, StepProgress, StepStarted
 from picluster.engine.place import Place, Tools
 from picluster.engine.plan import Judged
@@ -254,13 +255,17 @@ class _Batch:
         task = self.tasks[self.finished]
         evidence = "\n".join(self._tail)
         last = next((line for line in reversed(self._tail) if line.strip()), "no output")
+        known = task.action.causes if isinstance(task.action, Run) else ()
+        cause = explain(evidence, known)
         raise StepError(
             task.item.step.name,
             ActionFailed(
                 f"{task.change.summary}: ended with status {status}",
                 where=self.applier.target,
-                why=last,
-                fix="see the output above; once the cause is gone, run the same command again",
+                why=cause.why if cause else last,
+                fix=cause.fix.replace("NODE", self.applier.target)
+                if cause
+                else "see the output above; once the cause is gone, run the same command again",
                 evidence=evidence,
             ),
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from picluster.causes.cause import Cause
 from picluster.engine.probe import LiveProbe, Observation, ShellProbe
 from picluster.secret import Secret
 
@@ -114,10 +115,12 @@ class Run:
 
     Consecutive `Run` and `WriteFile` actions travel to the node as one script. The text goes over
     stdin, so a secret in it is not visible in `ps` unless a command is given it as an argument.
+    `causes` are what its output can mean when it fails.
     """
 
     script: str
     timeout: float = 300.0
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

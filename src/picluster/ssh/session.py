@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from picluster.causes.cause import explain
+from picluster.causes.sudo import SUDO
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.errors import ActionFailed, SudoUnavailable, Unreachable
 from picluster.ssh.endpoint import Endpoint
@@ -29,11 +31,6 @@ _WAIT_SECONDS = 0.5
 # Channel.sendall copies what is left after every window, which is quadratic in the size.
 _SLICE = 128 * 1024
 _RECEIVE = 64 * 1024
-
-_SUDO_WANTS_PASSWORD = ("a password is required", "no tty present", "a terminal is required")
-_SUDO_WRONG_PASSWORD = ("incorrect password attempt", "no password was provided")
-_SUDO_NOT_ALLOWED = ("is not in the sudoers file", "is not allowed to execute", "may not run sudo")
-_NO_SUDO = ("sudo: not found", "sudo: command not found")
 
 
 @dataclass(slots=True)
@@ -114,31 +111,18 @@ class SshSession:
 
     def _check_sudo(self, done: Completed) -> None:
         """Raise `SudoUnavailable` if it was sudo that failed, and not the script."""
-        said = done.err.decode("utf-8", "replace")
-        where = str(self.endpoint)
-        if any(text in said for text in _SUDO_WRONG_PASSWORD):
-            raise SudoUnavailable(
-                "sudo does not accept the password",
-                where=where,
-                fix="correct what ssh.sudo_password refers to",
-            )
-        if any(text in said for text in _SUDO_WANTS_PASSWORD):
-            raise SudoUnavailable(
-                f"sudo asks for a password for {self.user}",
-                where=where,
-                # Asked like this, sudo says the same to those who may not use it at all.
-                fix="set ssh.sudo_password (such as `prompt`), or allow it without: "
-                f"`echo '{self.user} ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_{self.user}` "
-                f"as root on the node, which also helps if {self.user} may not use sudo at all",
-            )
-        if any(text in said for text in _SUDO_NOT_ALLOWED):
-            raise SudoUnavailable(
-                f"{self.user} may not use sudo", where=where, fix=f"`adduser {self.user} sudo`"
-            )
-        if any(text in said for text in _NO_SUDO):
-            raise SudoUnavailable(
-                "sudo is not installed", where=where, fix="install it, or log in as root"
-            )
+        refused = sudo_refusal(done.err.decode("utf-8", "replace"), self.user, str(self.endpoint))
+        if refused is not None:
+            raise refused
+
+
+def sudo_refusal(said: str, user: str, where: str) -> SudoUnavailable | None:
+    """Return the failure that sudo's words on standard error mean; None if they are none of its."""
+    cause = explain(said, SUDO)
+    if cause is None:
+        return None
+    why, fix = (text.replace("USER", user) for text in (cause.why, cause.fix))
+    return SudoUnavailable(why, where=where, fix=fix)
 
 
 class _Exchange:

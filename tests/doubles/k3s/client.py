@@ -60,7 +60,8 @@ def asked(client: Client, server: str, name: str, body: Object) -> Object:
     except _FAILURES as problem:
         raise Refused(f'Post "{url}": {go_dial_error(url, problem)}') from None
     if answer.status == 401:
-        raise Refused(f"{url}: 401 Unauthorized: token is not valid, not authorized")
+        # K3s tells the status alone (k3s pkg/clientaccess/token.go).
+        raise Refused(f"{url}: 401 Unauthorized")
     found: Object = answer.json()
     if answer.status != 200:
         raise Refused(str(found.get("message") or f"{url}: {answer.status}"))
@@ -100,7 +101,7 @@ class NodeAgent:
                 told = {"password": self._password, "renewTime": now_exactly()}
                 self._ask("register", {**self._about, **told})
             except Refused as why:
-                error(f"Waiting to retrieve agent configuration; server is not ready: {why}")
+                info(f"Waiting to retrieve agent configuration; server is not ready: {why}")
                 time.sleep(_RETRY)
                 continue
             info(f"Successfully registered node {self._about['name']} (stand-in)")

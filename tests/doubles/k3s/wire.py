@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .log import now
+
 _LOCAL = threading.local()
 
 
@@ -56,7 +58,10 @@ def go_dial_error(url: str, problem: Exception) -> str:
         text = problem.verify_message
         why = "x509: certificate signed by unknown authority"
         if "expired" in text or "not yet valid" in text:
-            why = "x509: certificate has expired or is not yet valid"
+            # As Go's crypto/x509 has it; of the certificate's own date, Python tells nothing.
+            order = "before its first" if "not yet valid" in text else "after its last"
+            why = "x509: certificate has expired or is not yet valid: "
+            why += f"current time {now()} is {order} day"
         return f"tls: failed to verify certificate: {why}"
     if isinstance(problem, TimeoutError):
         return f"dial tcp {where}: i/o timeout"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 
+from picluster.causes.cause import Cause
 from picluster.engine.events import Event, PhaseFinished, StepFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage, one_at_a_time
 from picluster.engine.pool import Sessions
@@ -44,6 +45,7 @@ class FileStep:
     risk: Risk = Risk.NONE
     retry_safe: bool = False
     blocked: str = ""
+    causes: tuple[Cause, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,7 +64,8 @@ class FileStep:
         if look.own.out == self.content and not look.changing(*self.after):
             return Satisfied()
         action: Action = Run(
-            self.how or f'echo writing; printf %s {self.content} >"$NODE_ROOT/{self.path}"'
+            self.how or f'echo writing; printf %s {self.content} >"$NODE_ROOT/{self.path}"',
+            causes=self.causes,
         )
         return Change(
             f"write {self.path}",
@@ -165,6 +168,14 @@ class TestFailures:
         assert bench.outcomes("pi2") == {"a": "changed", "c": "changed"}
         assert bench.failure("pi1").why == "no such luck"
         assert bench.run.exit_code() == 1
+
+    def test_a_failure_that_its_output_explains_says_what_and_the_fix(self, bench: Bench) -> None:
+        full = Cause("no space left", "the disk is full", "make room on NODE")
+        how = "echo 'write: No space left on device' >&2; echo more; exit 3"
+        run_phase(phase(Stage("x", {"pi1": [FileStep("a", how=how, causes=(full,))]})), bench.run)
+        failure = bench.failure("pi1")
+        assert (failure.why, failure.fix) == ("the disk is full", "make room on pi1")
+        assert "No space left" in failure.evidence
 
     def test_a_failed_barrier_stops_the_phase_for_everyone(self, bench: Bench) -> None:
         first = Stage("first", {"pi1": [FileStep("a", how="false")], "pi2": [FileStep("a")]})

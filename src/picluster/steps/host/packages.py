@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.causes import packages as causes
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied, Script
 from picluster.engine.survey import Look
@@ -118,7 +119,7 @@ class Packages:
             reasons.append("not installed")
         return Change(
             f"install {', '.join(missing)}" if missing else "finish the interrupted installation",
-            (Run(_DETACHED.format(work=quote("".join(work))), timeout=_APT_SECONDS),),
+            (Run(_DETACHED.format(work=quote("".join(work))), _APT_SECONDS, causes.PACKAGES),),
             reason="; ".join(reasons),
             retry_safe=True,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from picluster.causes.cause import Cause
 from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
 from picluster.engine.step import (
@@ -93,7 +94,7 @@ class Staged:
             f"put K3s {self.version} on the node",
             (
                 Call(f"staging K3s {self.version}", lambda progress: self._stage(state, progress)),
-                Run(_check_and_note(self.version)),
+                check_staged(self.version),
             ),
             reason=f"{state.version} is installed" if state.version else "K3s is not installed",
             retry_safe=True,
@@ -121,17 +122,36 @@ class Staged:
         )
 
 
-def _check_and_note(version: str) -> str:
-    """Return shell that refuses a binary of another release than its place said it was."""
-    return f"""
-found=$({paths.STAGING_DIR}/k3s --version | sed -n '1s/^k3s version \\([^ ]*\\).*/\\1/p')
+_WRONG_PROCESSOR = Cause(
+    r"exec format error",
+    "the binary is for another processor than the node's",
+    "put the binary for the node's processor there (k3s for amd64, k3s-arm64 for arm64)",
+)
+
+
+def check_staged(version: str) -> Run:
+    """Return what refuses a binary of another release than its place said it was.
+
+    What it printed instead is quoted, without control characters: it can be anything.
+    """
+    return Run(
+        rf"""
+said=$({paths.STAGING_DIR}/k3s --version 2>&1 | head -n 5 | tr '[:cntrl:]' ' ') || true
+found=$(printf '%s\n' "$said" | sed -n 's/^k3s version \(v[^ ]*\).*/\1/p')
 if [ "$found" != {quote(version)} ]; then
   rm -f {paths.STAGING_DIR}/k3s
-  echo "the release directory holds K3s $found, not "{quote(version)} >&2
+  if [ -n "$found" ]; then
+    echo "the release directory holds K3s $found, not "{quote(version)} >&2
+  else
+    printf "the release directory does not hold K3s %s: its --version printed '%.300s'\n" \
+      {quote(version)} "$said" >&2
+  fi
   exit 1
 fi
-printf '%s\\n' {quote(version)} >{paths.STAGING_DIR}/version
-"""
+printf '%s\n' {quote(version)} >{paths.STAGING_DIR}/version
+""",
+        causes=(_WRONG_PROCESSOR,),
+    )
 
 
 @dataclass(frozen=True, slots=True)

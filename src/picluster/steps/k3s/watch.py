@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from picluster.causes.cause import Cause, last_words, up_to_last_words
 from picluster.engine.pool import Sessions
 from picluster.engine.waiting import Done, Lasting, Verdict, Waiting
 from picluster.errors import PiclusterError, Unavailable
@@ -65,13 +66,13 @@ def troubles(sight: Sight) -> list[Lasting]:
     return [*found, _known(sight, cause)] if cause else found
 
 
-def _known(sight: Sight, cause: journal.Cause, more: str = "") -> Lasting:
+def _known(sight: Sight, cause: Cause, more: str = "") -> Lasting:
     patience = math.inf if cause.passing else _KNOWN_PATIENCE_SECONDS
     return Lasting(cause.why, cause.why + more, cause.fix.replace("NODE", sight.node), patience)
 
 
 def _unknown(sight: Sight, ended: str) -> Lasting:
-    why = f"{ended}; the last it said: {journal.last_words(sight.attempts) or 'nothing'}"
+    why = f"{ended}; the last it said: {last_words(sight.attempts) or 'nothing'}"
     fix = f"look at `journalctl -u {sight.name}` on the node; what it said last is below"
     patience = 0 if sight.restarts >= _ENOUGH_ATTEMPTS else math.inf
     return Lasting("it ends", why, fix, patience)
@@ -120,7 +121,7 @@ class Watch:
 
     def evidence(self) -> str:
         """Return the end of what the journal said since the wait began, up to the last failure."""
-        return journal.tail(journal.up_to_last_words(self._shell(self._journal(self.waited, 400))))
+        return journal.tail(up_to_last_words(self._shell(self._journal(self.waited, 400))))
 
     @property
     def waited(self) -> int:

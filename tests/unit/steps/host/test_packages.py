@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from picluster.causes.cause import explain
 from picluster.engine.step import Change, Observation, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.host.packages import PACKAGES, Packages
@@ -68,6 +69,17 @@ def test_what_was_interrupted_is_finished_and_named() -> None:
     assert decision.reason == "an installation was interrupted"
     assert "dpkg --configure -a" in script(decision)
     assert " install " not in script(decision).split("--fix-broken install")[1].split("' >")[0]
+
+
+def test_what_apt_says_when_it_fails_is_translated() -> None:
+    decision = decide("age=1")
+    assert isinstance(decision, Change)
+    (action,) = decision.actions
+    assert isinstance(action, Run)
+    said = "Err:1 http://deb.debian.org Temporary failure resolving 'deb.debian.org'"
+    cause = explain(said, action.causes)
+    assert cause is not None
+    assert "no DNS, or no internet" in cause.why
 
 
 def test_one_transaction_installs_all() -> None:

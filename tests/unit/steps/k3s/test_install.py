@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from picluster.causes.cause import explain
 from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.steps.k3s.artifacts import binary_name, parse_checksums
-from picluster.steps.k3s.install import Installed, parse_version, refuse_version_step
+from picluster.steps.k3s.install import (
+    Installed,
+    check_staged,
+    parse_version,
+    refuse_version_step,
+)
+from picluster.steps.k3s.paths import STAGING_DIR
 from picluster.steps.k3s.state import STATE
 
 WANTED = "v1.33.5+k3s1"
@@ -99,3 +109,56 @@ def test_a_32_bit_node_is_told_to_be_flashed_anew() -> None:
     with pytest.raises(StepFailed, match="armhf") as failure:
         binary_name("armhf")
     assert "64-bit" in failure.value.fix
+
+
+# ------------------------------------------------------------------ what was staged
+
+
+def staged(tmp_path: Path, binary: str) -> subprocess.CompletedProcess[str]:
+    """Check a binary, as it is checked on a node."""
+    place = tmp_path / "k3s"
+    place.write_text(binary)
+    place.chmod(0o755)
+    script = check_staged(WANTED).script.replace(STAGING_DIR, str(tmp_path))
+    return subprocess.run(
+        ["sh", "-ec", script], capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def printing(text: str) -> str:
+    return f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n"
+
+
+def test_the_wanted_release_is_noted(tmp_path: Path) -> None:
+    done = staged(tmp_path, printing(f"k3s version {WANTED} (fab4a5c3)\ngo version go1.24.6"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "version").read_text() == f"{WANTED}\n"
+    assert (tmp_path / "k3s").exists()
+
+
+@pytest.mark.parametrize(
+    ("binary", "said"),
+    [
+        (printing("k3s version v1.33.4+k3s1 (9a0c)"), f"holds K3s v1.33.4+k3s1, not {WANTED}"),
+        (printing("k3s version dev (HEAD)"), "--version printed 'k3s version dev (HEAD) '"),
+        (printing("<html>\n\x1b[31m404"), "--version printed '<html>  [31m404 '"),
+        ("#!/bin/sh\necho broken >&2; exit 3\n", "--version printed 'broken '"),
+        ("", "--version printed ''"),
+    ],
+)
+def test_what_is_no_such_release_is_refused_with_what_it_printed(
+    tmp_path: Path, binary: str, said: str
+) -> None:
+    done = staged(tmp_path, binary)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert WANTED in done.stderr
+    assert not (tmp_path / "k3s").exists(), "a wrong binary would be taken for staged"
+    assert not (tmp_path / "version").exists()
+
+
+def test_a_binary_for_another_processor_is_said_to_be_one() -> None:
+    said = "the release directory ...: its --version printed 'sh: 2: k3s: Exec format error '"
+    cause = explain(said, check_staged(WANTED).causes)
+    assert cause is not None
+    assert "another processor" in cause.why
