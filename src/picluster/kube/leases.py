@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
+from picluster.kube.times import moment
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _KUBELETS_DURATION = 40.0  # nodeLeaseDurationSeconds, where a Lease does not say it
@@ -94,13 +94,3 @@ def read_lives(api: Api) -> dict[str, Life]:
     leases = filter(None, map(lease_of, listed.get("items") or []))
     lives = {lease.node: life_of(lease, now) for lease in leases}
     return {node: life for node, life in lives.items() if life is not None}
-
-
-def moment(text: str | None) -> float | None:
-    """Read a time as the API writes it, in seconds since 1970; None for what is no time."""
-    if not isinstance(text, str):
-        return None
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None

@@ -8,7 +8,8 @@ from typing import Any
 
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
-from picluster.kube.leases import Life, moment, read_lives
+from picluster.kube.leases import Life, read_lives
+from picluster.kube.times import moment
 
 NODES = "/api/v1/nodes"
 _ROLE = "node-role.kubernetes.io/"

@@ -9,10 +9,12 @@ from typing import Any
 
 from picluster.errors import PiclusterError
 from picluster.kube.api import Api, Object, segment
+from picluster.kube.times import moment
 from picluster.secret import redact
 
 _LOG_LINES = 15
 _CRASHES = 3
+_SAME_SECOND = 1.0
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
 
@@ -25,6 +27,7 @@ class ContainerState:
     ready: bool = False
     waiting: str = ""
     message: str = ""
+    running: bool = False
     restarts: int = 0
     ended: str = ""
     exit_code: int | None = None
@@ -32,7 +35,11 @@ class ContainerState:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """A pod as last reported; `unscheduled` is the scheduler's reason, `claims` its volumes'."""
+    """A pod as last reported; `unscheduled` is the scheduler's reason, `claims` its volumes'.
+
+    `revision` is which version of its StatefulSet it is of. `never_ready` is whether it was not
+    ready once since it was made.
+    """
 
     namespace: str
     name: str
@@ -43,6 +50,8 @@ class PodState:
     containers: tuple[ContainerState, ...] = ()
     claims: tuple[str, ...] = ()
     leaving: bool = False
+    revision: str = ""
+    never_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,20 @@ def pod_state(pod: Mapping[str, Any]) -> PodState:
         containers=tuple(map(_container, statuses)),
         claims=tuple(claim["claimName"] for claim in claims if claim),
         leaving=bool(meta.get("deletionTimestamp")),
+        revision=(meta.get("labels") or {}).get("controller-revision-hash", ""),
+        never_ready=_never_ready(conditions.get("Ready") or {}, status.get("startTime")),
     )
+
+
+def _never_ready(ready: Mapping[str, Any], started: str | None) -> bool:
+    """Judge the condition Ready: it changes when a pod gets ready, and when it no longer is.
+
+    The kubelet first writes it, as False, in the second in which it writes when the pod started.
+    """
+    if ready.get("status") == "True":
+        return False
+    began, changed = moment(started), moment(ready.get("lastTransitionTime"))
+    return began is None or changed is None or changed - began <= _SAME_SECOND
 
 
 def _container(status: Mapping[str, Any]) -> ContainerState:
@@ -89,6 +111,7 @@ def _container(status: Mapping[str, Any]) -> ContainerState:
         ready=bool(status.get("ready")),
         waiting=waiting.get("reason", ""),
         message=redact(" ".join(str(waiting.get("message") or "").split())),
+        running=bool(state.get("running")),
         restarts=int(status.get("restartCount") or 0),
         ended=ended.get("reason", ""),
         exit_code=ended.get("exitCode"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from picluster.kube.pods import (
     PodState,
     Trouble,
     claim_trouble,
+    delete_pod,
     list_pods,
     quote_log,
     trouble_of,
 )
+from picluster.kube.superseded import MayGo, holding_up, nobody, trouble_with
 
 if TYPE_CHECKING:
     from picluster.engine.step import Progress
@@ -67,6 +70,8 @@ class Rollout:
     pods: tuple[PodState, ...] = ()
     troubles: tuple[tuple[str, Trouble], ...] = ()
     """What keeps which pod or volume from being."""
+    superseded: tuple[PodState, ...] = ()
+    """Pods that hold a StatefulSet up, and that Kubernetes does not replace."""
 
 
 def missing_in(kind: str, live: Mapping[str, Any] | None) -> str:
@@ -116,11 +121,17 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
     failed = failed_job(live) if workload.kind == "Job" else ""
     labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     pods = tuple(list_pods(api, workload.namespace, labels)) if labels else ()
-    troubles = [(pod.name, found) for pod in pods if (found := trouble_of(pod)) and not pod.leaving]
+    held = holding_up(live, pods) if workload.kind == "StatefulSet" else ()
+    troubles = [(pod.name, trouble_with(pod)) for pod in held]
+    troubles += [
+        (pod.name, found)
+        for pod in pods
+        if pod not in held and (found := trouble_of(pod)) and not pod.leaving
+    ]
     for claim in dict.fromkeys(claim for pod in pods for claim in pod.claims):
         stuck = _claim_trouble(api, workload.namespace, claim)
         troubles += [(claim, stuck)] if stuck else []
-    return Rollout(workload, missing, failed, pods, tuple(troubles))
+    return Rollout(workload, missing, failed, pods, tuple(troubles), held)
 
 
 def _read_chart(api: Api, chart: Workload) -> Rollout:
@@ -180,12 +191,20 @@ def wait_for_rollouts(
     *,
     timeout: float,
     progress: Progress,
+    may_go: MayGo = nobody,
 ) -> None:
-    """Wait until all of them run. Raises `WaitFailed` with events and logs, early if in vain."""
+    """Wait until all of them run, and delete pods that hold a StatefulSet up where they `may_go`.
+
+    Raises `WaitFailed` with events and logs, early if in vain.
+    """
     last: list[Rollout] = []
 
     def observe() -> list[Rollout]:
         last[:] = [read_rollout(api, workload) for workload in workloads]
+        for pod in (pod for rollout in last for pod in rollout.superseded if may_go(pod)):
+            progress.report(f"deleting pod {pod.name}: {trouble_with(pod).what}")
+            with suppress(NotFound):
+                delete_pod(api, pod)
         return last
 
     wait_until(

@@ -24,6 +24,7 @@ from picluster.engine.survey import CLUSTER
 from picluster.errors import PiclusterError
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
+from picluster.kube.superseded import MayGo, anybody, idle, nobody
 from picluster.model.apps import TAKEN
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer
@@ -42,7 +43,7 @@ _RUNS = "opentakserver-runs"
 
 def deploy(site: Site) -> Phase:
     """Build the phase; for a cluster without applications there is nothing in it."""
-    return Phase(_NAME, _title(site), (*_opentakserver(site), *_apps(site)))
+    return Phase(_NAME, _title(site), (*_opentakserver(site, idle), *_apps(site, nobody)))
 
 
 def repair(site: Site) -> Phase:
@@ -61,8 +62,8 @@ def repair(site: Site) -> Phase:
         _title(site),
         (
             Stage("what is broken is made anew", {CLUSTER: [*broken, *_broken_apps(site)]}),
-            *_opentakserver(site),
-            *_apps(site),
+            *_opentakserver(site, anybody),
+            *_apps(site, anybody),
         ),
     )
 
@@ -85,7 +86,7 @@ def workloads(ots: OpenTakServer) -> tuple[Workload, ...]:
     )
 
 
-def _opentakserver(site: Site) -> Iterator[Stage]:
+def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
     ots = site.cluster.opentakserver
     if ots is None:
         return
@@ -116,6 +117,7 @@ def _opentakserver(site: Site) -> Iterator[Stage]:
             api=site.api,
             timeout=limits.rollout,
             after=(_APPLIED,),
+            may_go=may_go,
         ),
         AdministratorPassword(
             ots,
@@ -190,8 +192,8 @@ class Manifests:
 # ------------------------------------------------------------------ the user's own
 
 
-def _apps(site: Site) -> Iterator[Stage]:
-    steps = [step for source in _sources(site) for step in _app(site, source)]
+def _apps(site: Site, may_go: MayGo) -> Iterator[Stage]:
+    steps = [step for source in _sources(site) for step in _app(site, source, may_go)]
     known = tuple(app.name for app in site.cluster.apps)
     # OpenTAKServer goes with its section; what would take every volume with it never does.
     own = tuple(each for each in TAKEN if each != PART or site.cluster.opentakserver)
@@ -201,7 +203,7 @@ def _apps(site: Site) -> Iterator[Stage]:
     yield Stage("your applications run", {CLUSTER: [*steps, gone]})
 
 
-def _app(site: Site, source: AppSource) -> Iterator[Step]:
+def _app(site: Site, source: AppSource, may_go: MayGo) -> Iterator[Step]:
     app = source.app
     yield ObjectsApplied(
         name=f"app-{app.name}",
@@ -219,6 +221,7 @@ def _app(site: Site, source: AppSource) -> Iterator[Step]:
         api=site.api,
         timeout=site.cluster.limits.rollout,
         after=(f"app-{app.name}",),
+        may_go=may_go,
     )
 
 

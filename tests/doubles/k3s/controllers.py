@@ -10,7 +10,7 @@ from .installers import chart_installed, class_made, driver_deployed
 from .log import now
 from .members import Transaction
 from .store import Key, Object
-from .workloads import daemon_set, replicated
+from .workloads import daemon_set, pod_gone, replicated, stateful_set
 
 
 def settle(change: Transaction, key: Key, obj: Object) -> Object:
@@ -21,6 +21,8 @@ def settle(change: Transaction, key: Key, obj: Object) -> Object:
 
 def forget(change: Transaction, key: Key, obj: Object) -> None:
     """Do what follows from an object being gone: a node also leaves etcd, its password is freed."""
+    if key[:2] == ("", "pods"):
+        pod_gone(change, obj)
     if key[:2] != ("", "nodes"):
         return
     change.delete(("", "secrets", "kube-system", f"{key[3]}.node-password.k3s"))
@@ -161,7 +163,7 @@ def _claim(change: Transaction, obj: Object) -> Object:
 
 _SETTLERS = {
     ("apps", "deployments"): _deployment,
-    ("apps", "statefulsets"): replicated,
+    ("apps", "statefulsets"): stateful_set,
     ("apps", "replicasets"): replicated,
     ("apps", "daemonsets"): daemon_set,
     ("batch", "jobs"): _job,

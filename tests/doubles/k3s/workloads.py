@@ -1,19 +1,23 @@
 """What the stand-in makes of workloads: status, volume claims, and pods that are in trouble.
 
-It runs nothing. Every workload is ready at once, unless its annotation `stand-in/trouble` names
-one of `TROUBLES`: then it has a pod with the status, the events and the log of that trouble, so
-that waiting for it can be tested. `stand-in/log` is what the pod's container has printed.
+It runs nothing. Every workload is ready at once, unless its annotation `stand-in/trouble`, or that
+of its pods' template, names one of `TROUBLES`: then it has a pod with the status, the events and
+the log of that trouble, so that waiting for it can be tested. `stand-in/log` is what the pod's
+container has printed.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
+import zlib
 
 from .log import now
 from .members import Transaction
 from .store import Key, Object
 
 TROUBLE, LOG = "stand-in/trouble", "stand-in/log"
+_REVISION = "controller-revision-hash"
 
 _NO_IMAGE = 'failed to resolve reference "{image}": {image}: not found'
 _NO_CLASS = 'storageclass.storage.k8s.io "{name}" not found'
@@ -39,10 +43,9 @@ TROUBLES: dict[str, Object] = {
 
 
 def replicated(change: Transaction, obj: Object) -> Object:
-    """Give a Deployment, ReplicaSet or StatefulSet its status, claims and pods."""
+    """Give a Deployment or a ReplicaSet its status and pods."""
     spec = {**obj["spec"]}
     spec.setdefault("replicas", 1)
-    _claims(change, obj)
     count, generation = spec["replicas"], obj["metadata"].get("generation", 1)
     ready = 0 if _pod_in_trouble(change, obj) else count
     status: Object = {
@@ -52,9 +55,53 @@ def replicated(change: Transaction, obj: Object) -> Object:
         "updatedReplicas": count,
         "availableReplicas": ready,
     }
-    if obj["kind"] == "StatefulSet":
-        status |= {"currentReplicas": count, "currentRevision": "1", "updateRevision": "1"}
     return {**obj, "spec": spec, "status": status}
+
+
+def stateful_set(change: Transaction, obj: Object) -> Object:
+    """Give a StatefulSet its status, claims and pod.
+
+    Of `OrderedReady`, the default, a pod of an older revision that is not ready is not replaced:
+    the controller waits for it to become ready first, for ever (kubernetes.io, "Forced rollback";
+    kubernetes/pkg/controller/statefulset/stateful_set_control.go). Deleted, it comes back as the
+    newest revision wants it.
+    """
+    spec = {**obj["spec"]}
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    spec.setdefault("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+    _claims(change, obj)
+    meta, count = obj["metadata"], spec["replicas"]
+    template = json.dumps(spec["template"], sort_keys=True)
+    wanted = f"{meta['name']}-{zlib.crc32(template.encode()):08x}"
+    pod = change.get(("", "pods", meta["namespace"], f"{meta['name']}-0"))
+    ordered = spec["podManagementPolicy"] == "OrderedReady"
+    if pod is not None and ordered and pod["metadata"]["labels"][_REVISION] != wanted:
+        ready, updated = 0, 0
+    else:
+        ready, updated = 0 if _pod_in_trouble(change, obj, wanted) else count, count
+    before = (obj.get("status") or {}).get("currentRevision", wanted)
+    status: Object = {
+        "observedGeneration": meta.get("generation", 1),
+        "replicas": count,
+        "readyReplicas": ready,
+        "availableReplicas": ready,
+        "updatedReplicas": updated,
+        "currentReplicas": count - updated if ready < count else count,
+        "currentRevision": wanted if ready == count else before,
+        "updateRevision": wanted,
+    }
+    return {**obj, "spec": spec, "status": status}
+
+
+def pod_gone(change: Transaction, pod: Object) -> None:
+    """Have a StatefulSet make a pod anew that was deleted, while it is there itself."""
+    meta = pod["metadata"]
+    for owner in meta.get("ownerReferences") or ():
+        key = ("apps", "statefulsets", meta["namespace"], owner["name"])
+        live = change.get(key) if owner["kind"] == "StatefulSet" else None
+        if live is not None:
+            change.put(key, stateful_set(change, live))
 
 
 def daemon_set(change: Transaction, obj: Object) -> Object:
@@ -89,11 +136,12 @@ def _claims(change: Transaction, obj: Object) -> None:
         stored(change, ("", "persistentvolumeclaims", meta["namespace"], name), claim)
 
 
-def _pod_in_trouble(change: Transaction, obj: Object) -> bool:
+def _pod_in_trouble(change: Transaction, obj: Object, revision: str = "") -> bool:
     """Have a pod in the trouble that is asked for, and none otherwise; return whether it is."""
     meta = obj["metadata"]
-    space, name = meta["namespace"], f"{meta['name']}-stuck"
-    notes = meta.get("annotations") or {}
+    space, name = meta["namespace"], f"{meta['name']}-{'0' if revision else 'stuck'}"
+    own = (obj["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    notes = {**(meta.get("annotations") or {}), **own}
     trouble = TROUBLES.get(notes.get(TROUBLE, ""))
     change.delete(("", "pods", space, name))
     if trouble is None:
@@ -107,7 +155,10 @@ def _pod_in_trouble(change: Transaction, obj: Object) -> bool:
         "metadata": {
             "name": name,
             "namespace": space,
-            "labels": dict((template.get("metadata") or {}).get("labels") or {}),
+            "labels": {
+                **((template.get("metadata") or {}).get("labels") or {}),
+                **({_REVISION: revision} if revision else {}),
+            },
             "annotations": {LOG: notes.get(LOG, "")},
             "ownerReferences": [
                 {
@@ -149,7 +200,14 @@ def _status(trouble: Object, container: Object, filled: Object) -> Object:
         "state": state,
         "lastState": trouble.get("lastState", {}),
     }
-    return {"phase": "Pending", "containerStatuses": [one]}
+    # The kubelet writes Ready, as False, in the second in which it writes when the pod started.
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": now()}
+    return {
+        "phase": "Pending",
+        "startTime": now(),
+        "conditions": [ready],
+        "containerStatuses": [one],
+    }
 
 
 def _event(change: Transaction, space: str, about: tuple[str, str], said: tuple[str, str]) -> None:

@@ -10,7 +10,7 @@ from picluster.engine.survey import Look
 from picluster.kube.api import Api
 from picluster.kube.apply import apply
 from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
-from picluster.kube.pods import PodState, delete_pod, trouble_of
+from picluster.kube.pods import PodState, delete_pod
 from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
 from picluster.steps.manifests.applied import Reach, Source, Unsettled
@@ -70,10 +70,9 @@ class MadeAnew:
         api = self.api.access()
         pods = []
         for workload in self.workloads():
-            for pod in read_rollout(api, workload).pods:
-                trouble = trouble_of(pod)
-                if trouble is not None and not pod.leaving:
-                    pods.append((pod, trouble.what))
+            rollout = read_rollout(api, workload)
+            troubles = dict(rollout.troubles)
+            pods += [(pod, troubles[pod.name].what) for pod in rollout.pods if pod.name in troubles]
         return Broken(tuple(pods), tuple(self._unchangeable(api)))
 
     def _unchangeable(self, api: Api) -> Sequence[tuple[Workload, str]]:

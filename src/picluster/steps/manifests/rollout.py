@@ -9,6 +9,7 @@ from picluster.engine.step import Call, Change, Decision, Progress, Query, Satis
 from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.rollout import Rollout, Workload, read_rollout, wait_for_rollouts
+from picluster.kube.superseded import MayGo, nobody
 from picluster.steps.manifests.applied import Reach
 
 Workloads = Callable[[], Sequence[Workload]]
@@ -18,7 +19,8 @@ Workloads = Callable[[], Sequence[Workload]]
 class RolledOut:
     """Every pod of these workloads runs, in its present version.
 
-    `after` are steps whose changes make pods start anew; `timeout` is in seconds.
+    `after` are steps whose changes make pods start anew; `timeout` is in seconds. Of the pods that
+    hold a StatefulSet up, those that `may_go` are deleted meanwhile.
     """
 
     name: str
@@ -27,6 +29,7 @@ class RolledOut:
     api: Reach
     timeout: float
     after: tuple[str, ...] = ()
+    may_go: MayGo = nobody
 
     def probe(self) -> Query:
         """Look at the workloads, and at the pods of those that do not run."""
@@ -55,7 +58,11 @@ class RolledOut:
 
     def _wait(self, progress: Progress) -> None:
         wait_for_rollouts(
-            self.api.access(), self.workloads(), timeout=self.timeout, progress=progress
+            self.api.access(),
+            self.workloads(),
+            timeout=self.timeout,
+            progress=progress,
+            may_go=self.may_go,
         )
 
 

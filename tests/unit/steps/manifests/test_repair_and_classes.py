@@ -17,6 +17,7 @@ from picluster.steps.manifests.rollout import RolledOut
 from picluster.steps.storage.classes import DefaultClass
 
 SPACE = "/apis/apps/v1/namespaces/default"
+POD = "/api/v1/namespaces/default/pods/web-0"
 WEB = Workload("StatefulSet", "default", "web")
 
 
@@ -62,12 +63,23 @@ def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
     stuck = stateful(trouble="crash-loop")
     have(api, stuck)
     claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
+    pod = api.get(POD)["metadata"]["uid"]
     change = done(anew(api, stuck))
-    assert "pod web-stuck" in change.summary
+    assert "pod web-0" in change.summary
     assert "web ended 4 times" in change.reason
-    with pytest.raises(NotFound):
-        api.get("/api/v1/namespaces/default/pods/web-stuck")
+    assert api.get(POD)["metadata"]["uid"] != pod
     assert api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0") == claim
+
+
+def test_a_pod_that_holds_a_corrected_version_up_is_deleted(api: ApiInMemory) -> None:
+    have(api, stateful(trouble="image-missing"))
+    corrected = stateful()
+    corrected["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.lan:5000/web:2"
+    have(api, corrected)
+    change = done(anew(api, corrected))
+    assert "pod web-0" in change.summary
+    assert "older version" in change.reason
+    assert decided(RolledOut("runs", "web runs", lambda: [WEB], api, 1.0)) == Satisfied()
 
 
 def test_a_workload_that_cannot_be_changed_in_place_is_made_anew(api: ApiInMemory) -> None:
