@@ -203,11 +203,13 @@ def test_what_remains_is_a_majority(situation: str, destructive: bool) -> None:
         for name in everyone - {"s1"}
         if name in nodes
         and nodes[name].ready
+        and nodes[name].alive
         and nodes[name].voter is not False
         and ready.get(name) == OK
     ]
     alone = everyone == {"s1"} and not destructive
-    silent = "s1" in nodes and not nodes["s1"].ready and ready.get("s1") == SILENT
+    down = "s1" in nodes and not (nodes["s1"].ready and nodes["s1"].alive)
+    silent = down and ready.get("s1") == SILENT
     dead = silent and not destructive
     assert len(healthy) >= majority(len(everyone)) or alone or dead
 
