@@ -147,9 +147,14 @@ def whole(text: str, what: str) -> int:
 
 
 def unpacked(encoded: str, what: str) -> str:
-    """Return the text that was sent as base64."""
+    """Return the text that was sent as base64, with U+FFFD for what is no UTF-8."""
+    return unpacked_bytes(encoded, what).decode("utf-8", "replace")
+
+
+def unpacked_bytes(encoded: str, what: str) -> bytes:
+    """Return the bytes that were sent as base64."""
     try:
-        return base64.b64decode(encoded.encode("ascii"), validate=True).decode("utf-8", "replace")
+        return base64.b64decode(encoded.encode("ascii"), validate=True)
     except (binascii.Error, ValueError):
         raise Unreadable(f"`{what}` is not base64: {shown(encoded)}") from None
 

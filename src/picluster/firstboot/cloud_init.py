@@ -10,15 +10,15 @@ from typing import Any
 
 import yaml
 
+from picluster.facts.boot import MEMORY_CGROUP_SHELL
 from picluster.model import Cluster, Node
-from picluster.steps.host.boot import MEMORY_CGROUP_PROBE
 
 _REBOOT = "/run/picluster-reboot"
 
 # The kernel's line counts, not the file: a firmware that has the cgroup on already is left alone.
 _FIRST_BOOT = f"""
 systemctl enable --now ssh 2>/dev/null || systemctl enable --now ssh.socket
-if ({MEMORY_CGROUP_PROBE.strip()}) | grep -q memory=no; then
+if ({MEMORY_CGROUP_SHELL.strip()}) | grep -q memory=no; then
   for file in /boot/firmware/current/cmdline.txt /boot/firmware/cmdline.txt; do
     [ -f $file ] || continue
     grep -qw cgroup_enable=memory $file ||

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from picluster.engine.phase import Guard, Phase, Stage
 from picluster.engine.step import Step
-from picluster.engine.survey import UNSEEN, Survey
+from picluster.engine.survey import Look, Survey
+from picluster.facts.boot import BOOT
 from picluster.model import Cluster, Node, Prepare
 from picluster.model.network import as_ip
 from picluster.steps.files import ManagedFile
@@ -120,10 +121,7 @@ def _k3s_modules(cluster: Cluster) -> tuple[str, ...]:
 
 def _together_unless_a_cluster_runs(survey: Survey) -> int | None:
     """Reboot bare nodes together, but nodes of a cluster one after the other."""
-    running = any(
-        boot.runs_a_cluster(seen.get(boot.MEMORY_CGROUP, UNSEEN).facts) for seen in survey.values()
-    )
-    return 1 if running else None
+    return 1 if any(each.in_cluster for each in Look("", "", survey).every(BOOT).values()) else None
 
 
 def _servers_only(cluster: Cluster, guard: Guard | None) -> Guard | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.script import write_file_snippet
-from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, Script, WriteFile
+from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
+from picluster.facts.files import FileState, file_unless, secret_file
 from picluster.secret import Secret
 
 _SEND_SECONDS = 60.0
@@ -38,45 +38,33 @@ class ManagedFile:
         """State what is true."""
         return f"{self.path} is as it should be"
 
-    def probe(self) -> Script:
-        """Print mode, owner and digest; and the content if the digest is not the wanted one."""
-        path = quote(self.path)
-        show = "" if self._is_secret else f'[ "$sum" = {self._digest} ] || base64 -w0 <{path}'
-        return Script(
-            f"[ -f {path} ] || exit 0\n"
-            f"stat -c '%a %U:%G' {path}\n"
-            f"sum=$(sha256sum <{path} | cut -d' ' -f1); echo \"$sum\"\n{show}",
-            secret=self._is_secret,
-        )
+    def probe(self) -> ShellProbe[FileState]:
+        """Ask for mode, owner and digest; and for the content if that is another and no secret."""
+        if self._is_secret:
+            return secret_file(self.name, self.path)
+        return file_unless(self.name, self.path, self._digest)
 
     def decide(self, look: Look) -> Decision:
         """Compare access and digest."""
-        access, digest, content = [*look.own.lines, "", "", ""][:3]
+        present = look.read(self.probe())
         wanted_access = f"{self.mode:o} {self.owner}"
-        if access == wanted_access and digest == self._digest:
+        if present.access == wanted_access and present.digest == self._digest:
             return Satisfied()
+        before = self._text if present.digest == self._digest else present.content or ""
         return Change(
             f"write {self.path}",
             (WriteFile(self.path, self.content, self.mode, self.owner, self.backup),),
-            reason=self._reason(access, digest, wanted_access),
-            diff=None if self._is_secret else Diff(self._present(digest, content), self._text),
+            reason=self._reason(present, wanted_access),
+            diff=None if self._is_secret else Diff(before, self._text),
             retry_safe=True,
         )
 
-    def _reason(self, access: str, digest: str, wanted_access: str) -> str:
-        if not access:
+    def _reason(self, present: FileState, wanted_access: str) -> str:
+        if not present.exists:
             return "it is missing"
-        if digest != self._digest:
+        if present.digest != self._digest:
             return "its content differs"
-        return f"its mode and owner are {access}, not {wanted_access}"
-
-    def _present(self, digest: str, encoded: str) -> str:
-        if digest == self._digest:
-            return self._text
-        try:
-            return base64.b64decode(encoded).decode("utf-8", "replace")
-        except binascii.Error:
-            return ""
+        return f"its mode and owner are {present.access}, not {wanted_access}"
 
     @property
     def _is_secret(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.steps.looking import answered, decide, judged
 
 from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
@@ -108,13 +109,9 @@ def test_a_cluster_without_a_registry_has_nothing_to_do(tmp_path: Path) -> None:
 
 def test_nothing_is_made_on_this_computer_before_it_is_needed(tmp_path: Path) -> None:
     phase = registry(site(SECURED, tmp_path))
-    survey = {
-        node: {step.name: Observation() for step in phase.steps_for(node)}
-        for node in ("pi1", "pi2")
-    }
-    for node in survey:
-        for step in phase.steps_for(node):
-            step.decide(Look(node, step.name, survey))
+    for node in ("pi1", "pi2"):
+        steps = phase.steps_for(node)
+        assert judged(steps, answered(steps, "age=1"))
     assert not (tmp_path / "state").exists()
 
 
@@ -123,11 +120,10 @@ def test_every_probe_looks_at_a_real_system_without_an_error(tmp_path: Path, tex
     made = site(text, tmp_path)
     for node in ("pi1", "pi2"):
         steps = registry(made).steps_for(node)
-        seen = observe(
-            made.sessions, Tools(), node, [s for s in steps if not isinstance(s, Pulled)], 60
-        )
+        asked = [step for step in steps if not isinstance(step, Pulled)]
+        seen = observe(made.sessions, Tools(), node, asked, 60)
+        assert "syntax error" not in "".join(each.err.lower() for each in seen.values())
         for step in steps:
-            assert "syntax error" not in seen.get(step.name, Observation()).err.lower()
             decision = step.decide(Look(node, step.name, {node: seen}))
             assert isinstance(decision, Change | Satisfied | Blocked)
 
@@ -171,7 +167,7 @@ class TestRegistriesYaml:
         ]
         assert isinstance(step, ManagedFile)
         assert step.probe().secret
-        decision = step.decide(Look("pi1", step.name, {"pi1": {}}))
+        decision = decide(step)
         assert isinstance(decision, Change)
         assert decision.diff is None
         assert "horse" not in str(decision)

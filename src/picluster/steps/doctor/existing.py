@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Satisfied, Step
+from picluster.engine.step import Act, Blocked, Call, Change, Decision, Risk, Satisfied, Step
+from picluster.facts.boot import BOOT
+from picluster.facts.names import CLOUD_INIT, HOST_NAME
 from picluster.steps.doctor.finding import (
     NEEDS_A_REBOOT,
     NEEDS_A_RESTART,
@@ -16,9 +18,8 @@ from picluster.steps.doctor.finding import (
     problem,
     warning,
 )
-from picluster.steps.host import boot, kernel
+from picluster.steps.host import kernel
 from picluster.steps.host.hosts import HOSTS
-from picluster.steps.host.naming import CLOUD_INIT, HOSTNAME
 from picluster.steps.host.packages import PACKAGES
 
 
@@ -41,10 +42,10 @@ _TRAPS: Mapping[str, Trap] = {
     "registry-port": Trap("the registry cannot listen on it"),
     "neighbours": Trap("two of them change the same rules and routes"),
     PACKAGES: Trap("K3s, Longhorn and every later installation need them"),
-    CLOUD_INIT: Trap("at every boot cloud-init gives the node its old name back"),
+    CLOUD_INIT.name: Trap("at every boot cloud-init gives the node its old name back"),
     "hosts-template": Trap("at every boot cloud-init writes /etc/hosts from it"),
     HOSTS: Trap("nodes find each other by name, without any DNS"),
-    HOSTNAME: Trap("K3s joins by host name"),
+    HOST_NAME.name: Trap("K3s joins by host name"),
     "timezone": Trap("logs of the nodes are hard to compare"),
     "locale": Trap("programs complain of a language that is not there"),
     "swap": Trap("limits of memory mean little with it, and it wears cards out"),
@@ -55,7 +56,7 @@ _TRAPS: Mapping[str, Trap] = {
     "iscsid": Trap("Longhorn's volumes cannot be attached"),
     "multipath": Trap("multipathd takes Longhorn's volumes, and they cannot be mounted"),
     "time-sync": Trap("a Pi without a clock battery wakes up in the past"),
-    boot.MEMORY_CGROUP: Trap("K3s does not start", breaks=True),
+    BOOT.name: Trap("K3s does not start", breaks=True),
     "fit-for-longhorn": Trap("Longhorn's volumes do not work here", breaks=True),
 }
 
@@ -92,7 +93,9 @@ def finding_of(step: Step, decision: Decision, *, installed: bool) -> Finding:
 
 
 def _is_safe(change: Change) -> bool:
-    return change.risk is Risk.NONE and not any(isinstance(each, Call) for each in change.actions)
+    return change.risk is Risk.NONE and not any(
+        isinstance(each, Call | Act) for each in change.actions
+    )
 
 
 _FIXES: Mapping[str, str] = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied, Script, WriteFile
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.facts.hosts import HostsText, hosts_text
 
 HOSTS = "hosts-file"
 HOSTS_TEMPLATE = "hosts-template"
@@ -43,18 +43,17 @@ class HostsFile:
         """State what is true."""
         return f"{self.path} names every node"
 
-    def probe(self) -> Script:
-        """Print the file."""
-        return Script(f'[ ! -e {self.path} ] || echo "text=$(base64 -w0 <{self.path})"')
+    def probe(self) -> ShellProbe[HostsText]:
+        """Ask for the file."""
+        return hosts_text(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
         """Want our block in it exactly, and nothing of anybody else's changed."""
-        encoded = look.own.facts.get("text")
-        if encoded is None and self.only_if_present:
+        found = look.read(self.probe())
+        present = found.text
+        if not found.exists and self.only_if_present:
             return Satisfied(detail="there is none")
-        try:
-            present = base64.b64decode(encoded or "").decode()
-        except (binascii.Error, UnicodeDecodeError):
+        if present is None:
             return Blocked(
                 f"{self.path} is not UTF-8 text, and would be damaged by an edit",
                 "find the odd bytes with `LC_ALL=C grep -nP '[^\\x00-\\x7F]'`, and correct them",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
+from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
+from picluster.facts.kernel import Modules, Sysctls, kernel_modules, sysctls
 
 MODULES = "kernel-modules"
 SYSCTLS = "sysctls-in-force"
@@ -25,26 +27,6 @@ K3S_SYSCTLS: Mapping[str, str] = {
     "net.bridge.bridge-nf-call-iptables": "1",
     "net.bridge.bridge-nf-call-ip6tables": "1",
 }
-
-# A module is there by effect: loaded or built in with parameters (/sys/module), listed as built
-# in, or, for a kernel that says neither, by the files that it makes.
-_MODULE_PROBE = """
-kernel=$(uname -r)
-builtin=/lib/modules/$kernel/modules.builtin
-if [ ! -e $builtin ]; then
-  if systemd-detect-virt -qc || [ -z "$(ls /lib/modules 2>/dev/null)" ]; then echo modules=none
-  else echo "modules=other than for $kernel"; fi
-fi
-for module in {modules}; do
-  word=$(printf %s "$module" | tr - _)
-  if [ -d "/sys/module/$word" ]; then echo "there=$module"
-  elif [ -e $builtin ] && tr - _ <$builtin | grep -q "/$word\\.ko"; then echo "there=$module"
-  elif [ "$word" = br_netfilter ] && [ -d /proc/sys/net/bridge ]; then echo "there=$module"
-  elif [ "$word" = nf_conntrack ] && [ -d /proc/sys/net/netfilter ]; then echo "there=$module"
-  elif [ "$word" = overlay ] && grep -qw overlay /proc/filesystems; then echo "there=$module"
-  elif modprobe -qn "$module" 2>/dev/null; then echo "can=$module"; fi
-done
-"""
 
 _MODULES_FIX = (
     "install the kernel's extra modules (on Ubuntu linux-modules-extra-raspi), and reboot"
@@ -72,26 +54,24 @@ class ModulesLoaded:
         """State what is true."""
         return "the kernel modules of K3s are loaded"
 
-    def probe(self) -> Script:
-        """See which are there, and which can be loaded."""
-        names = " ".join(quote(module) for module in (*self.required, *self.optional))
-        return Script(_MODULE_PROBE.format(modules=names))
+    def probe(self) -> ShellProbe[Modules]:
+        """Ask which are there, and which can be loaded."""
+        return kernel_modules((*self.required, *self.optional))
 
     def decide(self, look: Look) -> Decision:
         """Want all of them; load those that can be."""
-        lines = set(look.own.lines)
+        kernel = look.read(self.probe())
         wanted = (*self.required, *self.optional)
-        absent = [module for module in wanted if f"there={module}" not in lines]
-        loadable = [module for module in absent if f"can={module}" in lines]
+        absent = [module for module in wanted if module not in kernel.there]
+        loadable = [module for module in absent if module in kernel.loadable]
         lost = [module for module in absent if module not in loadable]
         refused = [module for module in lost if module in self.required]
-        replaced = look.own.facts.get("modules", "none") != "none"
-        if refused and replaced:
+        if refused and kernel.replaced:
             return Blocked(
                 f"module {', '.join(refused)} cannot be loaded: the kernel was updated since boot",
                 "reboot it, and run this again",
             )
-        if refused and "modules=none" not in lines:
+        if refused and not kernel.brings_none:
             return Blocked(
                 f"the kernel has no module {', '.join(refused)}",
                 _VXLAN_FIX if refused == ["vxlan"] else _MODULES_FIX,
@@ -125,21 +105,17 @@ class SysctlsInForce:
         """State what is true."""
         return "the kernel parameters of K3s are in force"
 
-    def probe(self) -> Script:
-        """Print each parameter's value; nothing for one that does not exist."""
-        keys = " ".join(quote(key) for key in self.values)
-        return Script(
-            f'for key in {keys}; do value=$(sysctl -n "$key" 2>/dev/null) && '
-            'echo "$key=$(printf %s "$value" | tr -s "[:space:]" " ")"; done; true'
-        )
+    def probe(self) -> ShellProbe[Sysctls]:
+        """Ask for each parameter's value."""
+        return sysctls(tuple(self.values))
 
     def decide(self, look: Look) -> Decision:
         """Compare the values, whatever blanks are between their parts."""
-        facts = look.own.facts
+        present = look.read(self.probe()).values
         wrong = {
-            key: facts.get(key)
+            key: present.get(key)
             for key, value in self.values.items()
-            if facts.get(key) != " ".join(value.split())
+            if present.get(key) != " ".join(value.split())
         }
         if not wrong:
             return Satisfied()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, Script, WriteFile
+from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
-from picluster.steps.host.text import decoded
-
-HOSTNAME = "hostname"
-HOSTNAME_FILE = "/etc/hostname"
-CLOUD_INIT = "cloud-init"
-CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
+from picluster.facts.names import (
+    CLOUD_INIT,
+    CLOUD_INIT_FILE,
+    HOST_NAME,
+    HOSTNAME_FILE,
+    LOCALES,
+    CloudInit,
+    HostName,
+    Locales,
+    Zone,
+    time_zone,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +30,23 @@ class CloudInitLeavesNames:
     """
 
     keep_hostname: bool
-    name: str = CLOUD_INIT
+    name: str = CLOUD_INIT.name
     title: str = "cloud-init leaves names alone"
 
-    def probe(self) -> Script:
-        """See whether it is installed, and what it is told."""
-        return Script(
-            "[ -d /etc/cloud/cloud.cfg.d ] || exit 0\n"
-            "echo installed=yes\n"
-            f'[ ! -e {CLOUD_INIT_FILE} ] || echo "text=$(base64 -w0 <{CLOUD_INIT_FILE})"'
-        )
+    def probe(self) -> ShellProbe[CloudInit]:
+        """Ask whether it is installed, and what it is told."""
+        return CLOUD_INIT
 
     def decide(self, look: Look) -> Decision:
         """Want our drop-in there if cloud-init is."""
-        facts = look.own.facts
-        present = decoded(facts.get("text", ""))
-        if facts.get("installed") != "yes" or present == self._wanted:
+        cloud_init = look.read(CLOUD_INIT)
+        if not cloud_init.installed or cloud_init.drop_in == self._wanted:
             return Satisfied()
         return Change(
             f"write {CLOUD_INIT_FILE}",
             (WriteFile(CLOUD_INIT_FILE, self._wanted),),
             reason="cloud-init would set names back at boot",
-            diff=Diff(present, self._wanted),
+            diff=Diff(cloud_init.drop_in, self._wanted),
             retry_safe=True,
         )
 
@@ -62,25 +64,21 @@ class Hostname:
     """
 
     host: str
-    name: str = HOSTNAME
+    name: str = HOST_NAME.name
 
     @property
     def title(self) -> str:
         """State what is true."""
         return f"the host name is {self.host}"
 
-    def probe(self) -> Script:
-        """Print the name in force, and the one after a reboot."""
-        return Script(
-            'echo "now=$(cat /proc/sys/kernel/hostname)"\n'
-            f"echo \"boot=$(sed -n '/^[^#]/{{p;q}}' {HOSTNAME_FILE} 2>/dev/null)\""
-        )
+    def probe(self) -> ShellProbe[HostName]:
+        """Ask for the name in force, and the one after a reboot."""
+        return HOST_NAME
 
     def decide(self, look: Look) -> Decision:
         """Want both names."""
-        facts = look.own.facts
-        now, boot = facts.get("now", ""), facts.get("boot", "").strip()
-        if now == boot == self.host:
+        host = look.read(HOST_NAME)
+        if host.now == host.at_boot == self.host:
             return Satisfied()
         return Change(
             f"set the host name to {self.host}",
@@ -88,9 +86,9 @@ class Hostname:
                 WriteFile(HOSTNAME_FILE, f"{self.host}\n"),
                 Run(f"hostname {quote(self.host)}"),
             ),
-            reason=f"it is {now or 'unknown'}"
-            if now != self.host
-            else f"it would be {boot or 'nothing'} after a reboot",
+            reason=f"it is {host.now or 'unknown'}"
+            if host.now != self.host
+            else f"it would be {host.at_boot or 'nothing'} after a reboot",
             retry_safe=True,
         )
 
@@ -107,18 +105,14 @@ class Timezone:
         """State what is true."""
         return f"the time zone is {self.zone}"
 
-    def probe(self) -> Script:
-        """Print where /etc/localtime leads, and whether the zone is known here."""
-        return Script(
-            'echo "zone=$(readlink -f /etc/localtime | sed s,.*/zoneinfo/,,)"\n'
-            f'echo "wanted=$(readlink -f /usr/share/zoneinfo/{quote(self.zone)} '
-            '| sed s,.*/zoneinfo/,,)"'
-        )
+    def probe(self) -> ShellProbe[Zone]:
+        """Ask where /etc/localtime leads, and whether the zone is known here."""
+        return time_zone(self.zone)
 
     def decide(self, look: Look) -> Decision:
         """Want the zone, whichever of its names it goes by."""
-        facts = look.own.facts
-        if facts.get("zone") in (self.zone, facts.get("wanted")):
+        found = look.read(self.probe())
+        if found.zone in (self.zone, found.wanted):
             return Satisfied()
         zone = quote(self.zone)
         return Change(
@@ -131,7 +125,7 @@ class Timezone:
                     f"printf '%s\\n' {zone} >/etc/timezone"
                 ),
             ),
-            reason=f"it is {facts.get('zone') or 'not set'}",
+            reason=f"it is {found.zone or 'not set'}",
             retry_safe=True,
         )
 
@@ -148,20 +142,16 @@ class SystemLocale:
         """State what is true."""
         return f"the locale is {self.locale}"
 
-    def probe(self) -> Script:
-        """Print the default, and the generated locales."""
-        return Script(
-            "sed -n 's/^LANG=\"\\{0,1\\}\\([^\"]*\\).*/lang=\\1/p' "
-            "/etc/default/locale /etc/locale.conf 2>/dev/null\n"
-            "locale -a 2>/dev/null | sed 's/^/known=/'"
-        )
+    def probe(self) -> ShellProbe[Locales]:
+        """Ask for the default, and the generated locales."""
+        return LOCALES
 
     def decide(self, look: Look) -> Decision:
         """Want it generated, and the default; `locale -a` spells UTF-8 as utf8."""
-        known = {line.removeprefix("known=") for line in look.own.lines}
-        spelt = self.locale.replace("UTF-8", "utf8")
-        generated = self.locale in known or spelt in known or is_built_in(self.locale)
-        if generated and f"lang={self.locale}" in look.own.lines:
+        locales = look.read(LOCALES)
+        spellings = {self.locale, self.locale.replace("UTF-8", "utf8")}
+        generated = is_built_in(self.locale) or not spellings.isdisjoint(locales.generated)
+        if generated and self.locale in locales.default:
             return Satisfied()
         return Change(
             f"set the locale to {self.locale}",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Change, Decision, Run, Satisfied, Script, WriteFile
+from picluster.engine.probe import ShellProbe
+from picluster.engine.quote import quote
+from picluster.engine.step import Change, Decision, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
-from picluster.steps.host.clock import SYNCHRONISED
+from picluster.facts.units import ISCSID, Multipath, TimeKeeping, Unit, multipath, time_keeping
 from picluster.steps.host.packages import PACKAGES, STAND_INS
 
 MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
@@ -31,32 +33,27 @@ blacklist {
 class IscsiDaemon:
     """iscsid is enabled and runs, for Longhorn's volumes."""
 
-    name: str = "iscsid"
+    name: str = ISCSID.name
 
     @property
     def title(self) -> str:
         """State what is true."""
         return "iscsid runs"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Unit]:
         """Ask systemd."""
-        return Script(
-            'echo "enabled=$(systemctl is-enabled iscsid 2>/dev/null)"\n'
-            'echo "active=$(systemctl is-active iscsid)"\n'
-            "systemctl show -p Result -p ConditionResult iscsid 2>/dev/null"
-        )
+        return ISCSID
 
     def decide(self, look: Look) -> Decision:
         """Want it enabled and running; one that fails by itself is Longhorn's trouble, not K3s'."""
-        facts = look.own.facts
-        enabled, active = facts.get("enabled") == "enabled", facts.get("active") == "active"
-        if enabled and active:
+        unit = look.read(ISCSID)
+        if unit.enabled and unit.runs:
             return Satisfied()
-        if enabled and facts.get("ConditionResult") == "no":
+        if unit.enabled and unit.skipped:
             return Satisfied(warning="iscsid does not run in a container: no Longhorn volumes here")
-        if enabled and facts.get("active") == "failed":
+        if unit.enabled and unit.active == "failed":
             return Satisfied(
-                warning=f"iscsid fails ({facts.get('Result')}), so Longhorn will not work; "
+                warning=f"iscsid fails ({unit.result}), so Longhorn will not work; "
                 "see `journalctl -u iscsid` on the node"
             )
         return Change(
@@ -66,7 +63,7 @@ class IscsiDaemon:
             reason="open-iscsi is being installed"
             if look.changing(PACKAGES)
             else "it is not enabled"
-            if not enabled
+            if not unit.enabled
             else "it is stopped",
             retry_safe=True,
         )
@@ -83,19 +80,14 @@ class MultipathLeavesLonghornAlone:
         """State what is true."""
         return "multipathd leaves Longhorn's devices alone"
 
-    def probe(self) -> Script:
-        """See whether it is installed, and what it is told."""
-        return Script(
-            "command -v multipathd >/dev/null || exit 0\n"
-            "echo installed=yes\n"
-            f'[ ! -e {MULTIPATH_FILE} ] || echo "file=$(sha256sum <{MULTIPATH_FILE})"\n'
-            f"echo \"wanted=$(printf '%s' '{_MULTIPATH}' | sha256sum)\""
-        )
+    def probe(self) -> ShellProbe[Multipath]:
+        """Ask whether it is installed, and whether it is told so."""
+        return multipath(MULTIPATH_FILE, _MULTIPATH)
 
     def decide(self, look: Look) -> Decision:
         """Want our file there, if multipathd is."""
-        facts = look.own.facts
-        if facts.get("installed") != "yes" or facts.get("file") == facts.get("wanted"):
+        found = look.read(self.probe())
+        if not found.installed or found.as_wanted:
             return Satisfied()
         return Change(
             f"write {MULTIPATH_FILE}",
@@ -124,36 +116,26 @@ class TimeSync:
         """State what is true."""
         return "the clock is set from the network"
 
-    def probe(self) -> Script:
-        """See which daemons are installed and run, and whether the clock is synchronised."""
-        return Script(
-            f"for unit in {' '.join(_TIME_UNITS)}; do\n"
-            "  enabled=$(systemctl is-enabled $unit 2>/dev/null)\n"
-            "  case $enabled in ''|not-found|masked*) continue ;; esac\n"
-            "  state=$(systemctl is-active $unit)\n"
-            "  condition=$(systemctl show -p ConditionResult $unit | cut -d= -f2)\n"
-            '  echo "unit=$unit $enabled $state $condition"\n'
-            f"done\n{SYNCHRONISED}"
-        )
+    def probe(self) -> ShellProbe[TimeKeeping]:
+        """Ask which daemons are installed and run, and whether the clock is synchronised."""
+        return time_keeping(_TIME_UNITS)
 
     def decide(self, look: Look) -> Decision:
         """Want one daemon running; one that systemd skips in a container cannot."""
-        facts = look.own.facts
-        units = [line.split("=", 1)[1].split(" ") for line in look.own.lines if line[:5] == "unit="]
-        running = [unit[0] for unit in units if unit[2:3] == ["active"]]
+        clock = look.read(self.probe())
+        running = [daemon.name for daemon in clock.daemons if daemon.runs]
         if running:
-            unsynchronised = facts.get("synchronised") == "no"
             warning = "the clock is not synchronised yet: no time server was reached"
-            return Satisfied(detail=running[0], warning=warning if unsynchronised else "")
-        if any(unit[1:2] == ["enabled"] and unit[3:4] == ["no"] for unit in units):
+            return Satisfied(detail=running[0], warning="" if clock.synchronised else warning)
+        if any(daemon.enabled and daemon.skipped for daemon in clock.daemons):
             return Satisfied(
                 warning="the clock is this node's host's: time synchronisation does not run in "
                 "a container"
             )
-        chosen = units[0][0] if units else self.daemon
+        chosen = clock.daemons[0].name if clock.daemons else self.daemon
         return Change(
             f"turn time synchronisation on ({chosen})",
-            (Run(f"systemctl enable --quiet {chosen}\nsystemctl start {chosen}"),),
-            reason="its daemon does not run" if units else "no time daemon is installed",
+            (Run(f"systemctl enable --quiet {quote(chosen)}\nsystemctl start {quote(chosen)}"),),
+            reason="its daemon does not run" if clock.daemons else "no time daemon is installed",
             retry_safe=True,
         )

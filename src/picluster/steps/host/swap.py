@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied, Script
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
-
-# Providers are found by what they leave on a system, not by its name or version: two of them may
-# be there after an upgrade. rpi-swap (Raspberry Pi OS on trixie) is configured by drop-ins.
-_PROBE = """
-tail -n +2 /proc/swaps | awk '{print "on=" $1}'
-awk '!/^#/ && $3 == "swap" {found = 1} END {exit !found}' /etc/fstab 2>/dev/null \
-  && echo provider=fstab
-systemctl is-enabled dphys-swapfile >/dev/null 2>&1 && echo provider=dphys-swapfile
-systemctl is-enabled zramswap >/dev/null 2>&1 && echo provider=zram-tools
-if [ -e /etc/rpi/swap.conf ] || [ -e /usr/lib/rpi-swap ] || [ -d /usr/lib/rpi/swap.conf.d ]; then
-  grep -qs '^Mechanism=none' /etc/rpi/swap.conf.d/90-picluster.conf || echo provider=rpi-swap
-fi
-if [ -x /usr/lib/systemd/system-generators/zram-generator ]; then
-  [ -e /etc/systemd/zram-generator.conf ] && ! [ -s /etc/systemd/zram-generator.conf ] \
-    || echo provider=zram-generator
-fi
-for unit in $(systemctl list-unit-files '*.swap' --state=enabled --no-legend 2>/dev/null \
-  | cut -d' ' -f1); do echo "unit=$unit"; done
-true
-"""
+from picluster.facts.swap import SWAP, Swap
 
 _PROVIDERS = {
     "fstab": """
@@ -81,33 +62,28 @@ class SwapOff:
         """State what is true."""
         return "swap is off, also after a reboot"
 
-    def probe(self) -> Script:
-        """Print the swap that is on, and whatever would turn some on."""
-        return Script(_PROBE)
+    def probe(self) -> ShellProbe[Swap]:
+        """Ask for the swap that is on, and whatever would turn some on."""
+        return SWAP
 
     def decide(self, look: Look) -> Decision:
         """Want none, and no provider."""
-        active = _values(look, "on")
-        providers = [name for name in _values(look, "provider") if name in _PROVIDERS]
-        units = _values(look, "unit")
-        if not (active or providers or units):
+        swap = look.read(SWAP)
+        if swap.off:
             return Satisfied()
+        providers = [name for name in swap.providers if name in _PROVIDERS]
         script = "".join(_PROVIDERS[name] for name in providers)
-        script += "".join(_NO_UNIT.format(unit=quote(unit)) for unit in units)
+        script += "".join(_NO_UNIT.format(unit=quote(unit)) for unit in swap.units)
         script += "".join(
             _NO_UNIT_FOR.format(device=quote(device))
-            for device in active
-            if device.startswith("/dev/zram") or not (providers or units)
+            for device in swap.active
+            if device.startswith("/dev/zram") or not (providers or swap.units)
         )
-        reasons = [f"{', '.join(active)} is on"] if active else []
-        reasons += [f"{name} turns it on at boot" for name in [*providers, *units]]
+        reasons = [f"{', '.join(swap.active)} is on"] if swap.active else []
+        reasons += [f"{name} turns it on at boot" for name in [*providers, *swap.units]]
         return Change(
             "turn swap off",
             (Run(script + _OFF_NOW, timeout=600),),
             reason="; ".join(reasons),
             retry_safe=True,
         )
-
-
-def _values(look: Look, key: str) -> Sequence[str]:
-    return [line.removeprefix(f"{key}=") for line in look.own.lines if line.startswith(f"{key}=")]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import UNSEEN, Look
-from picluster.steps.host.clock import SYNCHRONISED
+from picluster.facts.clock import SYNCHRONISED
 
 # Nodes are asked together, but a busy one answers later, and of many some have to wait their turn.
 # So a small difference says nothing about a node whose clock is synchronised.

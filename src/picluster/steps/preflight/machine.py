@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.steps.host.boot import MEMORY_CGROUP_PROBE
+from picluster.facts.boot import MEMORY_CGROUP
 
 _KERNELS = ("aarch64", "x86_64")
 _MIB = 1024 * 1024
@@ -136,15 +137,15 @@ class Disk:
 class MemoryCgroupKnown:
     """Whether the memory cgroup is on; `prepare` turns it on, which takes a reboot."""
 
-    name: str = "cgroup"
+    name: str = MEMORY_CGROUP.name
     title: str = "memory cgroup"
 
-    def probe(self) -> Script:
-        """Look at the running kernel."""
-        return Script(MEMORY_CGROUP_PROBE)
+    def probe(self) -> ShellProbe[bool]:
+        """Ask the running kernel."""
+        return MEMORY_CGROUP
 
     def decide(self, look: Look) -> Decision:
         """Only tell: it is prepare's to change."""
-        if look.own.facts.get("memory") == "yes":
+        if look.read(MEMORY_CGROUP):
             return Satisfied()
         return Satisfied(warning="the memory cgroup is off; prepare enables it and reboots")

@@ -17,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Call, Change, Decision, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
+from picluster.facts.files import FileState
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile, absent, send_file
 from picluster.steps.host.text import decoded
@@ -226,7 +228,7 @@ class TrustedAuthority:
         """State what is true."""
         return f"{self.path} is the registry's authority"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[FileState]:
         """Look at the file."""
         return self._file.probe()
 

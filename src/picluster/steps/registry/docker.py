@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import (
     Blocked,
@@ -19,7 +20,8 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
-from picluster.steps.host.packages import Packages
+from picluster.facts.packages import Programs, programs
+from picluster.steps.host.packages import have
 from picluster.steps.host.text import decoded
 from picluster.steps.registry import paths
 
@@ -53,29 +55,22 @@ class DockerEngine:
     name: str = ENGINE
     title: str = "a Docker engine is installed"
 
-    def probe(self) -> Script:
-        """Look for the program, and ask dpkg about Debian's package."""
-        return Script(f"! command -v dockerd >/dev/null || echo engine=yes\n{self._wanted_probe}")
+    def probe(self) -> ShellProbe[Programs]:
+        """Ask for the program, and dpkg about Debian's package."""
+        return programs(self.name, ["dockerd"], ["docker.io"])
 
     def decide(self, look: Look) -> Decision:
         """Want an engine; one that is there is only repaired if its installation was cut off."""
-        if look.own.facts.get("engine") == "yes":
-            return replace(self._wanted, packages=()).decide(look)
-        change = self._wanted.decide(look)
+        seen = look.read(self.probe())
+        if "dockerd" in seen.found:
+            return have([], seen.packages, self.lists_max_age)
+        change = have(["docker.io"], seen.packages, self.lists_max_age)
         if not isinstance(change, Change):
             return Blocked(
                 "docker.io is installed, and there is no dockerd on the path",
                 "repair it: `apt-get install --reinstall docker.io`",
             )
         return replace(change, actions=(Run(_MARK), *change.actions))
-
-    @property
-    def _wanted(self) -> Packages:
-        return Packages(("docker.io",), self.lists_max_age, name=self.name)
-
-    @property
-    def _wanted_probe(self) -> str:
-        return self._wanted.probe().text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +81,16 @@ class DockerClient:
     name: str = "docker-client"
     title: str = "the docker command is installed"
 
-    def probe(self) -> Script:
-        """Look for both programs, and ask dpkg."""
-        return Script(
-            "! command -v docker >/dev/null || echo client=yes\n"
-            "! command -v dockerd >/dev/null || echo engine=yes\n"
-            f"{self._wanted.probe().text}"
-        )
+    def probe(self) -> ShellProbe[Programs]:
+        """Ask for both programs, and dpkg about the package."""
+        return programs(self.name, ["docker", "dockerd"], ["docker-cli"])
 
     def decide(self, look: Look) -> Decision:
         """Want the command once the engine is there, which may have brought it."""
-        facts = look.own.facts
-        if facts.get("client") == "yes" or facts.get("engine") != "yes":
+        seen = look.read(self.probe())
+        if "docker" in seen.found or "dockerd" not in seen.found:
             return Satisfied()
-        return self._wanted.decide(look)
-
-    @property
-    def _wanted(self) -> Packages:
-        return Packages(("docker-cli",), self.lists_max_age, name=self.name)
+        return have(["docker-cli"], seen.packages, self.lists_max_age)
 
 
 @dataclass(frozen=True, slots=True)

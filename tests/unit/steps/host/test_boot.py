@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 
 import pytest
+from tests.unit.steps import looking
 
 from picluster.engine.step import (
     Blocked,
     Change,
     Decision,
-    Observation,
     Reboot,
     Risk,
     Satisfied,
     WriteFile,
 )
-from picluster.engine.survey import Look
-from picluster.steps.host.boot import MEMORY_CGROUP, MemoryCgroup, with_memory_cgroup
+from picluster.steps.host.boot import MemoryCgroup, with_memory_cgroup
 
 FILE = "/boot/firmware/cmdline.txt"
 ON = "root=/dev/sda2 rootwait cgroup_enable=memory cgroup_memory=1\n"
@@ -26,9 +25,8 @@ ON = "root=/dev/sda2 rootwait cgroup_enable=memory cgroup_memory=1\n"
 def decide(text: str | None = None, **facts: str) -> Decision:
     if text is not None:
         facts = {"file": FILE, "text": base64.b64encode(text.encode()).decode()} | facts
-    out = "\n".join(f"{key}={value}" for key, value in ({"memory": "no"} | facts).items())
-    look = Look("pi1", MEMORY_CGROUP, {"pi1": {MEMORY_CGROUP: Observation(out=out)}})
-    return MemoryCgroup(300).decide(look)
+    lines = (f"{key}={value}" for key, value in ({"memory": "no"} | facts).items())
+    return looking.decide(MemoryCgroup(300), *lines)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 
 import pytest
+from tests.unit.steps import looking
 
-from picluster.engine.step import Blocked, Change, Decision, Observation, Satisfied, WriteFile
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Decision, Satisfied, WriteFile
 from picluster.steps.host.hosts import HOSTS, HOSTS_TEMPLATE, HostsFile, with_block, with_own_names
 
 ENTRIES = (("10.0.0.1", "pi1.lan pi1"), ("10.0.0.2", "pi2.lan pi2"))
@@ -16,8 +16,8 @@ LINES = BLOCK.splitlines()[1:-1]
 
 
 def decide(step: HostsFile, content: bytes | None) -> Decision:
-    out = "" if content is None else f"text={base64.b64encode(content).decode()}"
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: Observation(out=out)}}))
+    lines = [] if content is None else [f"text={base64.b64encode(content).decode()}"]
+    return looking.decide(step, *lines)
 
 
 @pytest.mark.parametrize(

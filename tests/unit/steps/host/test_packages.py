@@ -6,24 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.unit.steps import looking
 
 from picluster.causes.cause import explain
-from picluster.engine.step import Change, Observation, Run, Satisfied
-from picluster.engine.survey import Look
-from picluster.steps.host.packages import PACKAGES, Packages
+from picluster.engine.step import Change, Run, Satisfied
+from picluster.errors import Unreadable
+from picluster.steps.host.packages import Packages, installation
 
 STEP = Packages(("curl", "git:arm64", "systemd-timesyncd"), 3600)
 ALL = ("have=installed curl", "have=installed git", "have=installed systemd-timesyncd")
 
 
 def decide(*lines: str) -> Change | Satisfied:
-    decision = STEP.decide(Look("pi1", PACKAGES, {"pi1": {PACKAGES: Observation(0, _text(lines))}}))
+    decision = looking.decide(STEP, *lines)
     assert isinstance(decision, Change | Satisfied)
     return decision
-
-
-def _text(lines: tuple[str, ...]) -> str:
-    return "\n".join(lines)
 
 
 def script(decision: Change | Satisfied) -> str:
@@ -54,21 +51,25 @@ def test_only_installed_counts(state: str) -> None:
         (("age=3599",), False),
         (("age=3600",), True),
         (("age=-500",), False),
-        (("age=",), True),
         (("age=10", "lists=none"), True),
     ],
 )
 def test_lists_are_refreshed_first_only_when_old(facts: tuple[str, ...], refreshed: bool) -> None:
-    text = script(decide(*ALL[1:], *facts))
-    assert (text.index("options update") < text.index("options --no-install")) is refreshed
+    decision = decide(*ALL[1:], *facts)
+    assert isinstance(decision, Change)
+    assert decision.actions == (installation(["curl"], repair=False, refresh=refreshed),)
+
+
+def test_an_age_that_is_no_number_is_not_guessed_at() -> None:
+    with pytest.raises(Unreadable, match="`age` is not a number: '²'"):
+        decide(*ALL[1:], "age=²")
 
 
 def test_what_was_interrupted_is_finished_and_named() -> None:
     decision = decide(*ALL, "interrupted=yes", "age=1")
     assert isinstance(decision, Change)
     assert decision.reason == "an installation was interrupted"
-    assert "dpkg --configure -a" in script(decision)
-    assert " install " not in script(decision).split("--fix-broken install")[1].split("' >")[0]
+    assert decision.actions == (installation([], repair=True, refresh=False),)
 
 
 def test_what_apt_says_when_it_fails_is_translated() -> None:
@@ -83,7 +84,9 @@ def test_what_apt_says_when_it_fails_is_translated() -> None:
 
 
 def test_one_transaction_installs_all() -> None:
-    assert script(decide("age=1")).count("install curl git:arm64 systemd-timesyncd") == 2
+    decision = decide("age=1")
+    assert isinstance(decision, Change)
+    assert decision.actions == (installation(STEP.packages, repair=False, refresh=False),)
 
 
 @pytest.fixture
@@ -124,6 +127,20 @@ def test_a_lock_that_another_holds_is_waited_for(system: Path) -> None:
     done = run(system, held, decide("age=9999"))
     assert done.returncode == 0, done.stderr
     assert "waiting for another program" in done.stdout
+
+
+def test_an_interrupted_installation_is_repaired_before_anything_is_installed(
+    system: Path,
+) -> None:
+    dpkg = system / "bin/dpkg"
+    dpkg.write_text(f'#!/bin/sh\necho dpkg "$@" >>{system}/calls\n')
+    dpkg.chmod(0o755)
+    done = run(system, "", decide(*ALL[1:], "interrupted=yes", "age=1"))
+    assert done.returncode == 0, done.stderr
+    calls = (system / "calls").read_text().splitlines()
+    assert [call.split()[-1] for call in calls] == ["--force-confold", "install", "curl"]
+    assert calls[0].startswith("dpkg --configure -a")
+    assert "--fix-broken" in calls[1]
 
 
 def test_stale_lists_are_refreshed_when_an_installation_fails(system: Path) -> None:

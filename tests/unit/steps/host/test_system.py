@@ -6,9 +6,9 @@ import base64
 import subprocess
 
 import pytest
+from tests.unit.steps.looking import decide
 
-from picluster.engine.step import Blocked, Change, Decision, Observation, Run, Satisfied, Step
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Run, Satisfied, Step
 from picluster.steps.host.kernel import ModulesLoaded, SysctlsInForce
 from picluster.steps.host.naming import (
     CloudInitLeavesNames,
@@ -27,11 +27,6 @@ CLOUD = base64.b64encode(
 ).decode()
 
 
-def decide(step: Step, *lines: str, planned: tuple[str, ...] = ()) -> Decision:
-    seen = {"pi1": {step.name: Observation(out="\n".join(lines))}}
-    return step.decide(Look("pi1", step.name, seen, frozenset(("pi1", name) for name in planned)))
-
-
 @pytest.mark.parametrize(
     ("step", "lines"),
     [
@@ -46,9 +41,16 @@ def decide(step: Step, *lines: str, planned: tuple[str, ...] = ()) -> Decision:
         (SYSCTLS, ("net.ipv4.ip_forward=1", "net.ipv4.tcp_rmem=1 2 3")),
         (IscsiDaemon(), ("enabled=enabled", "active=active")),
         (MultipathLeavesLonghornAlone(), ()),
-        (MultipathLeavesLonghornAlone(), ("installed=yes", "file=a", "wanted=a")),
+        (MultipathLeavesLonghornAlone(), ("installed=yes", "same=yes")),
         (TimeSync(), ("unit=systemd-timesyncd enabled active yes", "synchronised=yes")),
-        (TimeSync(), ("unit=chrony enabled active yes", "unit=systemd-timesyncd x inactive yes")),
+        (
+            TimeSync(),
+            (
+                "unit=chrony enabled active yes",
+                "unit=systemd-timesyncd x inactive yes",
+                "synchronised=yes",
+            ),
+        ),
     ],
 )
 def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
@@ -63,7 +65,12 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
         (Hostname("pi1"), ("now=raspberrypi", "boot=pi1"), "it is raspberrypi", "hostname pi1"),
         (Hostname("pi1"), ("now=pi1", "boot=old"), "it would be old", "hostname pi1"),
         (CloudInitLeavesNames(False), ("installed=yes",), "cloud-init", ""),
-        (Timezone("Etc/UTC"), ("zone=Europe/Berlin",), "it is Europe/Berlin", "ln -sfn"),
+        (
+            Timezone("Etc/UTC"),
+            ("zone=Europe/Berlin", "wanted=Etc/UTC"),
+            "it is Europe/Berlin",
+            "ln -sfn",
+        ),
         (SystemLocale("en_GB.UTF-8"), ("lang=C",), "not generated", "en_GB.UTF-8 UTF-8"),
         (SwapOff(), ("on=/dev/zram0",), "/dev/zram0 is on", "swapoff -a"),
         (SwapOff(), ("provider=fstab",), "fstab turns it on", "/etc/fstab.picluster-backup"),
@@ -76,7 +83,7 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
         (SYSCTLS, ("net.ipv4.tcp_rmem=1 2 3",), "ip_forward is not there", "ip_forward=1"),
         (SYSCTLS, ("net.ipv4.ip_forward=1", "net.ipv4.tcp_rmem=0"), "is 0", "'net.ipv4.tcp"),
         (IscsiDaemon(), ("enabled=disabled", "active=inactive"), "not enabled", "start iscsid"),
-        (MultipathLeavesLonghornAlone(), ("installed=yes", "wanted=a"), "take Longhorn", "reload"),
+        (MultipathLeavesLonghornAlone(), ("installed=yes",), "take Longhorn", "reload"),
         (TimeSync("ntpsec"), (), "no time daemon is installed", "start ntpsec"),
         (TimeSync(), ("unit=chrony disabled inactive no",), "does not run", "start chrony"),
     ],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from tests.unit.steps.looking import answered
 
-from picluster.engine.step import Blocked, Decision, Observation, Satisfied, Script, Step
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Blocked, Decision, Satisfied, Script, Step
 from picluster.engine.survey import Look
 from picluster.steps.preflight.identity import Clock, HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
@@ -27,7 +29,7 @@ SS = 'listens=LISTEN 0 4096 *:6443 *:* users:(("{}",pid=7,fd=3))'
 
 def decide(step: Step, *lines: str, **others: str) -> Decision:
     texts = {"pi1": "\n".join(lines)} | others
-    survey = {node: {step.name: Observation(out=text)} for node, text in texts.items()}
+    survey = {node: answered([step], *text.split("\n")) for node, text in texts.items()}
     return step.decide(Look("pi1", step.name, survey))
 
 
@@ -181,5 +183,5 @@ def test_only_servers_of_several_need_etcds_ports() -> None:
 )
 def test_probes_are_posix_shell(step: Step) -> None:
     probe = step.probe()
-    assert isinstance(probe, Script)
+    assert isinstance(probe, Script | ShellProbe)
     subprocess.run(["sh", "-n"], input=probe.text, text=True, check=True)

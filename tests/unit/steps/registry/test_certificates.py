@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from tests.doubles.progress import ProgressDouble
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.steps.looking import decide
 
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Change, Observation, Run, Satisfied
@@ -139,6 +140,6 @@ class TestOnNodes:
 
     def test_the_authority_is_kept_here_before_a_node_gets_it(self) -> None:
         step = TrustedAuthority(self.TRUST, "/etc/x.crt", "authority")
-        decision = step.decide(Look("pi4", "authority", {"pi4": {}}))
+        decision = decide(step)
         assert isinstance(decision, Change)
         assert decision.actions[0] == self.TRUST.remember

@@ -6,13 +6,14 @@ import base64
 import json
 
 import pytest
+from tests.unit.steps.looking import decide
 
 from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.steps.host.packages import installation
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     CONFIG,
-    ENGINE,
     RUNNING,
     DaemonConfig,
     DockerClient,
@@ -51,37 +52,39 @@ def written(change: Change | None) -> dict[str, str]:
 
 
 class TestEngine:
+    NEW = installation(["docker.io"], repair=False, refresh=False)
+
     def test_debians_package_is_installed_and_what_came_with_it_noted_first(self) -> None:
-        decision = DockerEngine(3600).decide(look(ENGINE, "age=1"))
+        decision = decide(DockerEngine(3600), "age=1")
         assert isinstance(decision, Change)
         mark, install = decision.actions
         assert isinstance(mark, Run)
-        assert isinstance(install, Run)
         assert paths.PACKAGES_MARK in mark.script
-        assert "install docker.io" in install.script
+        assert install == self.NEW
 
     def test_any_engine_that_is_there_is_accepted(self) -> None:
-        assert DockerEngine(3600).decide(look(ENGINE, "engine=yes", "age=1")) == Satisfied()
+        assert decide(DockerEngine(3600), "program=dockerd", "age=1") == Satisfied()
 
     def test_an_installation_cut_off_is_finished_without_another_engine(self) -> None:
-        decision = DockerEngine(3600).decide(look(ENGINE, "engine=yes", "interrupted=yes"))
+        decision = decide(DockerEngine(3600), "program=dockerd", "interrupted=yes", "age=1")
         assert isinstance(decision, Change)
-        assert decision.summary == "finish the interrupted installation"
+        assert decision.actions == (installation([], repair=True, refresh=False),)
 
     def test_a_package_without_its_program_is_not_taken_for_an_engine(self) -> None:
-        decision = DockerEngine(3600).decide(look(ENGINE, "have=installed docker.io"))
+        decision = decide(DockerEngine(3600), "have=installed docker.io", "age=1")
         assert isinstance(decision, Blocked)
 
-    @pytest.mark.parametrize("lines", [(), ("client=yes",), ("client=yes", "engine=yes")])
+    @pytest.mark.parametrize("found", [(), ("docker",), ("docker", "dockerd")])
     def test_the_command_is_not_installed_before_the_engine_or_twice(
-        self, lines: tuple[str, ...]
+        self, found: tuple[str, ...]
     ) -> None:
-        assert DockerClient(3600).decide(look("docker-client", *lines)) == Satisfied()
+        lines = [f"program={name}" for name in found]
+        assert decide(DockerClient(3600), *lines, "age=1") == Satisfied()
 
     def test_the_command_is_installed_where_the_engine_came_without_it(self) -> None:
-        decision = DockerClient(3600).decide(look("docker-client", "engine=yes"))
+        decision = decide(DockerClient(3600), "program=dockerd", "age=1")
         assert isinstance(decision, Change)
-        assert decision.summary == "install docker-cli"
+        assert decision.actions == (installation(["docker-cli"], repair=False, refresh=False),)
 
 
 class TestConfiguration:

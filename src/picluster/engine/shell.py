@@ -1,0 +1,22 @@
+"""Shell that lives in files: `shell/NAME.sh` beside the Python that runs it."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from picluster.engine.quote import quote
+
+
+def shell(package: str, *names: str, **values: object) -> str:
+    """Return scripts of a package as one, in this order, after an assignment of each value.
+
+    The scripts name values in capitals, as they do the environment; each is quoted here. A tuple
+    becomes one word-splitting list: its items, each quoted, for `eval "set -- $ITEMS"`.
+    """
+    assigned = [f"{name}={quote(_text(value))}\n" for name, value in values.items()]
+    folder = resources.files(package) / "shell"
+    return "".join([*assigned, *((folder / f"{name}.sh").read_text() for name in names)])
+
+
+def _text(value: object) -> object:
+    return " ".join(map(quote, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,56 @@
+"""The memory cgroup and the firmware's command line, which turns it on at the next boot."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
+
+MEMORY_CGROUP_SHELL = shell(__package__, "memory_cgroup")
+"""Shell that says whether the running kernel has the memory cgroup, on either cgroup version."""
+
+
+def _has_memory(seen: Observation) -> bool:
+    return Answer(seen).flag("memory")
+
+
+MEMORY_CGROUP = ShellProbe("cgroup", MEMORY_CGROUP_SHELL, _has_memory)
+"""Whether the running kernel has the memory cgroup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """How the kernel was started, and what it will be told at the next boot.
+
+    `ignored`: it was told to turn the memory cgroup on, and did not. `untried`: a new kernel waits
+    to be tried, with a command line of its own. `cmdline` is the file, empty if there is none;
+    `mode` its permissions. `in_cluster`: the node holds K3s data.
+    """
+
+    memory_cgroup: bool
+    ignored: bool = False
+    untried: bool = False
+    cmdline: str = ""
+    text: str = ""
+    mode: int = 0o755
+    in_cluster: bool = False
+
+
+def _boot(seen: Observation) -> Boot:
+    said = Answer(seen)
+    mode = said.text("mode", "")
+    return Boot(
+        memory_cgroup=said.flag("memory"),
+        ignored=said.flag("ignored"),
+        untried=said.flag("untried"),
+        cmdline=said.text("file", ""),
+        text=said.content("text") or "",
+        # FAT knows few modes, and refuses to be given another.
+        mode=int(mode, 8) if re.fullmatch("[0-7]{3,4}", mode) else 0o755,
+        in_cluster=said.flag("cluster"),
+    )
+
+
+BOOT = ShellProbe("memory-cgroup", MEMORY_CGROUP_SHELL + shell(__package__, "boot"), _boot)

@@ -1,0 +1,57 @@
+"""Kernel modules and parameters as they are in force now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.quote import quote
+from picluster.engine.shell import shell
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The asked modules that are there, and those that can be loaded.
+
+    `brings_none` is a kernel without module files, such as a virtual machine's: it may have what
+    is needed built in without saying so. `replaced` is one whose files went with an update.
+    """
+
+    there: tuple[str, ...] = ()
+    loadable: tuple[str, ...] = ()
+    brings_none: bool = False
+    replaced: bool = False
+
+
+def _modules(seen: Observation) -> Modules:
+    said = Answer(seen)
+    files = said.text("modules", "")
+    return Modules(
+        said.every("there"), said.every("can"), files == "none", files not in ("", "none")
+    )
+
+
+def kernel_modules(names: Sequence[str]) -> ShellProbe[Modules]:
+    """Ask which of these modules are there, loaded or built in, and which can be loaded."""
+    return ShellProbe(
+        "kernel-modules", shell(__package__, "kernel_modules", MODULES=tuple(names)), _modules
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctls:
+    """Values of kernel parameters, single blanks between their parts; one not there is absent."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def sysctls(keys: Sequence[str]) -> ShellProbe[Sysctls]:
+    """Ask for the values in force."""
+    names = " ".join(quote(key) for key in keys)
+    return ShellProbe(
+        "sysctls-in-force",
+        f'for key in {names}; do value=$(sysctl -n "$key" 2>/dev/null) && '
+        'echo "$key=$(printf %s "$value" | tr -s "[:space:]" " ")"; done; true',
+        lambda seen: Sysctls({key: value for key in keys for value in Answer(seen).every(key)}),
+    )

@@ -1,0 +1,100 @@
+"""What a machine is called and where it thinks it is: host name, cloud-init, time zone, locale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.quote import quote
+
+HOSTNAME_FILE = "/etc/hostname"
+CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
+
+
+@dataclass(frozen=True, slots=True)
+class HostName:
+    """The name in force, and the one after a reboot."""
+
+    now: str
+    at_boot: str
+
+
+def _host_name(seen: Observation) -> HostName:
+    said = Answer(seen)
+    return HostName(said.text("now"), said.text("boot", "").strip())
+
+
+HOST_NAME = ShellProbe(
+    "hostname",
+    'echo "now=$(cat /proc/sys/kernel/hostname)"\n'
+    f"echo \"boot=$(sed -n '/^[^#]/{{p;q}}' {HOSTNAME_FILE} 2>/dev/null)\"",
+    _host_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInit:
+    """Whether cloud-init is installed, and the text of picluster's drop-in, empty if absent."""
+
+    installed: bool
+    drop_in: str = ""
+
+
+def _cloud_init(seen: Observation) -> CloudInit:
+    said = Answer(seen)
+    return CloudInit(said.flag("installed"), said.content("text") or "")
+
+
+CLOUD_INIT = ShellProbe(
+    "cloud-init",
+    "[ -d /etc/cloud/cloud.cfg.d ] || exit 0\n"
+    "echo installed=yes\n"
+    f'[ ! -e {CLOUD_INIT_FILE} ] || echo "text=$(base64 -w0 <{CLOUD_INIT_FILE})"',
+    _cloud_init,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The time zone in force, and what a wanted one is really called here; empty if unknown."""
+
+    zone: str
+    wanted: str
+
+
+def _zone(seen: Observation) -> Zone:
+    said = Answer(seen)
+    return Zone(said.text("zone"), said.text("wanted"))
+
+
+def time_zone(wanted: str) -> ShellProbe[Zone]:
+    """Ask where /etc/localtime leads, and where the wanted zone does: zones have aliases."""
+    return ShellProbe(
+        "timezone",
+        'echo "zone=$(readlink -f /etc/localtime | sed s,.*/zoneinfo/,,)"\n'
+        f'echo "wanted=$(readlink -f /usr/share/zoneinfo/{quote(wanted)} '
+        '| sed s,.*/zoneinfo/,,)"',
+        _zone,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Locales:
+    """The default locales that files name, and those that are generated, as `locale -a` spells."""
+
+    default: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
+
+
+def _locales(seen: Observation) -> Locales:
+    said = Answer(seen)
+    return Locales(said.every("lang"), said.every("known"))
+
+
+LOCALES = ShellProbe(
+    "locale",
+    "sed -n 's/^LANG=\"\\{0,1\\}\\([^\"]*\\).*/lang=\\1/p' "
+    "/etc/default/locale /etc/locale.conf 2>/dev/null\n"
+    "locale -a 2>/dev/null | sed 's/^/known=/'",
+    _locales,
+)
