@@ -199,7 +199,8 @@ def test_the_examples_probe_sees_what_its_decision_reads(example: dict[str, Any]
 
 def source() -> str:
     """The text of the program, with the pieces of each long message put together."""
-    text = "\n".join(path.read_text() for path in sorted(ROOT.glob("src/picluster/**/*.py")))
+    files = [*ROOT.glob("src/picluster/**/*.py"), *ROOT.glob("src/picluster/**/*.sh")]
+    text = "\n".join(path.read_text() for path in sorted(files))
     return re.sub(r'"\s*\n\s*f?"', "", text)
 
 
