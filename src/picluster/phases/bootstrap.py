@@ -32,17 +32,14 @@ def bootstrap(site: Site) -> Phase:
             Stage("the key is let in", {node.name: _access(site, node) for node in nodes}),
             Stage(
                 "passwords are not",
-                {
-                    node.name: [PasswordLoginOff(node.name, site.sessions, site.by_key)]
-                    for node in closing
-                },
+                {node.name: [PasswordLoginOff()] for node in closing},
             ),
         ),
     )
 
 
 def _access(site: Site, node: Node) -> list[Step]:
-    key = KeyInstalled(node.name, _key(site.cluster, node), site.sessions, site.by_key)
+    key = KeyInstalled(_key(site.cluster, node))
     # First: a run that is cut off in between must still be able to become root.
     sudo = [SudoWithoutPassword()] if site.cluster.bootstrap.passwordless_sudo else []
     return [*sudo, key]

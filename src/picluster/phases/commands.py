@@ -210,7 +210,7 @@ def _under_way(job: Job) -> Iterator[Work]:
         disclose=lambda whose, password: job.disclosed.append((whose, password)),
         by_key=job.by_key,
     )
-    run = Run(sessions, job.emit, job.stop, only=_scope(job))
+    run = Run(sessions, job.emit, job.stop, tools=site.tools, only=_scope(job))
     work = Work(job, site, run, time.monotonic())
     try:
         run.absent = work.absent = _connect(work)

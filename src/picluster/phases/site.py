@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session
 from picluster.errors import NodeError, PreflightRefused
@@ -15,6 +16,7 @@ from picluster.kube.link import Server
 from picluster.kube.quorum import Refused, may_disrupt
 from picluster.model import Cluster
 from picluster.secret import Secret
+from picluster.steps.access.login import KeyLogin
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.paths import SERVER_DIR
@@ -78,8 +80,8 @@ class Site:
     registry_trust: Trust | None = None
     consents: Consents = NOTHING_SPECIAL
     disclose: Disclose = _keep_quiet
-    by_key: Callable[[str], Session] = no_other_way
-    """Opens another connection to a node, by key and never by password."""
+    tools: Tools = field(default_factory=Tools)
+    """What actions and live probes use."""
 
     def quorum_guard(self, server: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority without this server."""
@@ -157,6 +159,11 @@ def make_site(
 ) -> Site:
     """Put together what the phases need. `state` and `cache` are directories of this cluster's."""
     k3s, registry = cluster.k3s, cluster.registry
+    api = ClusterApi(
+        tuple(Server(node.name, node.address) for node in cluster.servers),
+        sessions,
+        state / "kubeconfig",
+    )
     tls = registry is not None and registry.tls
     return Site(
         cluster=cluster,
@@ -170,11 +177,7 @@ def make_site(
             airgap_dir=k3s.airgap_dir,
             cache=cache / "k3s",
         ),
-        api=ClusterApi(
-            tuple(Server(node.name, node.address) for node in cluster.servers),
-            sessions,
-            state / "kubeconfig",
-        ),
+        api=api,
         token=choose_token(token, state / "token"),
         user_kubeconfig=user_kubeconfig,
         snapshots=state / "snapshots",
@@ -184,5 +187,5 @@ def make_site(
         registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,
         consents=consents,
         disclose=disclose,
-        by_key=by_key,
+        tools=Tools(sessions, api, KeyLogin(by_key)),
     )

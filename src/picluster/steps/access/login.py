@@ -6,139 +6,123 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.pool import Sessions
+from picluster.engine.place import Place
+from picluster.engine.probe import Answer, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.session import Session
-from picluster.engine.step import Call, Change, Decision, Progress, Run, Satisfied, Script
+from picluster.engine.shell import shell
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, NodeError
 from picluster.steps.access.own_key import public_key
 
-ByKey = Callable[[str], Session]
-"""Opens another connection to a node, by key and never by password. Raises a `NodeError`."""
+WHO = shell(__package__, "who")
+"""Shell that says who logged in, as `$user`, and where that user's home is, as `$home`."""
 
-# Scripts run as root; sudo says who logged in.
-WHO = """
-user=${SUDO_USER:-root}
-home=$(getent passwd "$user" | cut -d: -f6)
-"""
 _SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class KeyInstalled:
-    """The user's authorized_keys has this computer's key; every other line stays as it is."""
+class KeyLogin:
+    """A tool: opens another connection to a node by key, never by password."""
 
-    node: str
+    open: Callable[[str], Session]
+    """Raises a `NodeError` that says why the node does not let the key in."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallKey:
+    """Add the public half of a key to the user's authorized_keys, and log in with it."""
+
     key: Path
-    sessions: Sessions
-    by_key: ByKey
-    name: str = "key-installed"
-    title: str = "the key is let in"
+    title: str = "installing the key"
 
-    def probe(self) -> Script:
-        """Look for the key among the lines that are no comments."""
-        if not self.key.exists():
-            return Script("echo known=no")
-        public = quote(public_key(self.key))
-        return Script(
-            f"{WHO}"
-            "grep -v '^[[:space:]]*#' \"$home/.ssh/authorized_keys\" 2>/dev/null "
-            f"| grep -qF -- {public} && echo installed=yes\ntrue"
-        )
-
-    def decide(self, look: Look) -> Decision:
-        """Want it there."""
-        facts = look.own.facts
-        if facts.get("installed") == "yes":
-            return Satisfied()
-        return Change(
-            f"install the key {self.key} for the user who logs in",
-            (Call("installing the key", self._install),),
-            reason="it is not made yet" if facts.get("known") == "no" else "it is not installed",
-            retry_safe=True,
-        )
-
-    def _install(self, progress: Progress) -> None:
-        done = self.sessions.get(self.node).run(_installing(public_key(self.key)), timeout=_SECONDS)
+    def perform(self, place: Place) -> None:
+        """Install it and prove that it is let in. Raises `ActionFailed`."""
+        line = f"{public_key(self.key)} picluster"
+        script = shell(__package__, "who", "install_key", LINE=line)
+        done = place.sessions.get(place.target).run(script, timeout=_SECONDS)
         if done.status != 0:
-            said = done.err.decode("utf-8", "replace").strip()
             raise ActionFailed(
                 "the key cannot be installed",
-                where=self.node,
-                why=said,
+                where=place.target,
+                why=done.err.decode("utf-8", "replace").strip(),
                 fix="is the disk full, or ~/.ssh not the user's own?",
             )
-        progress.report("logging in with it")
+        place.progress.report("logging in with it")
         try:
-            self.by_key(self.node).close()
+            place.tools.get(KeyLogin).open(place.target).close()
         except NodeError as error:
             raise ActionFailed(
                 "the key was installed, and is not let in",
-                where=self.node,
+                where=place.target,
                 why=error.why or error.what,
                 fix="look at AuthorizedKeysFile and PubkeyAuthentication in `sshd -T`, and at who "
                 "may write to the user's home",
             ) from error
 
 
-def _installing(public: str) -> str:
-    """Return shell that adds a line as the user, who may not be root: it is the user's file."""
-    line = quote(f"{public} picluster")
-    return f"""{WHO}
-[ -d "$home" ] || {{ echo "$user has no home directory" >&2; exit 1; }}
-runuser -u "$user" -- env HOME="$home" sh -ec '
-  umask 077
-  mkdir -p "$HOME/.ssh"
-  file=$HOME/.ssh/authorized_keys
-  if [ -s "$file" ] && [ -n "$(tail -c 1 "$file")" ]; then echo >>"$file"; fi
-  printf "%s\\n" "$1" >>"$file"
-' sh {line}
-"""
+@dataclass(frozen=True, slots=True)
+class KeyInstalled:
+    """The user's authorized_keys has this computer's key; every other line stays as it is."""
+
+    key: Path
+    name: str = "key-installed"
+    title: str = "the key is let in"
+
+    def probe(self) -> ShellProbe[bool]:
+        """Look for the key among the lines that are no comments."""
+        public = quote(public_key(self.key)) if self.key.exists() else ""
+        look = (
+            f"{WHO}"
+            "grep -v '^[[:space:]]*#' \"$home/.ssh/authorized_keys\" 2>/dev/null "
+            f"| grep -qF -- {public} && echo installed=yes\ntrue"
+        )
+        return ShellProbe(
+            self.name, look if public else "", lambda seen: Answer(seen).flag("installed")
+        )
+
+    def decide(self, look: Look) -> Decision:
+        """Want it there."""
+        if look.read(self.probe()):
+            return Satisfied()
+        return Change(
+            f"install the key {self.key} for the user who logs in",
+            (InstallKey(self.key),),
+            reason="it is not installed" if self.key.exists() else "it is not made yet",
+            retry_safe=True,
+        )
+
+
+SUDO_ASKS = ShellProbe(
+    "sudo-without-password",
+    f'{WHO}[ "$user" = root ] || runuser -u "$user" -- sudo -k -n true 2>/dev/null '
+    "|| echo asks=yes\ntrue",
+    lambda seen: Answer(seen).flag("asks"),
+)
+"""Whether sudo asks for a password: tried as the user, without what sudo remembers of one."""
+
+ALLOW_SUDO = Run(shell(__package__, "who", "allow_sudo"))
 
 
 @dataclass(frozen=True, slots=True)
 class SudoWithoutPassword:
     """sudo does not ask the user who logs in: judged by trying it, whatever allows it."""
 
-    name: str = "sudo-without-password"
+    name: str = SUDO_ASKS.name
     title: str = "sudo asks for no password"
 
-    def probe(self) -> Script:
-        """Try it, as that user and without what sudo remembers of an earlier password."""
-        return Script(
-            f'{WHO}[ "$user" = root ] || runuser -u "$user" -- sudo -k -n true 2>/dev/null '
-            "|| echo asks=yes\ntrue"
-        )
+    def probe(self) -> ShellProbe[bool]:
+        """Try it."""
+        return SUDO_ASKS
 
     def decide(self, look: Look) -> Decision:
         """Want it not to ask."""
-        if look.own.facts.get("asks") != "yes":
+        if not look.read(SUDO_ASKS):
             return Satisfied()
         return Change(
             "let the user who logs in use sudo without a password (/etc/sudoers.d)",
-            (Run(_ALLOWING),),
+            (ALLOW_SUDO,),
             reason="it asks for one",
             retry_safe=True,
         )
-
-
-# sudo skips files with a dot in their name. A file that is wrong would lock everybody out of sudo:
-# it is checked before it is in the directory, and all of them together afterwards.
-_ALLOWING = f"""{WHO}
-file=/etc/sudoers.d/010-picluster-$(printf %s "$user" | tr -c 'A-Za-z0-9_-' _)
-part=$(mktemp /etc/.picluster-sudoers.XXXXXX)
-trap 'rm -f "$part"' EXIT
-name=$(printf %s "$user" | sed 's/[^A-Za-z0-9_.-]/\\\\&/g')
-printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$name" >"$part"
-chmod 0440 "$part"
-visudo -c -q -f "$part"
-mkdir -p -m 0750 /etc/sudoers.d
-mv "$part" "$file"
-if ! visudo -c -q; then rm -f "$file"; exit 1; fi
-if ! runuser -u "$user" -- sudo -k -n true; then
-  rm -f "$file"
-  echo "a rule of another file wins, or /etc/sudoers does not include /etc/sudoers.d" >&2
-  exit 1
-fi
-"""

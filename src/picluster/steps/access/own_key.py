@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
 
@@ -54,6 +55,34 @@ def _derived(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class FileHere:
+    """Whether a file is on this computer."""
+
+    name: str
+    path: Path
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> bool:
+        """Look for it."""
+        return self.path.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class MakeKey:
+    """Make a key pair on this computer, where nothing of the name is."""
+
+    path: Path
+    title: str = "making a key"
+
+    def perform(self, place: Place) -> None:
+        """Make it. Raises `PiclusterError` if it cannot be written."""
+        private, public = make_key()
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(self.path, private, 0o600)
+        _write(self.path.with_name(f"{self.path.name}.pub"), public, 0o644)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnKey:
     """This computer has a key to log in with. One that is there is never touched."""
 
@@ -69,25 +98,19 @@ class OwnKey:
         """State what is true."""
         return f"there is a key {self.path}"
 
-    def probe(self) -> Query:
+    def probe(self) -> FileHere:
         """Look whether there is one."""
-        return Query(self.path.exists)
+        return FileHere(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
         """Want one."""
-        if look.own.value is True:
+        if look.read(self.probe()):
             return Satisfied()
         return Change(
             f"make the key {self.path}, without a passphrase",
-            (Call("making a key", self._make),),
+            (MakeKey(self.path),),
             reason="there is none, and passwords are for first contact only",
         )
-
-    def _make(self, progress: Progress) -> None:
-        private, public = make_key()
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self.path, private, 0o600)
-        _write(self.path.with_name(f"{self.path.name}.pub"), public, 0o644)
 
 
 def make_key() -> tuple[str, str]:

@@ -8,23 +8,22 @@ from typing import Any
 import paramiko
 import pytest
 from tests.doubles.tool_doubles import run_with
-from tests.unit.steps.acting import decided, done
+from tests.unit.steps.acting import HERE, decided
+from tests.unit.steps.looking import decide
 
-from picluster.engine.step import Blocked, Change, Observation, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Satisfied
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model import parse
 from picluster.phases.bootstrap import wants_bootstrap
-from picluster.steps.access.login import KeyInstalled, SudoWithoutPassword
-from picluster.steps.access.own_key import OwnKey, default_key, make_key, public_key
-from picluster.steps.access.password_login import PasswordLoginOff, arming
+from picluster.steps.access.login import ALLOW_SUDO, InstallKey, KeyInstalled, SudoWithoutPassword
+from picluster.steps.access.own_key import MakeKey, OwnKey, default_key, make_key, public_key
+from picluster.steps.access.password_login import PasswordLoginOff, RefusePasswords, arming
 
 NODE = "name: a\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n"
 
 
 def judged(step: Any, **facts: str) -> Any:
-    seen = Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: seen}}))
+    return decide(step, *(f"{key}={value}" for key, value in facts.items()))
 
 
 # ------------------------------------------------------------------ the key here
@@ -32,8 +31,10 @@ def judged(step: Any, **facts: str) -> Any:
 
 def test_a_key_is_made_where_there_is_none_and_only_there(tmp_path: Path) -> None:
     path = tmp_path / ".ssh" / "id_ed25519"
-    change = done(OwnKey(path))
+    change = decided(OwnKey(path))
+    assert change.actions == (MakeKey(path),)
     assert "without a passphrase" in change.summary
+    MakeKey(path).perform(HERE)
     assert path.stat().st_mode & 0o777 == 0o600
     assert paramiko.Ed25519Key.from_private_key_file(str(path)).get_base64() in public_key(path)
     assert decided(OwnKey(path)) == Satisfied()
@@ -41,10 +42,9 @@ def test_a_key_is_made_where_there_is_none_and_only_there(tmp_path: Path) -> Non
 
 def test_nothing_is_overwritten_even_if_a_key_appears_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "id"
-    change = decided(OwnKey(path))
     path.write_text("somebody's")
     with pytest.raises(PiclusterError, match="cannot be written"):
-        change.actions[0].run(None)
+        MakeKey(path).perform(HERE)
     assert path.read_text() == "somebody's"
 
 
@@ -80,15 +80,20 @@ def test_a_public_half_that_is_none_says_how_to_make_it(tmp_path: Path, text: st
 
 
 def test_a_key_that_is_installed_is_left_alone(tmp_path: Path) -> None:
-    step = KeyInstalled("pi1", tmp_path / "id", None, None)  # type: ignore[arg-type]
+    key = tmp_path / "id"
+    step = KeyInstalled(key)
+    assert judged(step).reason == "it is not made yet"
+    MakeKey(key).perform(HERE)
     assert judged(step, installed="yes") == Satisfied()
     assert judged(step).reason == "it is not installed"
-    assert judged(step, known="no").reason == "it is not made yet"
+    assert judged(step).actions == (InstallKey(key),)
 
 
 def test_sudo_is_judged_by_trying_it() -> None:
     assert judged(SudoWithoutPassword()) == Satisfied()
-    assert judged(SudoWithoutPassword(), asks="yes").reason == "it asks for one"
+    change = judged(SudoWithoutPassword(), asks="yes")
+    assert change.reason == "it asks for one"
+    assert change.actions == (ALLOW_SUDO,)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +110,9 @@ def test_a_rule_of_sudo_stays_only_if_it_is_valid_and_works(
 ) -> None:
     etc = tmp_path / "etc"
     etc.mkdir()
-    script = judged(SudoWithoutPassword(), asks="yes").actions[0].script
     ended = run_with(
         tmp_path / "tools",
-        script.replace("/etc/", f"{etc}/"),
+        ALLOW_SUDO.script.replace("/etc/", f"{etc}/"),
         getent="echo pi:x:1000:1000::/home/pi:/bin/sh",
         visudo=f'case "$*" in *" -f "*) exit {alone} ;; *) exit {together} ;; esac',
         runuser=f"exit {works}",
@@ -119,17 +123,13 @@ def test_a_rule_of_sudo_stays_only_if_it_is_valid_and_works(
     assert (ended.returncode == 0) is kept, ended.stderr
 
 
-def closing() -> PasswordLoginOff:
-    return PasswordLoginOff("pi1", None, None)  # type: ignore[arg-type]
-
-
 OPEN = {"passwordauthentication": "yes", "kbdinteractiveauthentication": "no", "included": "yes"}
 
 
 def test_password_logins_that_are_off_stay_off() -> None:
     off = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
-    assert judged(closing(), **off) == Satisfied()
-    assert isinstance(judged(closing(), **OPEN), Change)
+    assert judged(PasswordLoginOff(), **off) == Satisfied()
+    assert judged(PasswordLoginOff(), **OPEN).actions == (RefusePasswords(),)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_password_logins_that_are_off_stay_off() -> None:
 def test_what_picluster_cannot_set_is_refused_before_anything_is_changed(
     facts: dict[str, str], why: str
 ) -> None:
-    decision = judged(closing(), **facts)
+    decision = judged(PasswordLoginOff(), **facts)
     assert isinstance(decision, Blocked)
     assert why in decision.reason
 
 
 def test_the_way_back_is_armed_before_the_door_is_closed() -> None:
     script = arming(120)
-    assert script.index("systemd-run") < script.index('mv "$part"') < script.index("sshd -t")
+    assert script.index("systemd-run -q") < script.index('mv "$part"') < script.index("! sshd -t")
 
 
 @pytest.mark.parametrize("valid", [True, False])
