@@ -6,8 +6,8 @@ the events (docs/events.md), `output.log` what nodes printed, with node and step
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from picluster.engine.events import Event, Output, to_record
+from picluster.local_files import create
 from picluster.secret import redact
 
 KEPT_RUNS = 50
@@ -52,8 +53,8 @@ class Journal:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._events = _private(directory / EVENTS)
-        self._output = _private(directory / OUTPUT)
+        self._events = _private_text(directory / EVENTS)
+        self._output = _private_text(directory / OUTPUT)
 
     def __call__(self, event: Event) -> None:
         """Write the event down; what is written survives a kill of this process."""
@@ -126,6 +127,5 @@ def _forget_old(runs: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _private(path: Path) -> IO[str]:
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    return os.fdopen(handle, "a", encoding="utf-8")
+def _private_text(path: Path) -> IO[str]:
+    return io.TextIOWrapper(create(path), encoding="utf-8")

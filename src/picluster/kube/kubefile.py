@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from pathlib import Path
 from picluster.errors import PiclusterError
 from picluster.kube import kubeconfig
 from picluster.kube.kubeconfig import Entry
-
-_PRIVATE = 0o600
+from picluster.local_files import create, write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,8 @@ def _edit(path: Path, change: Callable[[str], str], *, dry_run: bool) -> Written
         if dry_run:
             return Written(path, changed=True)
         backup = None if before is None else _back_up(path, before)
-        _replace(path, after.encode())
+        # What a symbolic link points to is replaced, and the link stays.
+        write_private(path.resolve(), after)
     except UnicodeDecodeError:
         raise PiclusterError(
             "the kubeconfig is not UTF-8 text", where=str(path), fix="repair it or move it away"
@@ -91,27 +90,9 @@ def _back_up(path: Path, content: bytes) -> Path:
         suffix = f"-{count}" if count else ""
         backup = path.with_name(f"{path.name}.picluster-backup-{stamp}{suffix}")
         with contextlib.suppress(FileExistsError):
-            handle = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-            with os.fdopen(handle, "wb") as file:
+            with create(backup) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             return backup
     raise FileExistsError(0, "too many backups of this second", str(path))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the real file, then move over it: a reader sees the old or the new, whole."""
-    target = path.resolve()
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from picluster.engine.step import Fact, Query
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
+from picluster.local_files import create
 from picluster.phases import commands
 from picluster.phases.commands import Job
 from picluster.phases.site import Site
@@ -55,7 +55,7 @@ def gather(job: Job) -> dict[str, str]:
 def write_bundle(path: Path, files: Mapping[str, str]) -> None:
     """Write the archive, readable by its owner alone. Raises `PiclusterError` if it is there."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file = create(path)
     except OSError as error:
         raise PiclusterError(
             "the bundle cannot be written",
@@ -64,7 +64,7 @@ def write_bundle(path: Path, files: Mapping[str, str]) -> None:
             fix="name another file with --output",
         ) from None
     folder = path.name.removesuffix(".tar.gz")
-    with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+    with file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, text in files.items():
             content = text.encode()
             entry = tarfile.TarInfo(f"{folder}/{name}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picluster.errors import HostKeyChanged, HostKeyUnknown
+from picluster.local_files import write_private
 
 if TYPE_CHECKING:
     import paramiko
@@ -103,10 +104,7 @@ class HostKeys:
             self._loaded = None
             if len(kept) == len(lines):
                 return False
-            part = self.own_file.with_name(f".{self.own_file.name}.{os.getpid()}")
-            part.write_text("".join(kept))
-            part.chmod(0o600)
-            part.replace(self.own_file)
+            write_private(self.own_file, "".join(kept))
             return True
 
     def _files(self) -> list[tuple[Path, paramiko.HostKeys]]:

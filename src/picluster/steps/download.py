@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from picluster.errors import StepFailed
+from picluster.local_files import replacing
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 60.0
@@ -26,22 +25,21 @@ def download(
     Raises `StepFailed`, with this `fix`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310 - the model admits only http(s)
     try:
         with (
             urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer,  # noqa: S310
-            part.open("wb") as file,
+            replacing(path, 0o666) as file,
         ):
-            shutil.copyfileobj(answer, file, _CHUNK)
-        if sha256 is not None and digest_of(part) != sha256:
-            what = "the download's checksum is wrong; it was thrown away"
-            raise StepFailed(what, where=url, fix=fix)
-        part.replace(path)
+            digest = hashlib.sha256()
+            while block := answer.read(_CHUNK):
+                digest.update(block)
+                file.write(block)
+            if sha256 is not None and digest.hexdigest() != sha256:
+                what = "the download's checksum is wrong; it was thrown away"
+                raise StepFailed(what, where=url, fix=fix)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise StepFailed(f"cannot download it: {error}", where=url, fix=fix) from error
-    finally:
-        part.unlink(missing_ok=True)
     report(f"downloaded {path.name}")
 
 

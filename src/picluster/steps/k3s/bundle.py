@@ -7,12 +7,14 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from picluster.errors import PreflightRefused, UsageError
+from picluster.local_files import PRIVATE_DIRECTORY, create
 from picluster.secret import Secret
 from picluster.steps.download import digest_of
 
@@ -24,8 +26,6 @@ VERSION = "k3s-version"
 
 _FORMAT = 1
 _PART = ".part-"
-_PRIVATE_FILE = 0o600
-_PRIVATE_DIRECTORY = 0o700
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,118}[a-z0-9])?")
 _GIVEN_NAME = 40
 
@@ -150,11 +150,10 @@ def make_bundle(store: Path, name: str, request: str, fill: Fill) -> Bundle:
 
     What an interrupted run left unfinished is removed first; the cluster's lock has to be held.
     """
-    store.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    store.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     for left in store.glob(f"{_PART}*"):
         shutil.rmtree(left, ignore_errors=True)
-    part = store / f"{_PART}{os.getpid()}"
-    part.mkdir(mode=_PRIVATE_DIRECTORY)
+    part = Path(tempfile.mkdtemp(prefix=_PART, dir=store))
     try:
         origin = fill(part)
         files = {path.name: digest_of(path) for path in sorted(part.iterdir())}
@@ -177,8 +176,7 @@ def make_bundle(store: Path, name: str, request: str, fill: Fill) -> Bundle:
 def write_file(path: Path, blocks: Iterable[bytes]) -> str:
     """Write a new file that only its owner can read, to the disk; return its SHA-256."""
     digest = hashlib.sha256()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-    with os.fdopen(handle, "wb") as file:
+    with create(path) as file:
         for block in blocks:
             digest.update(block)
             file.write(block)

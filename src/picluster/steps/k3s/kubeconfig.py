@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ from picluster.engine.survey import Look
 from picluster.errors import PiclusterError
 from picluster.kube import kubefile
 from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, rewrite
+from picluster.local_files import write_private
 from picluster.steps.k3s.state import CREDENTIALS, read_credentials
 
 SAVED = "kubeconfig-saved"
-
-_PRIVATE = 0o600
 
 
 def offered(look: Look, servers: Sequence[str]) -> list[AdminKubeconfig]:
@@ -95,15 +93,3 @@ class UserKubeconfig:
     def _merge(self, entries: Sequence[Entry]) -> None:
         if entries:
             kubefile.merge_into(self.path, entries[0])
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, atomically."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

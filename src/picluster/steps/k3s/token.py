@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.step import Call
+from picluster.local_files import Kept
 from picluster.secret import Secret
-from picluster.steps.k3s.kubeconfig import write_private
 
 _RANDOM_BYTES = 32
 
@@ -30,12 +30,10 @@ def choose_token(pinned: Secret | None, saved: Path) -> Token:
     """Return the user's token if there is one, else the one saved here, else a new random one."""
     if pinned is not None:
         return Token(pinned, True, Call("using the given token", lambda _: None))
-    if saved.exists() and saved.read_text().strip():
-        secret = Secret(saved.read_text().strip())
-    else:
-        secret = Secret(secrets.token_hex(_RANDOM_BYTES))
+    kept = Kept(saved)
+    secret = Secret(kept.read().strip() or secrets.token_hex(_RANDOM_BYTES))
     return Token(
         secret,
         False,
-        Call("keeping the token here", lambda _: write_private(saved, secret.reveal() + "\n")),
+        Call("keeping the token here", lambda _: kept.keep(secret.reveal() + "\n")),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Call, Change, Decision, Satisfied, Script, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.files import FileState
+from picluster.local_files import Kept
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile, absent, send_file
 from picluster.steps.host.text import decoded
-from picluster.steps.k3s.kubeconfig import write_private
 from picluster.steps.registry import paths
 
 CERTIFICATE = "registry-certificate"
@@ -192,19 +191,14 @@ class Trust:
 
 def choose_authority(cluster: str, saved: Path) -> Trust:
     """Return the authority kept here, or a new one if there is none or it ends before long."""
-    now = time.time()
-    kept = read_authority(saved.read_text()) if saved.exists() else None
+    now, file = time.time(), Kept(saved)
+    kept = read_authority(file.read())
     if kept is not None and _days_left(kept, now) > _RENEW_AUTHORITY_DAYS:
         return Trust(kept, Call("using the registry's authority", lambda _: None))
     made = new_authority(cluster, now)
-    turn = threading.Lock()  # nodes are worked on in parallel, and each asks for it
-
-    def remember(_: object) -> None:
-        with turn:
-            if not saved.exists() or saved.read_text() != made.bundle:
-                write_private(saved, made.bundle)
-
-    return Trust(made, Call("keeping the registry's authority here", remember))
+    return Trust(
+        made, Call("keeping the registry's authority here", lambda _: file.keep(made.bundle))
+    )
 
 
 def _days_left(authority: Authority, now: float) -> float:
