@@ -39,7 +39,7 @@ class ShellSession:
             ["sh", "-s"],
             input=script.encode(),
             cwd=self.nodes.root(self.node),
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+            env={"PATH": f"{self.nodes.programs}/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
             | {"NODE_ROOT": str(self.nodes.root(self.node))},
             capture_output=True,
             timeout=timeout,
@@ -75,7 +75,13 @@ class ShellNodes:
     refuse: dict[str, NodeError] = field(default_factory=dict)
     drop_after: dict[str, int] = field(default_factory=dict)
     scripts: dict[str, int] = field(default_factory=dict)
+    tools: Path | None = None
+    """A directory of programs that stand in front of this machine's own."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def programs(self) -> str:
+        return f"{self.tools}:" if self.tools else ""
 
     def root(self, node: str) -> Path:
         path = self.base / node

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from picluster.apps.built_in import built_in
 from picluster.engine.phase import Phase, Stage, Width
-from picluster.engine.step import Fact, Script, Step
-from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.engine.probe import Answer, ShellProbe
+from picluster.engine.step import Fact, Step
+from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.model import Node
 from picluster.phases.registry import docker, endpoint
 from picluster.phases.site import Site
 from picluster.steps.images.archives import archives_in
 from picluster.steps.images.built import ImageBuilt
-from picluster.steps.images.workshop import Workshop
+from picluster.steps.images.workshop import Builder
 
 _NAME = "build"
-_MEMORY = "builder-memory"
 _MEMORY_OF_A_BUILD = 1500
 """MiB that a build is given room for: compilers and npm take about that on a Pi."""
 
@@ -25,9 +25,8 @@ def build(site: Site) -> Phase:
     builder = cluster.builder
     if builder is None:
         return Phase(_NAME, "there are no images to build", ())
-    shop = Workshop(
+    shop = Builder(
         builder.name,
-        site.sessions,
         endpoint(site),
         next(iter(cluster.registry_endpoints)),
         archives_in(cluster.images.archive),
@@ -57,23 +56,26 @@ def build(site: Site) -> Phase:
 
 def _builder(site: Site, builder: Node) -> list[Step]:
     """Return the steps after which the builder has Docker; the registry's node has it already."""
-    memory = Fact(_MEMORY, "the builder's free memory is known", Script(_FREE_MEMORY))
+    memory = Fact(_FREE_MEMORY.name, "the builder's free memory is known", _FREE_MEMORY)
     registry = site.cluster.registry
     if registry is not None and registry.node == builder.name:
         return [memory]
     return [*docker(site, builder), memory]
 
 
-_FREE_MEMORY = "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo"
+_FREE_MEMORY = ShellProbe(
+    "builder-memory",
+    "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo",
+    lambda seen: Answer(seen).number("available", 0),
+)
+"""How much memory programs can still have, in KiB."""
 
 
 def _as_memory_allows(builder: str) -> Width:
     """Build several at once if the builder has the memory for it, and always at least one."""
 
     def width(survey: Survey) -> int | None:
-        facts = survey.get(builder, {}).get(_MEMORY, UNSEEN).facts
-        available = facts.get("available", "")
-        kibibytes = int(available) if available.isdigit() else 0
+        kibibytes = Look(builder, "", survey).find(_FREE_MEMORY) or 0
         return max(1, kibibytes // 1024 // _MEMORY_OF_A_BUILD)
 
     return width

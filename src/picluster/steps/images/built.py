@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.pool import Sessions
+from picluster.engine.step import Change, Decision, Progress, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model.images import BuiltImage
@@ -20,8 +23,8 @@ from picluster.steps.download import digest_of
 from picluster.steps.images.archives import ImageArchive, archive_of
 from picluster.steps.images.context import Context
 from picluster.steps.images.dockerfile import bases
-from picluster.steps.images.workshop import ROOT, Workshop
-from picluster.steps.registry.api import reach
+from picluster.steps.images.workshop import ROOT, Builder, Workshop
+from picluster.steps.registry.api import RegistryApi, reach
 
 BUILT = "image-built"
 
@@ -55,7 +58,7 @@ class ImageBuilt:
     """
 
     image: BuiltImage
-    workshop: Workshop
+    builder: Builder
     made_by: str = ""
     name: str = BUILT
 
@@ -64,22 +67,26 @@ class ImageBuilt:
         """State what is true."""
         return f"the registry has {self.image.reference}, of its present inputs"
 
-    def probe(self) -> Query:
+    def probe(self) -> Inputs:
         """Digest the inputs, and ask the registry what it has."""
-        return Query(self._look)
+        return Inputs(self.image, self.builder, self.made_by, self.name)
 
     def decide(self, look: Look) -> Decision:
         """Want both tags on one image."""
-        seen = look.own.value if isinstance(look.own.value, Seen) else Seen()
+        seen = look.read(self.probe())
         if seen.stored and seen.stored == seen.tagged:
             return Satisfied(detail=f"built already from these very inputs ({seen.inputs})")
-        verb = "tag" if seen.stored else "push" if self._archive else "build"
+        verb = "tag" if seen.stored else "push" if self._comes_in_an_archive else "build"
         return Change(
             f"{verb} {self.image.reference}",
-            (Call(f"{verb} {self.image.reference}", self._produce),),
+            (Produce(self.image, self.builder, self.made_by, f"{verb} {self.image.reference}"),),
             reason=self._reason(seen),
             retry_safe=True,
         )
+
+    @property
+    def _comes_in_an_archive(self) -> bool:
+        return archive_of(self.builder.archives, self.image.reference) is not None
 
     def _reason(self, seen: Seen) -> str:
         if seen.unknown:
@@ -88,20 +95,23 @@ class ImageBuilt:
             return "it was built from these inputs before, and the tag names another one"
         return "its inputs changed" if seen.tagged else "the registry does not have it"
 
-    # -------------------------------------------------------------- what it is made of
 
-    @property
-    def _archive(self) -> ImageArchive | None:
-        return archive_of(self.workshop.archives, self.image.reference)
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What an image is made of now, and what the registry has of it."""
 
-    @property
-    def _slug(self) -> str:
-        return self.image.reference.replace("/", "_").replace(":", "_")
+    image: BuiltImage
+    builder: Builder
+    made_by: str
+    name: str
+    secret: bool = False
 
-    def _look(self) -> Seen:
+    def ask(self, tools: Tools) -> Seen:
+        """Digest the inputs and ask. Raises a `PiclusterError` for inputs that cannot be read."""
+        making = _Making(self.image, Workshop(self.builder, tools.get(Sessions)), self.made_by)
         try:
-            inputs, unknown = self._inputs()
-            with reach(self.workshop.endpoint, self.workshop.sessions) as api:
+            inputs, unknown = making.inputs()
+            with making.registry() as api:
                 stored = api.digest(self.image.name, _tag_of(inputs)) if inputs else ""
                 tagged = api.digest(self.image.name, self.image.tag)
         except ActionFailed:
@@ -112,7 +122,44 @@ class ImageBuilt:
             return Seen(unknown="the registry does not answer yet")
         return Seen(inputs, unknown, stored, tagged)
 
-    def _inputs(self) -> tuple[str, str]:
+
+@dataclass(frozen=True, slots=True)
+class Produce:
+    """Bring an image into the registry: build it, push it from an archive, or tag what is there."""
+
+    image: BuiltImage
+    builder: Builder
+    made_by: str
+    title: str
+
+    def perform(self, place: Place) -> None:
+        """Make it. Raises `ActionFailed` with what failed of the build."""
+        shop = Workshop(self.builder, place.sessions)
+        _Making(self.image, shop, self.made_by).produce(place.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """One image in the making."""
+
+    image: BuiltImage
+    workshop: Workshop
+    made_by: str
+
+    def registry(self) -> AbstractContextManager[RegistryApi]:
+        return reach(self.workshop.builder.endpoint, self.workshop.sessions)
+
+    # -------------------------------------------------------------- what it is made of
+
+    @property
+    def _archive(self) -> ImageArchive | None:
+        return archive_of(self.workshop.builder.archives, self.image.reference)
+
+    @property
+    def _slug(self) -> str:
+        return self.image.reference.replace("/", "_").replace(":", "_")
+
+    def inputs(self) -> tuple[str, str]:
         """Return the digest of the inputs, or why it cannot be told yet."""
         archive = self._archive
         if archive is not None:
@@ -152,12 +199,12 @@ class ImageBuilt:
 
     # -------------------------------------------------------------- making it
 
-    def _produce(self, progress: Progress) -> None:
+    def produce(self, progress: Progress) -> None:
         shop = self.workshop
         try:
             if self._archive is None:
                 self._gather(progress)
-            inputs, unknown = self._inputs()
+            inputs, unknown = self.inputs()
             if unknown:
                 raise ActionFailed(
                     f"{self.image.reference} cannot be built",
@@ -166,12 +213,12 @@ class ImageBuilt:
                 )
             if self._is_stored(inputs):
                 return
-            local = f"{shop.prefix}/{self.image.reference}"
+            local = f"{shop.builder.prefix}/{self.image.reference}"
             if self._archive is not None:
                 shop.load(self._archive, local, progress)
             else:
                 self._build(local, progress)
-            names = [local, f"{shop.prefix}/{self.image.name}:{_tag_of(inputs)}"]
+            names = [local, f"{shop.builder.prefix}/{self.image.name}:{_tag_of(inputs)}"]
             shop.push(self._slug, local, names, progress)
         finally:
             shop.tidy(self._slug)
@@ -196,7 +243,7 @@ class ImageBuilt:
 
     def _is_stored(self, inputs: str) -> bool:
         """Whether these inputs were built before; then the image's own tag names that."""
-        with reach(self.workshop.endpoint, self.workshop.sessions) as api:
+        with self.registry() as api:
             if not api.digest(self.image.name, _tag_of(inputs)):
                 return False
             api.tag(self.image.name, _tag_of(inputs), self.image.tag)

@@ -43,20 +43,41 @@ fi
 """
 
 
+def commit_in(listed: str) -> str:
+    """Return the commit in what `git ls-remote` prints, that of a tag itself last; empty if none.
+
+    Names are whatever the server says they are: only what is a commit's digits is taken.
+    """
+    commits = [line.split("\t")[0] for line in listed.split("\n")]
+    return next((each for each in reversed(commits) if _COMMIT.fullmatch(each)), "")
+
+
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """A builder and the registry that it pushes to.
+class Builder:
+    """The node that images are built on, and the registry that it pushes to.
 
     `prefix` is the registry as images name it, `host:port`; `timeout` that of a build or a pull, in
     seconds.
     """
 
     node: str
-    sessions: Sessions
     endpoint: Endpoint
     prefix: str
     archives: tuple[ImageArchive, ...]
     timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """A builder at work."""
+
+    builder: Builder
+    sessions: Sessions
+
+    @property
+    def node(self) -> str:
+        """The builder's name."""
+        return self.builder.node
 
     # -------------------------------------------------------------- questions
 
@@ -72,17 +93,18 @@ class Workshop:
         """Return the commit that a branch or tag is at. Raises `ActionFailed`."""
         if _COMMIT.fullmatch(ref):
             return ref
-        peeled = quote(f"{ref}^{{}}")
-        done = self._run(f"{_GIT} ls-remote {quote(url)} {quote(ref)} {peeled}", _ASK_SECONDS)
-        found = _text(done.out).split()
+        peeled = f"{ref}^{{}}"
+        words = " ".join(map(quote, (url, ref, peeled)))
+        done = self._run(f"{_GIT} ls-remote -- {words}", _ASK_SECONDS)
+        found = commit_in(_text(done.out))
         if done.status != 0 or not found:
             why = _last(done) if done.status else f"it has no branch or tag {ref}"
             raise self._failure(f"the source at {url} cannot be asked for {ref}", why)
-        return found[-2]
+        return found
 
     def file_at(self, slug: str, commit: str, path: str) -> str | None:
         """Return a file of a clone at a commit; None if the clone does not have it."""
-        show = f"git -C {ROOT}/{slug}/git show {commit}:{quote(path)} 2>/dev/null"
+        show = f"git -C {quote(f'{ROOT}/{slug}/git')} show {quote(f'{commit}:{path}')} 2>/dev/null"
         done = self._run(show, _ASK_SECONDS)
         return _text(done.out) if done.status == 0 else None
 
@@ -90,12 +112,12 @@ class Workshop:
 
     def fetch(self, slug: str, url: str, ref: str, commit: str) -> None:
         """Bring a commit into the clone. Raises `ActionFailed`."""
-        clone = f"{ROOT}/{slug}/git"
+        clone, commit = quote(f"{ROOT}/{slug}/git"), quote(commit)
         self._do(
             f"fetching {ref} of {url}",
             f"mkdir -p {clone}; cd {clone}; git init -q\n"
-            f"git cat-file -e {commit}^{{commit}} 2>/dev/null || "
-            f"{_GIT} fetch -q --depth 1 {quote(url)} {quote(ref)}\n"
+            f"git cat-file -e {commit}'^{{commit}}' 2>/dev/null || "
+            f"{_GIT} fetch -q --depth 1 -- {quote(url)} {quote(ref)}\n"
             f"git -c advice.detachedHead=false checkout -q --force {commit} && git clean -fdxq",
         )
 
@@ -105,7 +127,7 @@ class Workshop:
         context.archive(archive)
         progress.report(f"sending {archive.stat().st_size // 1000} kB to {self.node}")
         self._upload(archive, f"{ROOT}/{slug}/context.tar.gz")
-        here = f"{ROOT}/{slug}"
+        here = quote(f"{ROOT}/{slug}")
         self._do(
             "unpacking the context",
             f"rm -rf {here}/context; mkdir -p {here}/context\n"
@@ -114,11 +136,12 @@ class Workshop:
 
     def tidy(self, slug: str) -> None:
         """Remove what was brought for one build."""
-        self._run(f"rm -rf {ROOT}/{slug}/context {ROOT}/{slug}/*.tar*", _ASK_SECONDS)
+        here = quote(f"{ROOT}/{slug}")
+        self._run(f"rm -rf {here}/context {here}/*.tar*", _ASK_SECONDS)
 
     def obtain(self, reference: str, progress: Progress) -> None:
         """Have an image that something is built from: out of an archive, or pulled."""
-        archive = archive_of(self.archives, reference)
+        archive = archive_of(self.builder.archives, reference)
         if archive is not None:
             self.load(archive, reference, progress)
             return
@@ -134,8 +157,8 @@ class Workshop:
         known = quote(name_in(archive, reference))
         self._do(
             f"loading {archive.path.name}",
-            f"trap 'rm -f {quote(there)}' EXIT\ndocker load -q -i {quote(there)}\n"
-            f"docker tag {known} {quote(reference)}",
+            f"there={quote(there)}\ntrap 'rm -f \"$there\"' EXIT\n"
+            f'docker load -q -i "$there"\ndocker tag {known} {quote(reference)}',
         )
 
     # -------------------------------------------------------------- work
@@ -197,7 +220,7 @@ class Workshop:
         )
 
     def _do(self, what: str, script: str, fix: str = "") -> None:
-        done = self._run(f"set -e\n{script}", self.timeout)
+        done = self._run(f"set -e\n{script}", self.builder.timeout)
         if done.status != 0:
             raise self._failure(f"{what} failed", _last(done), fix, _text(done.err + done.out))
 
@@ -214,7 +237,7 @@ class Workshop:
                 hear(_text(line))
 
         session = self.sessions.get(self.node)
-        return session.run(f"set -e\n{script}", timeout=self.timeout, on_output=on_output)
+        return session.run(f"set -e\n{script}", timeout=self.builder.timeout, on_output=on_output)
 
     def _failure(self, what: str, why: str, fix: str = "", evidence: str = "") -> ActionFailed:
         if "no space left" in why.lower():
@@ -229,19 +252,19 @@ class Workshop:
 
     def enter(self, directory: str) -> str:
         """Let Docker's client know the registry's login; return the shell that uses it."""
-        known = self.endpoint.credentials
+        known = self.builder.endpoint.credentials
         if known is None:
             return ""
         pair = base64.b64encode(f"{known.username}:{known.password.reveal()}".encode()).decode()
-        text = json.dumps({"auths": {self.prefix: {"auth": Secret(pair).reveal()}}})
+        text = json.dumps({"auths": {self.builder.prefix: {"auth": Secret(pair).reveal()}}})
         file = WriteFile(f"{directory}/config.json", Secret.around(text), _PRIVATE)
         send_file(self.sessions, self.node, file)
-        return f"export DOCKER_CONFIG={directory}\n"
+        return f"export DOCKER_CONFIG={quote(directory)}\n"
 
     def leave(self, directory: str) -> None:
         """Remove the login again."""
-        if self.endpoint.credentials is not None:
-            self._run(f"rm -rf {directory}", _ASK_SECONDS)
+        if self.builder.endpoint.credentials is not None:
+            self._run(f"rm -rf {quote(directory)}", _ASK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.steps.k3s.test_maintenance import SESSIONS
+from tests.doubles.progress import ProgressDouble
+from tests.doubles.shell_nodes import ShellNodes
+from tests.doubles.tool_doubles import run_with
+from tests.unit.steps.looking import decide_from
 
-from picluster.engine.step import Change, Observation, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.pool import Sessions
+from picluster.engine.step import Change, Satisfied
 from picluster.errors import UsageError
 from picluster.model.images import BuiltImage
 from picluster.steps.images.archives import ImageArchive, archive_of, archives_in, name_in
-from picluster.steps.images.built import ImageBuilt, Seen
-from picluster.steps.images.workshop import Workshop
+from picluster.steps.images.built import ImageBuilt, Produce, Seen
+from picluster.steps.images.workshop import ROOT, Builder, Workshop, commit_in
 from picluster.steps.registry.api import Endpoint
 
 IMAGE = BuiltImage(name="tak/map", tag="1.0", git="https://example.org/map.git", ref="v1")
 
 
 def decide(seen: Seen, archives: tuple[ImageArchive, ...] = ()) -> Any:
-    shop = Workshop("pi4", SESSIONS, Endpoint("pi4", 5000), "pi4:5000", archives, 60)
-    step = ImageBuilt(IMAGE, shop)
-    target = "image tak/map:1.0"
-    return step.decide(Look(target, step.name, {target: {step.name: Observation(value=seen)}}))
+    return decide_from(ImageBuilt(IMAGE, builder(archives)), seen)
+
+
+def builder(archives: tuple[ImageArchive, ...] = ()) -> Builder:
+    return Builder("pi4", Endpoint("pi4", 5000), "pi4:5000", archives, 60)
 
 
 def test_the_same_inputs_are_not_built_twice() -> None:
@@ -49,13 +53,15 @@ def test_each_reason_is_said(seen: Seen, summary: str, reason: str) -> None:
     decision = decide(seen)
     assert isinstance(decision, Change)
     assert decision.summary == f"{summary} tak/map:1.0"
+    assert decision.actions == (Produce(IMAGE, builder(), "", f"{summary} tak/map:1.0"),)
     assert reason in decision.reason
 
 
 def test_an_archive_is_pushed_instead() -> None:
     decision = decide(Seen("abc"), (ImageArchive(Path("/x.tar"), ("tak/map:1.0",)),))
     assert isinstance(decision, Change)
-    assert decision.summary == "push tak/map:1.0"
+    archive = ImageArchive(Path("/x.tar"), ("tak/map:1.0",))
+    assert decision.actions == (Produce(IMAGE, builder((archive,)), "", "push tak/map:1.0"),)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +96,32 @@ def test_archives_say_what_they_hold(tmp_path: Path) -> None:
         tar.addfile(entry, io.BytesIO(manifest))
     assert archives_in(tmp_path) == (ImageArchive(tmp_path / "x.tar", ("a:1",)),)
     assert archives_in(None) == ()
+
+
+def test_the_commit_of_a_tag_is_that_of_what_it_names() -> None:
+    tag, commit = "a" * 40, "b" * 40
+    assert commit_in(f"{tag}\trefs/tags/v1\n{commit}\trefs/tags/v1^{{}}\n") == commit
+    assert commit_in(f"{tag}\trefs/heads/v1\n") == tag
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "$(reboot)\trefs/heads/v1", f"{'a' * 40};reboot\tv1", f"{'A' * 40}\tv1", "v1 " + "a" * 40],
+)
+def test_nothing_else_that_a_git_server_says_is_taken_for_a_commit(listed: str) -> None:
+    assert commit_in(listed) == ""
+
+
+@pytest.mark.parametrize("name", ["it's; touch pwned #.tar", "$(touch pwned).tar", "a b.tar"])
+def test_an_archives_name_is_never_shell(tmp_path: Path, name: str) -> None:
+    nodes = ShellNodes(tmp_path / "nodes", tools=tmp_path / "tools")
+    called = {name: f'echo "{name} $*" >>{tmp_path}/calls' for name in ("docker", "touch", "rm")}
+    run_with(tmp_path / "tools", "true", **called)
+    source = tmp_path / name
+    source.write_text("x")
+    archive = ImageArchive(source, ("tak/map:1.0",))
+    Workshop(builder((archive,)), Sessions(nodes)).load(archive, IMAGE.reference, ProgressDouble())
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["docker", "docker", "rm"], "nothing else ran"
+    assert calls[0] == f"docker load -q -i {ROOT}/{name}"
+    assert calls[2] == f"rm -f {ROOT}/{name}"
