@@ -65,6 +65,7 @@ class StepProgressReport:
         self._tell(line, passing=True)
 
     def _tell(self, state: str, *, passing: bool) -> None:
+        state = redact(state)
         if state != self._last:
             self._last = state
             self.emit(

@@ -10,18 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.errors import PiclusterError, Unavailable, Unreachable, WaitFailed
+from picluster.secret import redact
 
 if TYPE_CHECKING:
+    from picluster.engine.place import Place
+    from picluster.engine.session import Completed
     from picluster.engine.step import Progress
 
 Seen = TypeVar("Seen")
+Facts = TypeVar("Facts")
 
 PATIENCE_SECONDS = 30.0
 """How long a trouble that waiting does not cure has to be seen: what is watched also recovers."""
 
+_LOOK_SECONDS = 30.0
 _LOST_SECONDS = 120.0
 """How long a node may be away in the middle of a wait: it may be restarting."""
 
@@ -118,6 +124,51 @@ def wait_until(
             progress.report(verdict.state)
             reported = verdict.state
         progress.sleep(max(0.0, min(interval, deadline - progress.clock())))
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Generic[Facts]):
+    """Look at a node until it shows what is wanted: an action, for what a command only begins.
+
+    `what` is how a failure begins, `evidence` shell whose output it quotes. `timeout` and
+    `interval` are in seconds.
+    """
+
+    title: str
+    what: str
+    look: ShellProbe[Facts]
+    judge: Callable[[Facts], Verdict]
+    timeout: float
+    fix: str = ""
+    evidence: str = ""
+    interval: float = 1.0
+
+    def perform(self, place: Place) -> None:
+        """Wait. Raises `WaitFailed`, and `Unreadable` where the answer makes no sense."""
+
+        def run(script: str) -> Completed:
+            return place.sessions.read(place.target, script, timeout=_LOOK_SECONDS)
+
+        def quoted() -> str:
+            said = run(self.evidence)
+            return redact((said.out + said.err).decode("utf-8", "replace").strip())
+
+        wait_until(
+            self.what,
+            lambda: self.look.parse(_observed(run(self.look.text))),
+            self.judge,
+            timeout=self.timeout,
+            progress=place.progress,
+            interval=self.interval,
+            where=place.target,
+            fix=self.fix,
+            evidence=quoted if self.evidence else None,
+        )
+
+
+def _observed(done: Completed) -> Observation:
+    out, err = (stream.decode("utf-8", "replace") for stream in (done.out, done.err))
+    return Observation(done.status, out, err)
 
 
 @dataclass(slots=True)

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
 
-from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, wait_until
+from picluster.engine.place import Place, Tools
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Act
+from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Wait, Waiting, wait_until
 from picluster.errors import Unavailable, Unreachable, WaitFailed
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Tried
 
@@ -216,3 +220,42 @@ def test_evidence_that_cannot_be_had_does_not_hide_the_failure() -> None:
             "x", lambda: 0, enough, timeout=0, progress=ProgressDouble(), evidence=no_evidence
         )
     assert "the Kubernetes API is not available" in caught.value.evidence
+
+
+# ------------------------------------------------------------------ the action
+
+
+def seen_by(wait: Wait[str], answer: Callable[[str], str]) -> ProgressDouble:
+    """Carry a wait out on a node that answers so, and return what was told."""
+    progress = ProgressDouble()
+    wait.perform(Place("pi1", NodeAnswers(answer).sessions, Tools(), progress))
+    return progress
+
+
+DOOR = Wait(
+    "waiting for the door",
+    "the door does not open",
+    ShellProbe("door", "cat door", lambda seen: seen.out),
+    lambda door: Done() if door == "open" else Waiting(f"the door is {door}"),
+    timeout=20,
+    fix="push it",
+    evidence="cat log",
+)
+
+
+def test_a_wait_is_an_action_that_looks_until_its_judge_is_content() -> None:
+    states = iter(["shut", "shut", "ajar", "open"])
+    progress = seen_by(DOOR, lambda _: next(states))
+    assert progress.states == ["the door is shut", "the door is ajar"]
+    assert isinstance(DOOR, Act)
+    assert DOOR.title == "waiting for the door"
+
+
+def test_its_failure_names_the_node_the_last_state_and_the_evidence() -> None:
+    with pytest.raises(WaitFailed) as caught:
+        seen_by(DOOR, lambda script: "it creaked" if script == "cat log" else "shut")
+    assert str(caught.value) == (
+        "pi1: the door does not open: not within 20 s\n"
+        "  why: last seen: the door is shut\n  fix: push it"
+    )
+    assert caught.value.evidence == "it creaked"

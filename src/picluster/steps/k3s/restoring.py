@@ -11,7 +11,6 @@ that was cut off is begun anew by the next command, which is a request of its ow
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,9 +30,9 @@ from picluster.engine.step import (
     Upload,
 )
 from picluster.engine.survey import Look
-from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
 from picluster.kube.errors import NotFound
+from picluster.kube.glance import Glance
 from picluster.secret import Secret
 from picluster.steps.host.text import size_text
 from picluster.steps.k3s import paths
@@ -50,6 +49,7 @@ from picluster.steps.k3s.state import (
     read_credentials,
     read_state,
 )
+from picluster.steps.k3s.unit import UnitState
 
 RESTORE = "restore-state"
 ASIDE = "database-aside"
@@ -60,7 +60,6 @@ _DB = f"{paths.SERVER_DIR}/db"
 _SECRETS = "/api/v1/namespaces/kube-system/secrets"
 _PASSWORD_ENDING = ".node-password.k3s"  # noqa: S105 - of a secret's name
 
-_POLL_SECONDS = 1.0
 _STOP_SECONDS = 300.0
 _RESET_SECONDS = 900.0
 _KIB = 1024
@@ -297,19 +296,17 @@ class RestoredServerRuns:
         )
 
     def _forget(self, fresh: Sequence[str], progress: Progress) -> None:
-        """Do it as soon as the API answers; if it never does, the wait that follows says why."""
-        deadline = time.monotonic() + self.arrival.timeout
-        while time.monotonic() < deadline:
-            try:
-                self._forget_now(fresh)
-            except PiclusterError as error:
-                progress.report(f"the API of {self.arrival.node}: {error.what}")
-                progress.sleep(_POLL_SECONDS)
-            else:
-                return
+        """Do it as soon as the API answers."""
+
+        def remembered(_: UnitState) -> str:
+            self._forget_now(fresh)
+            return ""
+
+        self.arrival.wait_while(remembered, progress)
 
     def _forget_now(self, fresh: Sequence[str]) -> None:
-        api = self.api.access()
+        """Raises a `PiclusterError` while the API does not answer."""
+        api = Glance(self.api.access())
         for item in api.call("GET", _SECRETS).get("items") or []:
             name = str(item["metadata"]["name"])
             if name.endswith(_PASSWORD_ENDING):

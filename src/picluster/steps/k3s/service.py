@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,13 +93,11 @@ class Arrival:
     def wait(self, progress: Progress) -> None:
         """Wait at most `timeout` seconds. Raises `WaitFailed` with the cause that K3s names."""
         renewals: set[float] = set()
-        watch = Watch(
-            self.node,
-            self.unit,
-            self.sessions,
-            progress.clock,
-            lambda unit: self._missing_now(unit, renewals),
-        )
+        self.wait_while(lambda unit: unit.words or self._missing_now(unit, renewals), progress)
+
+    def wait_while(self, missing: Callable[[UnitState], str], progress: Progress) -> None:
+        """Wait, as `wait` does, while `missing` returns what is; it may raise `PiclusterError`s."""
+        watch = Watch(self.node, self.unit, self.sessions, progress.clock, missing)
         wait_until(
             "K3s did not come up",
             watch.look,

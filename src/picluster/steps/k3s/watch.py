@@ -31,9 +31,9 @@ _KNOWN_PATIENCE_SECONDS = 15.0
 class Sight:
     """One look at a node whose K3s is to come up.
 
-    `missing` is what the cluster says it lacks, empty if nothing; it is only asked about a unit
-    that runs. `restarts` counts the attempts that ended since the wait began. `attempts` is what
-    the journal has said since then, `lately` what it said in the last seconds.
+    `missing` is what it lacks, empty if nothing. `restarts` counts the attempts that ended since
+    the wait began. `attempts` is what the journal has said since then, `lately` what it said in the
+    last seconds.
     """
 
     node: str
@@ -46,12 +46,11 @@ class Sight:
 
 
 def judge(sight: Sight) -> Verdict:
-    """Want the unit to run and nothing to be missing; see what keeps it. Pure."""
-    state = sight.unit.words or sight.missing
-    if not state:
+    """Want nothing to be missing, and see what keeps it. Pure."""
+    if not sight.missing:
         return Done()
     again = f", started {sight.restarts + 1} times so far" if sight.restarts else ""
-    return Waiting(f"{sight.name} on {sight.node}: {state}{again}", troubles(sight))
+    return Waiting(f"{sight.name} on {sight.node}: {sight.missing}{again}", troubles(sight))
 
 
 def troubles(sight: Sight) -> list[Lasting]:
@@ -82,7 +81,7 @@ def _unknown(sight: Sight, ended: str) -> Lasting:
 class Watch:
     """Looks at a node again and again, and remembers what its journal has said since.
 
-    `missing` asks the cluster what a unit that runs still lacks.
+    `missing` says what is lacking, by the unit and by whatever else it asks.
     """
 
     node: str
@@ -113,7 +112,7 @@ class Watch:
             self.node,
             self.name,
             unit,
-            missing=self._ask(unit) if unit.runs else "",
+            missing=self._ask(unit),
             restarts=max(0, unit.restarts - self._first.restarts),
             attempts=self._attempts,
             lately=self._lately,

@@ -6,9 +6,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied, Script
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Lasting, Verdict, Wait, Waiting
 from picluster.steps.registry import paths
 from picluster.steps.registry.certificates import CERTIFICATE
 from picluster.steps.registry.credentials import USERS
@@ -24,8 +26,9 @@ LABEL = "picluster.definition"
 """The container's label that holds the digest of its definition."""
 _INPUTS_LABEL = "picluster.inputs"
 _ANSWERS = ("200", "401")
-_ANSWER_SECONDS = 60
-_RUN_SECONDS = 420.0
+_ANSWER_SECONDS = 60.0
+_RUN_SECONDS = 300.0
+_CRASHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +91,63 @@ class Definition:
         return f"docker run --detach --name {name} {options} {' '.join(map(quote, words))}"
 
     @property
-    def wait(self) -> str:
-        """Shell that waits until it answers, and says what it logged if it does not."""
-        code = "curl -sk -m 5 -o /dev/null -w '%{http_code}' " + quote(f"{self.url}/v2/")
-        return f"""
-tries=0
-until case $({code}) in {"|".join(_ANSWERS)}) true ;; *) false ;; esac; do
-  tries=$((tries + 1))
-  [ $tries -lt {_ANSWER_SECONDS} ] || {{
-    echo "the registry does not answer at {self.url}" >&2
-    docker logs --tail 15 {paths.CONTAINER} >&2; exit 1
-  }}
-  sleep 1
-done
-"""
+    def code(self) -> str:
+        """Shell that prints the HTTP status with which it answers; 000 if it does not."""
+        return f"curl -sk -m 5 -o /dev/null -w '%{{http_code}}' {quote(f'{self.url}/v2/')}"
+
+    @property
+    def wait(self) -> Wait[Answering]:
+        """The wait until it answers."""
+        return Wait(
+            "waiting until the registry answers",
+            f"the registry does not answer at {self.url}",
+            ShellProbe("answering", self._look, read_answering),
+            answers,
+            timeout=_ANSWER_SECONDS,
+            fix=f"see what it said last: `docker logs {paths.CONTAINER}` on the node",
+            evidence=f"docker logs --tail 15 {paths.CONTAINER} 2>&1",
+        )
+
+    @property
+    def _look(self) -> str:
+        state = "status={{.State.Status}}\nrestarts={{.RestartCount}}\nexit={{.State.ExitCode}}"
+        return (
+            f'echo "code=$({self.code})"\n'
+            f"docker container inspect -f {quote(state)} {paths.CONTAINER} 2>/dev/null || true"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How the registry answers, and how its container fares: Docker starts it again and again."""
+
+    code: str
+    status: str = ""
+    restarts: int = 0
+    exit_code: int = 0
+
+
+def read_answering(seen: Observation) -> Answering:
+    """Read what the look printed."""
+    answer = Answer(seen)
+    return Answering(
+        answer.text("code", ""),
+        answer.text("status", ""),
+        answer.number("restarts", 0),
+        answer.number("exit", 0),
+    )
+
+
+def answers(seen: Answering) -> Verdict:
+    """Want an answer, be it that a login is missing; see whether the container ends. Pure."""
+    if seen.code in _ANSWERS:
+        return Done()
+    said = f"answers with HTTP {seen.code}" if seen.code.strip("0") else "does not answer yet"
+    state = f"the registry {said}; its container is {seen.status or 'not there'}"
+    if seen.restarts < _CRASHES:
+        return Waiting(state)
+    why = f"its container ended {seen.restarts} times, the last time with {seen.exit_code}"
+    return Waiting(state, [Lasting("it ends", why, patience=0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +173,10 @@ class RegistryContainer:
                 "restart={{.HostConfig.RestartPolicy.Name}}",
             ]
         )
-        code = "%{http_code}"
         return Script(
             f"docker container inspect -f {quote(inspect)} {paths.CONTAINER} 2>/dev/null\n"
             f'echo "inputs_now=$({self.definition.inputs})"\n'
-            f'echo "answers=$(curl -sk -m 5 -o /dev/null -w {quote(code)} '
-            f'{self.definition.url}/v2/ 2>/dev/null)"'
+            f'echo "answers=$({self.definition.code} 2>/dev/null)"'
         )
 
     def decide(self, look: Look) -> Decision:
@@ -166,7 +210,7 @@ class RegistryContainer:
     def _change(self, summary: str, script: str, reason: str) -> Change:
         return Change(
             summary,
-            (Run(f"{script}\n{self.definition.wait}", timeout=_RUN_SECONDS),),
+            (Run(script, timeout=_RUN_SECONDS), self.definition.wait),
             reason=reason,
             retry_safe=True,
         )

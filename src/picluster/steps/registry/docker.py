@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from picluster.engine.probe import ShellProbe
-from picluster.engine.quote import quote
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.step import (
     Blocked,
     Change,
@@ -20,6 +19,7 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.facts.packages import Programs, programs
 from picluster.steps.host.packages import have
 from picluster.steps.host.text import decoded
@@ -32,6 +32,7 @@ RUNNING = "docker-running"
 _COME_WITH_IT = ("docker.io", "docker-cli", "containerd", "runc", "tini")
 _KEY = "insecure-registries"
 _START_SECONDS = 180.0
+_SETTLE_SECONDS = 30.0
 
 # What is installed already is not ours to remove later. A mark that is there stays: the run that
 # wrote it may have been cut off half-way through the installation.
@@ -207,7 +208,7 @@ class DockerRunning:
             return Satisfied()
         return Change(
             "let Docker read its configuration" if active else "enable and start Docker",
-            (Run(_start(self.insecure), timeout=_START_SECONDS),),
+            (Run(_START, timeout=_START_SECONDS), settled(self.insecure)),
             reason=reason,
             retry_safe=True,
         )
@@ -229,22 +230,34 @@ _KNOWN = (
 )
 
 
-def _start(insecure: Sequence[str]) -> str:
-    """Return shell that starts Docker, or has it read its file, and waits until it has."""
-    known = " && ".join(f'grep -qxF {quote(f"insecure={name}")} "$seen"' for name in insecure)
-    return f"""
+_START = """
 systemctl enable --quiet docker
 if systemctl is-active --quiet docker; then systemctl reload docker
 else
   systemctl reset-failed docker docker.socket 2>/dev/null || true
-  systemctl start docker || {{ journalctl --no-pager -o cat -n 15 -u docker >&2; exit 1; }}
+  systemctl start docker || { journalctl --no-pager -o cat -n 15 -u docker >&2; exit 1; }
 fi
-seen=$(mktemp)
-trap 'rm -f "$seen"' EXIT
-tries=0
-until {_KNOWN} >"$seen" 2>/dev/null && {known or ":"}; do
-  tries=$((tries + 1))
-  [ $tries -lt 60 ] || {{ echo "Docker runs and has not read its configuration" >&2; exit 1; }}
-  sleep 0.5
-done
 """
+
+
+def settled(insecure: Sequence[str]) -> Wait[frozenset[str]]:
+    """Return the wait until Docker has read of these registries."""
+
+    def judge(known: frozenset[str]) -> Verdict:
+        missing = [name for name in insecure if name not in known]
+        return Waiting(f"Docker has not read of {', '.join(missing)} yet") if missing else Done()
+
+    return Wait(
+        "waiting until Docker has read its configuration",
+        "Docker runs and has not read its configuration",
+        ShellProbe("known-registries", f"{_KNOWN} 2>/dev/null || true", known_registries),
+        judge,
+        timeout=_SETTLE_SECONDS,
+        fix=f"`systemctl restart docker` on the node reads {paths.DAEMON_JSON} anew",
+        evidence="journalctl --no-pager -o cat -n 15 -u docker",
+    )
+
+
+def known_registries(seen: Observation) -> frozenset[str]:
+    """Read the registries that Docker speaks plain HTTP to."""
+    return frozenset(Answer(seen).every("insecure"))

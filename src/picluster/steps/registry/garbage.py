@@ -19,6 +19,7 @@ _NOTE = "/run/picluster/registry-collected"
 _COMMAND_SECONDS = 30.0
 _COLLECT_SECONDS = 3600.0
 _EVIDENCE_LINES = 15
+_ANSWER_TRIES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class GarbageCollected:
         return f"""set -e
 back() {{
 {start_script()}
-{wanted.wait}
+{_answered(wanted)}
 }}
 trap back EXIT
 trap 'exit 1' TERM INT HUP
@@ -116,9 +117,27 @@ echo "before=$(du -sb {volume} | cut -f1)"
 docker stop -t 30 {paths.CONTAINER} >/dev/null
 docker rm -f {paths.COLLECTOR} >/dev/null 2>&1 || true
 {wanted.run(paths.COLLECTOR, **read_only)} >/dev/null
-{wanted.wait}
+{_answered(wanted)}
 config=$(docker container inspect -f '{{{{range .Config.Cmd}}}}{{{{println .}}}}{{{{end}}}}' \
 {paths.COLLECTOR} | grep -E '[.]ya?ml$' | tail -n 1)
 docker exec {paths.COLLECTOR} registry garbage-collect {option} "$config" >&2
 echo "after=$(du -sb {volume} | cut -f1)"
+"""
+
+
+def _answered(wanted: Definition) -> str:
+    """Return shell that waits until the registry answers, a minute at most.
+
+    It is no wait of this computer's: the registry has to come back even if that goes away.
+    """
+    return f"""
+tries=0
+until case $({wanted.code}) in 200|401) true ;; *) false ;; esac; do
+  tries=$((tries + 1))
+  [ $tries -lt {_ANSWER_TRIES} ] || {{
+    echo "the registry does not answer at {wanted.url}" >&2
+    docker logs --tail 15 {paths.CONTAINER} >&2; exit 1
+  }}
+  sleep 1
+done
 """

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Call, Change, Decision, Progress, Run, Satisfied, Script
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.steps.registry.api import Endpoint, reach
 from picluster.steps.registry.container import CONTAINER
 from picluster.steps.registry.credentials import Credentials, curl_quoted
@@ -23,7 +25,7 @@ PUSHED = "test-image"
 PULLED = "image-pulled"
 
 _SOCKET = "/run/k3s/containerd/containerd.sock"
-_TRIES = 15
+_FETCH_SECONDS = 60.0
 _PULL_SECONDS = 600.0
 
 
@@ -108,7 +110,7 @@ class Pulled:
             return Satisfied(detail=_how(containerd=containerd))
         return Change(
             f"pull {self.source.image}",
-            (Run(self._script, timeout=_PULL_SECONDS),),
+            (self._fetched, Run(self._pull, timeout=_PULL_SECONDS)),
             reason=self._reason(look, containerd=containerd),
             retry_safe=True,
         )
@@ -151,19 +153,33 @@ fetch() {{
         return f"user = {curl_quoted(f'{known.username}:{known.password.reveal()}')}"
 
     @property
-    def _script(self) -> str:
+    def _fetched(self) -> Wait[str]:
+        return Wait(
+            f"waiting until {self.image.name} can be fetched",
+            f"{self.image.name} cannot be fetched from {self.source.url}",
+            ShellProbe("fetching", f"{self._fetch}\nfetch", why_not, secret=True),
+            _fetchable,
+            timeout=_FETCH_SECONDS,
+            fix="check the node's way to the registry; `picluster phase registry` sets up the rest",
+        )
+
+    @property
+    def _pull(self) -> str:
         return f"""
-{self._fetch}
-tries=0
-until fetch; do
-  tries=$((tries + 1))
-  [ $tries -lt {_TRIES} ] || exit 1
-  sleep 1
-done
 if [ -S {_SOCKET} ] && k3s crictl version >/dev/null 2>&1; then
   k3s crictl pull {quote(self.source.image)}
 fi
 """
+
+
+def why_not(seen: Observation) -> str:
+    """Read why a try to fetch did not work; empty if it did."""
+    said = seen.err.strip().splitlines()
+    return "" if seen.status == 0 else said[0] if said else f"it ended with status {seen.status}"
+
+
+def _fetchable(why: str) -> Verdict:
+    return Waiting(why) if why else Done()
 
 
 def _pulled(look: Look) -> bool:

@@ -8,8 +8,15 @@ import pytest
 
 from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Waiting
 from picluster.steps.registry.certificates import CERTIFICATE
-from picluster.steps.registry.container import CONTAINER, Definition, RegistryContainer
+from picluster.steps.registry.container import (
+    CONTAINER,
+    Definition,
+    RegistryContainer,
+    answers,
+    read_answering,
+)
 from picluster.steps.registry.exposure import Exposure
 from picluster.steps.registry.garbage import COLLECTED, Freed, GarbageCollected
 from picluster.steps.registry.paths import HTPASSWD, SERVER_PEM
@@ -37,8 +44,9 @@ def decide(
 
 def script(decision: object) -> str:
     assert isinstance(decision, Change)
-    (action,) = decision.actions
+    action, wait = decision.actions
     assert isinstance(action, Run)
+    assert wait == PLAIN.wait, "and then it has to answer"
     return action.script
 
 
@@ -95,6 +103,39 @@ def test_the_container_gets_only_what_it_needs() -> None:
     assert "REGISTRY_HTTP_TLS_KEY=/etc/picluster/server.pem" in text
     assert SERVER_PEM in SECURED.inputs
     assert HTPASSWD in SECURED.inputs
+
+
+@pytest.mark.parametrize("code", ["200", "401"])
+def test_a_registry_that_answers_or_wants_a_login_is_up(code: str) -> None:
+    assert answers(read_answering(Observation(out=f"code={code}"))) == Done()
+
+
+@pytest.mark.parametrize(
+    ("out", "state"),
+    [
+        ("code=000", "the registry does not answer yet; its container is not there"),
+        (
+            "code=503\nstatus=running\nrestarts=0\nexit=0",
+            "the registry answers with HTTP 503; its container is running",
+        ),
+        (
+            "code=000\nstatus=restarting\nrestarts=2\nexit=1",
+            "the registry does not answer yet; its container is restarting",
+        ),
+    ],
+)
+def test_any_other_is_waited_for(out: str, state: str) -> None:
+    assert answers(read_answering(Observation(out=out))) == Waiting(state)
+
+
+def test_a_container_that_ends_again_and_again_is_not_waited_for() -> None:
+    out = "code=000\nstatus=restarting\nrestarts=3\nexit=2"
+    verdict = answers(read_answering(Observation(out=out)))
+    assert isinstance(verdict, Waiting)
+    assert [each.why for each in verdict.troubles] == [
+        "its container ended 3 times, the last time with 2"
+    ]
+    assert verdict.troubles[0].patience == 0
 
 
 def test_what_is_open_is_said() -> None:

@@ -10,6 +10,7 @@ from tests.unit.steps.looking import decide
 
 from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.steps.host.packages import installation
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
@@ -20,6 +21,7 @@ from picluster.steps.registry.docker import (
     DockerEngine,
     DockerRunning,
     read_daemon_json,
+    settled,
     with_insecure,
 )
 
@@ -155,3 +157,16 @@ class TestRunning:
     def test_a_file_about_to_change_is_read_again(self) -> None:
         lines = ("enabled=enabled", "active=active", *self.KNOWN)
         assert isinstance(self.decide(*lines, planned=frozenset({("pi4", CONFIG)})), Change)
+
+    def test_it_is_waited_for_until_docker_has_read_its_file(self) -> None:
+        wait = settled(MINE)
+        judge = lambda *lines: wait.judge(wait.look.parse(Observation(out="\n".join(lines))))  # noqa: E731
+        assert judge(*self.KNOWN) == Done()
+        verdict = judge(self.KNOWN[0])
+        assert isinstance(verdict, Waiting)
+        assert MINE[1] in verdict.state
+
+    def test_the_start_is_followed_by_that_wait(self) -> None:
+        decision = self.decide("enabled=enabled", "active=inactive")
+        assert isinstance(decision, Change)
+        assert isinstance(decision.actions[-1], Wait)

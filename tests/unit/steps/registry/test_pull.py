@@ -15,6 +15,7 @@ import pytest
 
 from picluster.engine.step import Change, Observation, Run, Satisfied, Script
 from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.errors import StepFailed
 from picluster.secret import Secret
 from picluster.steps.registry.api import Endpoint, RegistryApi
@@ -136,6 +137,30 @@ class TestPulling:
         assert all(line.startswith("user = ") for line in holding)
 
 
+def fetching(url: str) -> tuple[str, Wait[str]]:
+    """How a wait for the image fares right now, and the wait."""
+    decision = Pulled(IMAGE, Source(url, "pi4:5000/x")).decide(
+        Look("pi1", PULLED, {"pi1": {PULLED: Observation()}})
+    )
+    assert isinstance(decision, Change)
+    wait = decision.actions[0]
+    assert isinstance(wait, Wait)
+    done = sh(wait.look.text)
+    return wait.look.parse(Observation(done.returncode, done.stdout, done.stderr)), wait
+
+
+class TestWaiting:
+    def test_it_is_over_when_the_image_comes_whole(self, store: double.Store) -> None:
+        api(store).push(IMAGE)
+        why, wait = fetching(store.url)
+        assert wait.judge(why) == Done()
+
+    def test_it_says_meanwhile_what_the_registry_says(self) -> None:
+        why, wait = fetching("http://127.0.0.1:1")
+        assert "curl: (7)" in why
+        assert wait.judge(why) == Waiting(why)
+
+
 class TestJudging:
     def test_a_node_that_fetched_it_is_done_where_there_is_no_containerd(self) -> None:
         decision = decide(Observation(out="fetched=yes"))
@@ -151,7 +176,8 @@ class TestJudging:
     def test_containerd_pulls_by_the_name_that_pods_use(self) -> None:
         decision = decide(Observation())
         assert isinstance(decision, Change)
-        (action,) = decision.actions
+        fetched, action = decision.actions
+        assert isinstance(fetched, Wait), "a registry that was just started may not answer yet"
         assert isinstance(action, Run)
         assert f"k3s crictl pull pi4:5000/{IMAGE.name}" in action.script
 

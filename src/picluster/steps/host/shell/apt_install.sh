@@ -8,7 +8,7 @@ patiently() {
   until "$@"; do
     tail -n 5 /run/picluster-apt.log | grep -qE 'get lock|locked by|status database is locked' &&
       [ $waited -lt "$LOCK_SECONDS" ] || return 1
-    echo "waiting for another program to finish with the package system"
+    echo "picluster: waiting for another program to finish with the package system"
     waited=$((waited + 5))
     sleep 5
   done
