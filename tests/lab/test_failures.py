@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,11 @@ def override(node: Pi, text: str) -> None:
 
 def failure(bench: Bench, *command: str) -> str:
     """Run a command that has to fail, and return all that it says."""
-    return bench.picluster(*command, expect=1).said
+    said = bench.picluster(*command, expect=1).said
+    told = [line for line in said.splitlines() if ": … " in line]
+    assert told, "nothing told what is waited for"
+    assert [one for one, other in pairwise(told) if one == other] == [], "the same line again"
+    return said
 
 
 def test_a_wrong_token(pair: Bench, agent: Pi) -> None:
@@ -77,6 +82,9 @@ def test_a_server_that_cannot_be_reached(pair: Bench, agent: Pi) -> None:
         agent.sh(f"ip route del unreachable {server}/32")
     assert "cannot reach the server that it joins through" in said
     assert "6443" in said
+    told = [line for line in said.splitlines() if f"{agent.name}: … k3s-agent on " in line]
+    assert any(", after " not in line for line in told), "the first state is told"
+    assert any(", after 3" in line for line in told), "and a sign of life after 30 s"
 
 
 def test_a_port_that_is_taken(pair: Bench, agent: Pi) -> None:

@@ -53,8 +53,6 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
     before = sessions.get(node).run(_BOOT_ID, timeout=_COMMAND_SECONDS).out.decode().strip()
     asked = progress.clock()
     _ask(sessions, node)
-    progress.report("rebooting: going down")
-    progress.sleep(_POLL_SECONDS)
     seen = Boot(before)
 
     def look() -> Boot:
@@ -85,7 +83,7 @@ def judge(boot: Boot, before: str) -> Verdict:
     if boot.away:
         return Waiting(f"rebooting: {boot.away}")
     if boot.id == before:
-        return Waiting("rebooting: still on the old boot")
+        return Waiting("rebooting: going down")
     if boot.system not in ("initializing", "starting") or boot.up > _SETTLE_SECONDS:
         return Done()
     jobs = f", {', '.join(boot.jobs[:2])} above all" if boot.jobs else ""

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from picluster.lab.waiting import becomes
+
 _STOP_SECONDS = 30.0
-_POLL = 0.05
 
 Process = list[int]
 """A process number and its start time: numbers alone are used again."""
@@ -62,9 +62,4 @@ def end(pid: int, number: signal.Signals = signal.SIGTERM) -> bool:
         os.kill(pid, number)
     except ProcessLookupError:
         return True
-    deadline = time.monotonic() + _STOP_SECONDS
-    while identify(pid):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL)
-    return True
+    return becomes(lambda: not identify(pid), _STOP_SECONDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from picluster.lab.commands import attempt, run
 from picluster.lab.layout import USER, LabLayout, LabNode
-from picluster.lab.waiting import wait_until
+from picluster.lab.waiting import becomes
 
 CARD_SIZE = 16 * 1024**3
 """Bytes of a node's card. The image is sparse: it takes what is written to it."""
@@ -58,7 +58,7 @@ def mount(lab: LabLayout, node: LabNode) -> None:
 def unmount(node: LabNode) -> None:
     """Undo `mount`. Raises `StepFailed` if something of this computer still uses the card."""
     for path in (node.root, node.disk):
-        if path.is_mount() and not wait_until(partial(_try_unmount, path), _UNMOUNT_SECONDS):
+        if path.is_mount() and not becomes(partial(_try_unmount, path), _UNMOUNT_SECONDS):
             run("umount", str(path))
 
 

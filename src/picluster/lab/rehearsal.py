@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import StepFailed, UsageError
 from picluster.lab import background, identity, network, requirements
 from picluster.lab.base_tree import Report, base_tree
@@ -28,11 +29,12 @@ from picluster.lab.layout import (
 from picluster.lab.serve import url
 from picluster.lab.slow_disk import relieve
 from picluster.lab.supervise import power_off, power_on
-from picluster.lab.waiting import wait_until
+from picluster.lab.waiting import Aloud
 from picluster.paths import cluster_state
 
 _LOCK = Path("/run/lock/picluster-lab")
 _BOOT_SECONDS = 60.0
+_POLL_SECONDS = 0.1
 _AT_ONCE = 8
 
 
@@ -97,24 +99,29 @@ def labs() -> list[LabLayout]:
 
 def wait_until_booted(node: LabNode, report: Report) -> None:
     """Wait until the node has finished booting. Raises `StepFailed` with its console."""
-    state = ""
 
-    def booted() -> bool:
-        nonlocal state
+    def system() -> str:
         try:
-            state = run_inside(node, "systemctl is-system-running").stdout.strip()
+            return run_inside(node, "systemctl is-system-running").stdout.strip()
         except StepFailed:
-            return False
-        return state in ("running", "degraded")
+            return ""
 
-    if not wait_until(booted, _BOOT_SECONDS):
-        raise StepFailed(
-            f"{node.name} has not booted in {_BOOT_SECONDS:.0f} s",
-            where=str(node.console),
-            why=f"systemd says {state or 'nothing'}",
-            fix="is this computer busy, or its disk full? `picluster lab up` goes on from here",
-            evidence="\n".join(node.console.read_text(errors="replace").splitlines()[-10:]),
-        )
+    def judge(state: str) -> Verdict:
+        if state in ("running", "degraded"):
+            return Done()
+        return Waiting(f"{node.name}: systemd says {state or 'nothing yet'}")
+
+    wait_until(
+        f"{node.name} has not booted",
+        system,
+        judge,
+        timeout=_BOOT_SECONDS,
+        progress=Aloud(report),
+        interval=_POLL_SECONDS,
+        where=str(node.console),
+        fix="is this computer busy, or its disk full? `picluster lab up` goes on from here",
+        evidence=lambda: "\n".join(node.console.read_text(errors="replace").splitlines()[-10:]),
+    )
     report(f"{node.name} is up at {node.address}")
 
 

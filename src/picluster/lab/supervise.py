@@ -10,16 +10,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from picluster.errors import StepFailed
 from picluster.lab import background, control_groups, firmware, identity, network
 from picluster.lab.layout import LabLayout, LabNode, read_lab
+from picluster.lab.waiting import becomes
 
 _REBOOT_STATUS = 133
 _START_SECONDS = 60.0
-_POLL = 0.05
 
 
 # ------------------------------------------------------------------ the supervisor's own process
@@ -96,18 +95,24 @@ def _command(node: LabNode, groups: list[Path]) -> list[str]:
 
 def _wait_for_leader(machine: subprocess.Popen[bytes]) -> int:
     """Return the process that is the node's first, as soon as it has become init."""
-    deadline = time.monotonic() + _START_SECONDS
+    becomes(lambda: bool(_leader_of(machine)) or machine.poll() is not None, _START_SECONDS)
+    first = _leader_of(machine) if machine.poll() is None else None
+    if first is None:
+        raise StepFailed(
+            "the node did not start",
+            why=f"nspawn ended with {machine.poll()}",
+            fix="its console log says more; `picluster lab down`, then `picluster lab up`",
+        )
+    return first
+
+
+def _leader_of(machine: subprocess.Popen[bytes]) -> int | None:
     children = Path(f"/proc/{machine.pid}/task/{machine.pid}/children")
-    while time.monotonic() < deadline and machine.poll() is None:
-        for child in children.read_text().split():
-            if _program(int(child)) == "systemd":
-                return int(child)
-        time.sleep(_POLL)
-    raise StepFailed(
-        "the node did not start",
-        why=f"nspawn ended with {machine.poll()}",
-        fix="its console log says more; `picluster lab down`, then `picluster lab up`",
-    )
+    try:
+        found = [int(child) for child in children.read_text().split()]
+    except OSError:  # it has ended
+        return None
+    return next((child for child in found if _program(child) == "systemd"), None)
 
 
 def _program(pid: int) -> str:
