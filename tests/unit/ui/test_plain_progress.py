@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from tests.doubles.shell_nodes import ShellNodes
 
 from picluster.engine.events import (
     Event,
@@ -19,6 +22,14 @@ from picluster.engine.events import (
     StepStarted,
     TargetFailed,
 )
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.pool import Sessions
+from picluster.engine.probe import ShellProbe
+from picluster.engine.run import Run as RunState
+from picluster.engine.runner import run_phase
+from picluster.engine.step import Change, Run, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.ui.plain import PlainProgress
 
 
@@ -177,3 +188,40 @@ def test_the_clock_stops_with_the_run() -> None:
     assert not terminal.sink._over.is_set()
     terminal.tell(RunFinished(tallies=(), exit_code=0, seconds=1, connections=1, scripts=1))
     assert terminal.sink._over.is_set()
+
+
+@dataclass(frozen=True)
+class DoorOpen:
+    """A step whose change only begins what has to be waited for."""
+
+    name: str = "door"
+    title: str = "the door is open"
+
+    def probe(self) -> Script:
+        return Script('cat "$NODE_ROOT/door" 2>/dev/null')
+
+    def decide(self, look: Look) -> Satisfied | Change:
+        if look.own.out == "open":
+            return Satisfied()
+        wait = Wait(
+            "waiting for the door",
+            "the door stays shut",
+            # It opens a little further each time that somebody looks.
+            ShellProbe("door", """cd "$NODE_ROOT"; cat door
+                case $(cat door) in ajar) printf open >door ;; shut) printf ajar >door ;; esac""",
+                lambda seen: seen.out),
+            lambda door: Done() if door == "open" else Waiting(f"the door is {door}"),
+            timeout=60,
+            interval=0.01,
+        )  # fmt: skip
+        return Change("ring", (Run('echo ding; printf shut >"$NODE_ROOT/door"'), wait))
+
+
+def test_a_wait_of_a_phase_is_told_from_its_first_state_on(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    run = RunState(Sessions(ShellNodes(tmp_path)), PlainProgress(stream))
+    assert run_phase(Phase("test", "doors", (Stage("s", {"pi1": (DoorOpen(),)}),)), run)
+    assert [line for line in stream.getvalue().splitlines() if "pi1: …" in line] == [
+        "  pi1: … the door is shut",
+        "  pi1: … the door is ajar",
+    ]
