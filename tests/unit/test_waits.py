@@ -26,7 +26,7 @@ ALLOWED = {
     "ssh/remote_shell.py": "what runs out of time gets ten seconds between TERM and KILL",
     "kube/access.py KubeAccess.__init__": "a second between the three tries of one reading",
     "steps/k3s/api.py ClusterApi._fetched_admin": "how long the absence of an API is remembered",
-    "steps/host/packages.py": "apt's lock, inside the job that survives us; it says so meanwhile",
+    "steps/host/shell/apt_install.sh": "apt's lock, in the job that outlives us: it tells",
     "steps/registry/garbage.py _answered": "the registry comes back even if this computer is gone",
     "ui/plain.py PlainProgress._keep_telling": "the clock of the signs of life",
     "cli/work.py watch_status": "the interval of --watch, which waits for nothing",

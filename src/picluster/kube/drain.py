@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Api, merge_patch, segment
 from picluster.kube.errors import ApiRefused, NotFound
+from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, get_node, node_path
 
 if TYPE_CHECKING:
@@ -74,11 +75,14 @@ def drain(api: Api, name: str, *, timeout: float, progress: Progress) -> None:
     seconds are over. Raises `WaitFailed` naming the pods that stay and what keeps them.
     """
     last = _Leaving()
+    glance = Glance(api)
 
     def look() -> _Leaving:
         nonlocal last
-        left = pods_to_leave(api, name)
-        last = _Leaving(tuple(left), {str(pod): why for pod in left if (why := _evict(api, pod))})
+        left = pods_to_leave(glance, name)
+        last = _Leaving(
+            tuple(left), {str(pod): why for pod in left if (why := _evict(glance, pod))}
+        )
         return last
 
     wait_until(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Api
 from picluster.kube.errors import NotFound
+from picluster.kube.glance import Glance
 
 if TYPE_CHECKING:
     from picluster.engine.step import Progress
@@ -39,7 +40,7 @@ def delete_and_wait(
 
     def gone() -> bool:
         try:
-            api.call("GET", path)
+            Glance(api).call("GET", path)
         except NotFound:
             return True
         return False

@@ -11,6 +11,7 @@ from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, 
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
 from picluster.kube.events import fetch_events, quote_events
+from picluster.kube.glance import Glance
 from picluster.kube.kinds import KNOWN, group_path
 from picluster.kube.pods import (
     PodState,
@@ -200,7 +201,7 @@ def wait_for_rollouts(
     last: list[Rollout] = []
 
     def observe() -> list[Rollout]:
-        last[:] = [read_rollout(api, workload) for workload in workloads]
+        last[:] = [read_rollout(Glance(api), workload) for workload in workloads]
         for pod in (pod for rollout in last for pod in rollout.superseded if may_go(pod)):
             progress.report(f"deleting pod {pod.name}: {trouble_with(pod).what}")
             with suppress(NotFound):

@@ -21,6 +21,7 @@ from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
 from picluster.kube.drain import cordon, drain, pods_to_leave
 from picluster.kube.errors import NotFound
+from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, delete_node, get_node
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.state import STATE, read_state
@@ -172,7 +173,7 @@ class Departed:
         delete_node(api, self.node)
         wait_until(
             f"{self.node} leaves the cluster",
-            lambda: get_node(api, self.node),
+            lambda: get_node(Glance(api), self.node),
             _gone,
             timeout=_GONE_SECONDS,
             progress=progress,

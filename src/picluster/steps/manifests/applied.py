@@ -24,6 +24,7 @@ from picluster.kube.api import Api, Object
 from picluster.kube.apply import Conflicted, apply, ensure_namespace
 from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.fielddiff import FieldChange
+from picluster.kube.glance import Glance
 from picluster.kube.kinds import kind_of, object_path
 from picluster.kube.removal import delete
 from picluster.steps.manifests.objects import (
@@ -203,7 +204,7 @@ class ObjectsApplied:
         if manifest["kind"] == "CustomResourceDefinition":
             wait_until(
                 f"{identity(manifest)} is not served",
-                lambda: api.call("GET", object_path(api, manifest)),
+                lambda: Glance(api).call("GET", object_path(api, manifest)),
                 _established,
                 timeout=_CRD_SECONDS,
                 progress=progress,

@@ -9,6 +9,7 @@ from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Object, merge_patch, segment
 from picluster.kube.errors import ApiUnavailable
+from picluster.kube.glance import Glance
 from picluster.steps.manifests.applied import Reach
 
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
@@ -55,7 +56,7 @@ class DefaultClass:
             return None
 
     def _classes(self) -> dict[str, bool]:
-        listed: Object = self.api.access().call("GET", _CLASSES)
+        listed: Object = Glance(self.api.access()).call("GET", _CLASSES)
         return {item["metadata"]["name"]: _is_default(item) for item in listed.get("items") or []}
 
     def _settle(self, progress: Progress) -> None:
