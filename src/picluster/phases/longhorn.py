@@ -75,5 +75,5 @@ def _in_cluster(site: Site, wanted: Longhorn) -> list[Step]:
             timeout=site.cluster.limits.rollout,
             after=(_APPLIED,),
         ),
-        *([DefaultClass(CLASS, site.api)] if wanted.default_class else []),
+        *([DefaultClass(CLASS)] if wanted.default_class else []),
     ]

@@ -12,11 +12,11 @@ from picluster.engine.step import Call, Change, Decision, Progress, Query, Satis
 from picluster.engine.survey import Look
 from picluster.kube.api import merge_patch, segment
 from picluster.kube.errors import ApiUnavailable, NotFound
+from picluster.kube.reach import Reach
 from picluster.kube.removal import delete, delete_and_wait
 from picluster.kube.rollout import Workload, wait_for_rollouts
 from picluster.model.opentakserver import OpenTakServer
 from picluster.secret import Secret
-from picluster.steps.manifests.applied import Reach
 from picluster.steps.manifests.secrets import read_secret
 
 ADMINISTRATOR_SET = "administrator-password"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from picluster.engine.place import Place, Tools
+from picluster.engine.place import Place
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
+from picluster.steps.local import FileHere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,19 +53,6 @@ def _derived(path: Path) -> str:
     except paramiko.SSHException as error:
         raise ValueError(str(error)) from None
     return f"{key.get_name()} {key.get_base64()}"
-
-
-@dataclass(frozen=True, slots=True)
-class FileHere:
-    """Whether a file is on this computer."""
-
-    name: str
-    path: Path
-    secret: bool = False
-
-    def ask(self, tools: Tools) -> bool:
-        """Look for it."""
-        return self.path.is_file()
 
 
 @dataclass(frozen=True, slots=True)

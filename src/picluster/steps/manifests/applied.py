@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from picluster.engine.step import (
     Blocked,
@@ -26,6 +25,7 @@ from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.fielddiff import FieldChange
 from picluster.kube.glance import Glance
 from picluster.kube.kinds import kind_of, object_path
+from picluster.kube.reach import Reach
 from picluster.kube.removal import delete
 from picluster.steps.manifests.objects import (
     DIGEST,
@@ -46,13 +46,6 @@ _CRD_SECONDS = 120.0
 
 Source = Callable[[], Sequence[Object]]
 """Returns the manifests. Raises a `PiclusterError` where they cannot be told."""
-
-
-class Reach(Protocol):
-    """Something that leads to the cluster's API."""
-
-    def access(self) -> Api:
-        """Return the API. Raises `ApiUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from picluster.kube.api import Api
 from picluster.kube.apply import apply
 from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.pods import PodState, delete_pod
+from picluster.kube.reach import Reach
 from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
-from picluster.steps.manifests.applied import Reach, Source, Unsettled
+from picluster.steps.manifests.applied import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 
 _INVALID = 422

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
+from picluster.kube.reach import Reach
 from picluster.kube.rollout import Rollout, Workload, read_rollout, wait_for_rollouts
 from picluster.kube.superseded import MayGo, nobody
-from picluster.steps.manifests.applied import Reach
 
 Workloads = Callable[[], Sequence[Workload]]
 

@@ -11,8 +11,8 @@ from picluster.engine.survey import Look
 from picluster.kube.api import Api, Object, merge_patch, segment
 from picluster.kube.apply import ensure_namespace
 from picluster.kube.errors import ApiUnavailable, NotFound
+from picluster.kube.reach import Reach
 from picluster.secret import Secret, remember
-from picluster.steps.manifests.applied import Reach
 from picluster.steps.manifests.objects import PART_LABEL
 
 Generate = Callable[[Mapping[str, str]], Mapping[str, Secret]]

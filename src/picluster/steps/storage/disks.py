@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Change, Decision, Diff, Risk, Run, Satisfied, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Change, Decision, Diff, Risk, Run, Satisfied
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.model.storage import Disk
 
 LABEL = "picluster-data"
@@ -23,7 +25,6 @@ FSTAB_MARK = "# picluster: the data of Longhorn"
 _OPTIONS = "noatime,nofail"
 _MKFS_SECONDS = 1800.0
 _SYSTEM_MOUNTS = ("/", "/boot", "/boot/firmware", "/usr", "/var", "[SWAP]")
-_COLUMNS = "NAME,PATH,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINTS,RO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +68,20 @@ class DataDisk:
         """State what is true."""
         return f"{self.disk.device} holds {self.path}"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Found]:
         """Look at the disk, at what the system runs from, and at the mount."""
-        device, path = quote(self.disk.device), quote(self.path)
-        return Script(
-            f"device=$(readlink -f {device} 2>/dev/null)\n"
-            'if [ -b "$device" ]; then\n'
-            '  echo "device=$device"\n'
-            f'  echo "disk=$(lsblk -J -b -o {_COLUMNS} "$device" | tr -d \'\\n\')"\n'
-            f'  echo "above=$(lsblk -s -J -o PATH,MOUNTPOINTS "$device" | tr -d \'\\n\')"\n'
-            # Not udev's memory of it, which lsblk reads: that can be of before a format.
-            "  echo \"probed=$(blkid -p -o export \"$device\" 2>/dev/null | tr '\\n' ' ')\"\n"
-            "fi\n"
-            f'echo "mounted=$(findmnt -n -o UUID --mountpoint {path} 2>/dev/null)"\n'
-            f"mountpoint -q {path} || "
-            f'{{ [ -n "$(ls -A {path} 2>/dev/null)" ] && echo content=yes; }}\n'
-            f"grep -n -F {quote(FSTAB_MARK)} /etc/fstab | sed 's/^/fstab=/'\n"
-            f"sed -n '/^{FSTAB_MARK}/{{n;s/^/line=/;p;}}' /etc/fstab\ntrue"
+        script = shell(
+            __package__,
+            "look_at_disk",
+            DEVICE=self.disk.device,
+            DATA=self.path,
+            MARK=FSTAB_MARK,
         )
+        return ShellProbe(self.name, script, read_disk)
 
     def decide(self, look: Look) -> Decision:
         """Want it mounted; refuse whatever could lose data."""
-        found = read_disk(look.own.facts)
+        found = look.read(self.probe())
         refusal = next(self._refusals(found), None)
         if refusal is not None:
             return refusal
@@ -99,7 +92,7 @@ class DataDisk:
             return Satisfied()
         return Change(
             f"mount {self.disk.device} at {self.path}",
-            (Run(self._mounting(found.uuid)),),
+            (self.mounting(found.uuid),),
             reason="it is not mounted" if found.mounted != found.uuid else "/etc/fstab differs",
             diff=Diff(found.fstab, line),
             retry_safe=True,
@@ -144,74 +137,74 @@ class DataDisk:
             )
 
     def _format(self, found: Found) -> Change:
-        device = quote(self.disk.device)
         blank = not found.fstype and not found.parts
-        wipe = "" if blank else f"wipefs -q -a {device}\n"
-        script = (
-            f"{wipe}mkfs.ext4 -q -F -L {LABEL} {device}\n"
-            "udevadm settle 2>/dev/null || true\n"
-            f"uuid=$(blkid -p -s UUID -o value {device})\n"
-            f'[ -n "$uuid" ] || {{ echo "no UUID after mkfs" >&2; exit 1; }}\n'
-            + self._mounting("$uuid")
-        )
         what = "it is blank" if blank else f"--format-disk; it holds {found.fstype or 'partitions'}"
         return Change(
             f"format {self.disk.device} ({found.size / 1e9:.1f} GB) and mount it at {self.path}",
-            (Run(script, timeout=_MKFS_SECONDS),),
+            (self.formatting(blank=blank),),
             reason=what,
             risk=Risk.NONE if blank else Risk.DATA_LOSS,
         )
 
+    def formatting(self, *, blank: bool) -> Run:
+        """Return what makes a file system on the disk, over anything on it, and mounts it."""
+        script = shell(
+            __package__,
+            "format_disk",
+            "mount_disk",
+            DEVICE=self.disk.device,
+            BLANK=blank,
+            LABEL=LABEL,
+            **self._mount,
+        )
+        return Run(script, timeout=_MKFS_SECONDS)
+
+    def mounting(self, uuid: str) -> Run:
+        """Return what has the file system in fstab once, and mounted."""
+        return Run(shell(__package__, "mount_disk", UUID=uuid, **self._mount))
+
+    @property
+    def _mount(self) -> dict[str, str]:
+        return {"DATA": self.path, "MARK": FSTAB_MARK, "OPTIONS": _OPTIONS}
+
     def _line(self, uuid: str) -> str:
         return f"UUID={uuid} {self.path} ext4 {_OPTIONS} 0 2"
 
-    def _mounting(self, uuid: str) -> str:
-        """Return the shell that has it in fstab once, and mounted; `uuid` may be `$uuid`."""
-        path = quote(self.path)
-        return f"""
-mkdir -p {path}
-[ -e /etc/fstab.picluster-backup ] || cp -p /etc/fstab /etc/fstab.picluster-backup
-part=$(mktemp /etc/.fstab.XXXXXX)
-sed '/^{FSTAB_MARK}/,+1d' /etc/fstab >"$part"
-printf '%s\\n%s\\n' {quote(FSTAB_MARK)} "{self._line(uuid)}" >>"$part"
-chmod --reference=/etc/fstab "$part"
-chown --reference=/etc/fstab "$part"
-mv "$part" /etc/fstab
-systemctl daemon-reload
-mountpoint -q {path} || mount "UUID={uuid}" {path} -o {_OPTIONS} -t ext4
-mountpoint -q {path}
-"""
 
-
-def read_disk(facts: Mapping[str, str]) -> Found:
-    """Read what the look printed. What cannot be read counts as a disk that is not there."""
+def read_disk(seen: Observation) -> Found:
+    """Read what the look printed. Raises `Unreadable` for what lsblk never prints."""
+    said = Answer(seen)
+    mounted, content, fstab = said.text("mounted", ""), said.flag("content"), said.text("line", "")
+    if not said.has("device"):
+        return Found(mounted=mounted, content=content, fstab=fstab)
     try:
-        disk = json.loads(facts.get("disk", ""))["blockdevices"][0]
-        above = json.loads(facts.get("above", ""))["blockdevices"]
-    except (ValueError, KeyError, IndexError):
-        return Found()
-    probed = dict(word.split("=", 1) for word in facts.get("probed", "").split() if "=" in word)
-    mounts = [mount for each in _all(disk) for mount in each.get("mountpoints") or () if mount]
-    system = [mount for each in above for one in _all(each) for mount in _mounts(one)]
-    backs = next((mount for mount in [*mounts, *system] if mount in _SYSTEM_MOUNTS), "")
+        disk = json.loads(said.text("disk"))["blockdevices"][0]
+        above = json.loads(said.text("above"))["blockdevices"]
+        mounts = [mount for each in _all(disk) for mount in _mounts(each)]
+        system = [mount for each in above for one in _all(each) for mount in _mounts(one)]
+        parts = tuple(str(each["name"]) for each in disk.get("children") or ())
+        size = int(disk.get("size") or 0)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        raise Unreadable("lsblk did not print the disk as JSON") from None
+    probed = dict(word.split("=", 1) for word in said.text("probed", "").split() if "=" in word)
     return Found(
-        device=facts.get("device", ""),
-        size=int(disk.get("size") or 0),
+        device=said.text("device"),
+        size=size,
         read_only=bool(disk.get("ro")),
-        fstype=probed.get("TYPE") or disk.get("fstype") or probed.get("PTTYPE") or "",
-        label=probed.get("LABEL") or disk.get("label") or "",
-        uuid=probed.get("UUID") or disk.get("uuid") or "",
-        parts=tuple(each["name"] for each in disk.get("children") or ()),
+        fstype=probed.get("TYPE") or str(disk.get("fstype") or probed.get("PTTYPE") or ""),
+        label=probed.get("LABEL") or str(disk.get("label") or ""),
+        uuid=probed.get("UUID") or str(disk.get("uuid") or ""),
+        parts=parts,
         mounts=tuple(mounts),
-        backs=backs,
-        mounted=facts.get("mounted", ""),
-        content=facts.get("content") == "yes",
-        fstab=facts.get("line", ""),
+        backs=next((mount for mount in [*mounts, *system] if mount in _SYSTEM_MOUNTS), ""),
+        mounted=mounted,
+        content=content,
+        fstab=fstab,
     )
 
 
 def _mounts(device: Mapping[str, Any]) -> list[str]:
-    return [mount for mount in device.get("mountpoints") or () if mount]
+    return [str(mount) for mount in device.get("mountpoints") or () if mount]
 
 
 def _all(device: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

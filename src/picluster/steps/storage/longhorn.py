@@ -9,13 +9,15 @@ from typing import Any
 
 import yaml
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ConfigInvalid
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
 from picluster.model.storage import Longhorn
 from picluster.steps.download import download
+from picluster.steps.local import FileHere
 from picluster.steps.manifests.applied import Unsettled
 from picluster.steps.manifests.objects import parse_objects
 
@@ -38,6 +40,24 @@ WORKLOADS = (
     Workload("Deployment", NAMESPACE, "longhorn-ui"),
 )
 """What has to run: the manifest's own, and what the driver deployer makes of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadManifest:
+    """Fetch the manifest of a release of Longhorn."""
+
+    longhorn: Longhorn
+    path: Path
+    title: str = "downloading Longhorn's manifest"
+
+    def perform(self, place: Place) -> None:
+        """Fetch it. Raises `ConfigInvalid` if the file is to be the user's own, `StepFailed`."""
+        if self.longhorn.manifest is not None:
+            raise ConfigInvalid(
+                "there is no such file", where=str(self.longhorn.manifest), fix=_FIX
+            )
+        url = f"{self.longhorn.release_url.rstrip('/')}/{self.longhorn.version}/longhorn.yaml"
+        download(url, self.path, place.progress.report, fix=_FIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +84,20 @@ class ManifestHere:
             return named
         return self.cache / f"longhorn-{self.longhorn.version}.yaml"
 
-    def probe(self) -> Query:
+    def probe(self) -> FileHere:
         """Look whether it is there."""
-        return Query(self.path.is_file)
+        return FileHere(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
         """Want it there."""
-        if look.own.value is True:
+        if look.read(self.probe()):
             return Satisfied()
         return Change(
             f"download Longhorn {self.longhorn.version}",
-            (Call("downloading Longhorn's manifest", self._bring),),
+            (DownloadManifest(self.longhorn, self.path),),
             reason="it is not here",
             retry_safe=True,
         )
-
-    def _bring(self, progress: Progress) -> None:
-        if self.longhorn.manifest is not None:
-            raise ConfigInvalid(
-                "there is no such file", where=str(self.longhorn.manifest), fix=_FIX
-            )
-        url = f"{self.longhorn.release_url.rstrip('/')}/{self.longhorn.version}/longhorn.yaml"
-        download(url, self.path, progress.report, fix=_FIX)
 
     def read(self) -> list[Object]:
         """Return its objects. Raises `Unsettled` while it is not here."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
-from tests.unit.steps.acting import decided, done
+from tests.unit.steps.acting import decided, done, place
 
 from picluster.engine.step import Change, Satisfied
 from picluster.kube.errors import NotFound
@@ -123,9 +123,9 @@ def test_exactly_one_storage_class_is_the_default(api: ApiInMemory) -> None:
     storage_class(api, "local-path", default=True)
     storage_class(api, "longhorn", default=True)
     storage_class(api, "other", default=False)
-    step = DefaultClass("longhorn", api)
-    assert done(step).reason == "local-path is default too"
-    assert decided(step) == Satisfied()
+    step, at = DefaultClass("longhorn"), place(api)
+    assert done(step, at=at).reason == "local-path is default too"
+    assert decided(step, at=at) == Satisfied()
     listed = api.get("/apis/storage.k8s.io/v1/storageclasses")["items"]
     flag = "storageclass.kubernetes.io/is-default-class"
     defaults = {
@@ -138,9 +138,9 @@ def test_exactly_one_storage_class_is_the_default(api: ApiInMemory) -> None:
 def test_a_default_that_k3s_sets_back_is_drift(api: ApiInMemory) -> None:
     storage_class(api, "longhorn", default=True)
     storage_class(api, "local-path", default=False)
-    step = DefaultClass("longhorn", api)
-    assert decided(step) == Satisfied()
+    step, at = DefaultClass("longhorn"), place(api)
+    assert decided(step, at=at) == Satisfied()
     flag = "storageclass.kubernetes.io/is-default-class"
     path = "/apis/storage.k8s.io/v1/storageclasses/local-path"
     api.edit(path, {"metadata": {"annotations": {flag: "true"}}})
-    assert isinstance(decided(step), Change)
+    assert isinstance(decided(step, at=at), Change)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.tool_doubles import run_with
+from tests.unit.steps.looking import decide_from
 
-from picluster.engine.step import Blocked, Change, Decision, Observation, Risk, Run, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Decision, Observation, Risk, Satisfied
+from picluster.errors import Unreadable
 from picluster.model.storage import Disk
-from picluster.steps.storage.disks import FSTAB_MARK, LABEL, DataDisk, read_disk
+from picluster.steps.storage.disks import FSTAB_MARK, LABEL, DataDisk, Found, read_disk
 
 DEVICE = "/dev/disk/by-id/usb-Fast_1"
 PATH = "/var/lib/longhorn"
@@ -27,22 +31,22 @@ def printed(
     found: dict[str, Any] | None = None,
     above: list[dict[str, Any]] | None = None,
     **facts: str,
-) -> Observation:
-    """What the probe prints."""
+) -> Found:
+    """What the probe finds."""
     lines = []
     if found is not None:
         lines.append("device=/dev/sda")
         lines.append("disk=" + json.dumps({"blockdevices": [found]}))
         lines.append("above=" + json.dumps({"blockdevices": above or [{"path": "/dev/sda"}]}))
     lines += [f"{key}={value}" for key, value in facts.items()]
-    return Observation(out="\n".join(lines))
+    return read_disk(Observation(out="\n".join(lines)))
 
 
-def decided(seen: Observation, *, may_format: bool = False, minimum: int = 10**10) -> Decision:
-    step = DataDisk("pi1", Disk(device=DEVICE, minimum_size="10G"), PATH, may_format)
-    if minimum != 10**10:
-        step = DataDisk("pi1", Disk(device=DEVICE, minimum_size="1T"), PATH, may_format)
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: seen}}))
+STEP = DataDisk("pi1", Disk(device=DEVICE, minimum_size="10G"), PATH, False)
+
+
+def decided(seen: Found, *, may_format: bool = False) -> Decision:
+    return decide_from(replace(STEP, may_format=may_format), seen)
 
 
 OURS = f"TYPE=ext4 LABEL={LABEL} UUID={UUID}"
@@ -71,7 +75,7 @@ OURS = f"TYPE=ext4 LABEL={LABEL} UUID={UUID}"
         (printed(disk(), probed="PTTYPE=gpt"), "holds data (gpt)"),
     ],
 )
-def test_a_disk_that_could_lose_data_is_refused(seen: Observation, reason: str) -> None:
+def test_a_disk_that_could_lose_data_is_refused(seen: Found, reason: str) -> None:
     decision = decided(seen)
     assert isinstance(decision, Blocked), decision
     assert reason in decision.reason
@@ -87,7 +91,7 @@ def test_a_disk_that_could_lose_data_is_refused(seen: Observation, reason: str) 
         printed(disk(), content="yes"),
     ],
 )
-def test_permission_to_format_overrules_no_other_refusal(seen: Observation) -> None:
+def test_permission_to_format_overrules_no_other_refusal(seen: Found) -> None:
     assert isinstance(decided(seen, may_format=True), Blocked)
 
 
@@ -99,21 +103,20 @@ def test_data_is_deleted_only_when_the_disk_was_named_for_it() -> None:
     change = decided(holding, may_format=True)
     assert isinstance(change, Change)
     assert change.risk is Risk.DATA_LOSS
-    assert "wipefs" in script(change)
+    assert change.actions == (STEP.formatting(blank=False),)
 
 
 def test_a_blank_disk_is_formatted_without_ado() -> None:
     change = decided(printed(disk()))
     assert isinstance(change, Change)
     assert change.risk is Risk.NONE
-    assert "mkfs.ext4" in script(change)
-    assert "wipefs" not in script(change)
+    assert change.actions == (STEP.formatting(blank=True),)
 
 
 def test_our_own_file_system_is_mounted_and_never_formatted_again() -> None:
     change = decided(printed(disk(), probed=OURS), may_format=True)
     assert isinstance(change, Change)
-    assert "mkfs" not in script(change)
+    assert change.actions == (STEP.mounting(UUID),)
     assert change.diff is not None
     assert change.diff.after == LINE
 
@@ -130,12 +133,34 @@ def test_a_line_that_somebody_changed_is_drift() -> None:
     assert change.reason == "/etc/fstab differs"
 
 
-def test_what_cannot_be_read_is_no_disk() -> None:
-    assert read_disk({"device": "/dev/sda", "disk": "{", "above": "{}"}).device == ""
+@pytest.mark.parametrize("text", ["{", "{}", "5", '{"blockdevices": [5]}', "[" * 5000])
+def test_what_cannot_be_read_is_no_disk(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_disk(Observation(out=f"device=/dev/sda\ndisk={text}\nabove={{}}"))
 
 
-def script(change: Change) -> str:
-    (action,) = change.actions
-    assert isinstance(action, Run)
-    assert FSTAB_MARK in action.script
-    return action.script
+def test_a_script_wipes_only_what_is_not_blank_and_mounts_what_it_made(tmp_path: Path) -> None:
+    """Run on this machine with doubles of what touches disks, and /etc/fstab elsewhere."""
+    for blank in (True, False):
+        calls, etc = tmp_path / f"calls-{blank}", tmp_path / f"etc-{blank}"
+        etc.mkdir()
+        (etc / "fstab").write_text(f"proc /proc proc\n{FSTAB_MARK}\nUUID=old /x ext4 a 0 2\n")
+        noted = {name: f'echo "{name} $*" >>{calls}' for name in ("wipefs", "mkfs.ext4", "mount")}
+        script = STEP.formatting(blank=blank).script.replace("/etc/", f"{etc}/")
+        done = run_with(
+            tmp_path / "tools",
+            script.replace(PATH, str(tmp_path / "data")),
+            **noted,
+            blkid=f"echo {UUID}",
+            udevadm="",
+            systemctl="",
+            mountpoint=f"grep -q '^mount ' {calls}",
+        )
+        assert done.returncode == 0, done.stderr
+        ran = [line.split()[0] for line in calls.read_text().splitlines()]
+        assert ran == (["mkfs.ext4", "mount"] if blank else ["wipefs", "mkfs.ext4", "mount"])
+        assert (etc / "fstab").read_text().splitlines() == [
+            "proc /proc proc",
+            FSTAB_MARK,
+            LINE.replace(PATH, str(tmp_path / "data")),
+        ]

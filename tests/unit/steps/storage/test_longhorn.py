@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.doubles.progress import ProgressDouble
+from tests.unit.steps.acting import HERE
+from tests.unit.steps.looking import decide
 
-from picluster.engine.step import Call, Change, Observation, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Change, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.model.storage import Longhorn
 from picluster.steps.manifests.applied import Unsettled
 from picluster.steps.storage.longhorn import ManifestHere, adapted
-from picluster.steps.storage.readiness import FitForLonghorn
+from picluster.steps.storage.readiness import FitForLonghorn, GiveUp
 
 SETTING = "default-setting.yaml"
 CLASS = """\
@@ -124,9 +124,8 @@ FIT = {
 
 def judged(**changed: str | None) -> Any:
     facts = {key: value for key, value in {**FIT, **changed}.items() if value is not None}
-    seen = Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
-    step = FitForLonghorn("pi1", "/var/lib/longhorn")
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: seen}}))
+    lines = (f"{key}={value}" for key, value in facts.items())
+    return decide(FitForLonghorn("pi1", "/var/lib/longhorn"), *lines)
 
 
 def test_a_node_with_all_it_takes_is_fit() -> None:
@@ -150,9 +149,9 @@ def test_a_node_that_cannot_carry_longhorn_fails_with_cause_and_fix(
     assert isinstance(decision, Change)
     assert said in decision.reason
     (action,) = decision.actions
-    assert isinstance(action, Call)
+    assert isinstance(action, GiveUp)
     with pytest.raises(ActionFailed) as caught:
-        action.run(ProgressDouble())
+        action.perform(HERE)
     assert said in caught.value.why
     assert caught.value.fix
 
