@@ -66,7 +66,7 @@ class PlainProgress:
         with self._lock:
             line = self._of_run(event) or self._of_step(event)
             self._write(line)
-            if line and self._looking:
+            if line and self._looking and not isinstance(event, RunStarted):
                 self._look(self._looking.state)
         if isinstance(event, RunStarted):
             threading.Thread(target=self._keep_telling, name="heartbeat", daemon=True).start()
@@ -113,7 +113,7 @@ class PlainProgress:
         match event:
             case RunStarted():
                 begun = f"{event.command} {event.cluster}"
-                self._look(f"{begun}: … connecting")
+                self._look(f"{begun}: … connecting", FIRST_SIGN_SECONDS)
                 return f"{begun}: " + ", ".join(event.targets)
             case Connected():
                 return f"  {event.target}: connected" if self.verbose else ""
@@ -128,9 +128,9 @@ class PlainProgress:
                 self.close()
         return ""
 
-    def _look(self, state: str) -> None:
+    def _look(self, state: str, silent: float = HEARTBEAT_SECONDS) -> None:
         now = self.clock()
-        self._looking = _Doing(now, state, now + HEARTBEAT_SECONDS)
+        self._looking = _Doing(now, state, now + silent)
 
     def _of_step(self, event: Event) -> str:
         match event:

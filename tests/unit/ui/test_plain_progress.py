@@ -165,7 +165,7 @@ def test_a_long_look_shows_life_as_well() -> None:
     terminal = Terminal()
     run = RunStarted(command="up", cluster="home", targets=("pi1",), phases=("k3s",))
     terminal.tell(run)
-    assert terminal.new(lambda: terminal.let_pass(30)) == ["up home: … connecting, after 30 s"]
+    assert terminal.new(lambda: terminal.let_pass(30)) == ["up home: … connecting, after 5.0 s"]
     terminal.tell(PhaseStarted(phase="k3s", title="K3s runs", targets=("pi1",)))
     assert terminal.new(lambda: terminal.let_pass(61)) == [
         "[k3s] … looking, after 30 s",

@@ -20,8 +20,9 @@ _JOURNAL_SECONDS = 10.0
 
 _ATTEMPTS_BELOW, _LATELY_BELOW = "-- all attempts --\n", "-- the last seconds --\n"
 
-_ENOUGH_ATTEMPTS = 3
-"""After how many failed attempts it is enough, where nobody knows what the journal says."""
+_ENOUGH_ATTEMPTS, _ENOUGH_ALIKE = 3, 2
+"""After how many failed attempts it is enough, where nobody knows what the journal says: of those
+that ended with the same words, after fewer."""
 
 _KNOWN_PATIENCE_SECONDS = 15.0
 """How long a known cause may be seen: long enough for it to be told twice."""
@@ -71,10 +72,12 @@ def _known(sight: Sight, cause: Cause, more: str = "") -> Lasting:
 
 
 def _unknown(sight: Sight, ended: str) -> Lasting:
-    why = f"{ended}; the last it said: {last_words(sight.attempts) or 'nothing'}"
+    words = last_words(sight.attempts)
     fix = f"look at `journalctl -u {sight.name}` on the node; what it said last is below"
-    patience = 0 if sight.restarts >= _ENOUGH_ATTEMPTS else math.inf
-    return Lasting("it ends", why, fix, patience)
+    alike = bool(words) and sight.attempts.count(words) > 1
+    enough = sight.restarts >= (_ENOUGH_ALIKE if alike else _ENOUGH_ATTEMPTS)
+    why = f"{ended}; the last it said: {words or 'nothing'}"
+    return Lasting("it ends", why, fix, 0 if enough else math.inf)
 
 
 @dataclass(slots=True)

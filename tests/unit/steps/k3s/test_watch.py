@@ -200,6 +200,14 @@ def test_one_that_crashes_for_an_unknown_cause_is_quoted() -> None:
     assert failure.evidence == f"starting\n{PUZZLE}"
 
 
+@pytest.mark.parametrize("every", [10, 25])
+def test_one_that_ends_with_the_same_words_twice_is_not_given_a_third_try(every: float) -> None:
+    node = Node(crashing(every), lambda now: f"{PUZZLE}\n" * int((now + every / 2) // every))
+    failure = node.failure()
+    assert node.progress.now < 60
+    assert "ended 2 times" in failure.why
+
+
 def test_crashes_from_before_the_wait_do_not_count() -> None:
     crashed = replace(RUNS, restarts=7)
     node = Node(lambda _: crashed, node=lambda now: READY if now >= 100 else None)
