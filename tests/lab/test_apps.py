@@ -225,11 +225,27 @@ def test_a_server_that_stops_answering_is_found_out(apps: Bench, deployed: Resul
     server = apps.node(1)
     server.sh("systemctl kill --signal STOP doors-double")
     try:
-        changes = planned(apps)
-        assert "/api/health answers nothing" in changes["opentakserver-answers"]["reason"]
+        assert "/api/health answers nothing" in apps.picluster("validate", expect=1).out
     finally:
         server.sh("systemctl kill --signal CONT doors-double")
     assert planned(apps) == {}
+
+
+def test_a_run_with_nothing_to_do_asks_no_door_and_validate_each_of_the_web_once(
+    apps: Bench, deployed: Result
+) -> None:
+    """What stays connected to a stream of devices, and says nothing, is never asked at all."""
+    server = apps.node(1)
+    heard = "journalctl -u doors-double -o cat"
+    before = server.sh(heard)
+    events = apps.picluster("phase", "deploy", "--json").events
+    spent = [(each["scripts"], each["connections"]) for each in events if "scripts" in each]
+    assert spent == [(2, 2)], "one look at each of the two nodes, and none for OpenTAKServer"
+    assert server.sh(heard) == before
+    apps.picluster("validate", expect=None)
+    news = server.sh(heard).removeprefix(before).split("\n")
+    asked = ["GET /", "GET /api/health", "GET /socket.io/?EIO=4&transport=polling"]
+    assert sorted(filter(None, news)) == asked
 
 
 def test_a_field_edited_by_hand_is_reported_and_taken_back_only_when_asked(

@@ -22,6 +22,7 @@ from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES, wanted
+from picluster.phases.deploy import inspection
 from picluster.phases.preflight import preflight
 from picluster.phases.site import NOTHING_SPECIAL, Consents, Site, make_site, no_other_way
 from picluster.secret import Secret
@@ -158,10 +159,14 @@ def validate(job: Job) -> Verdict:
         if installed:
             plans += [plan_phase(PHASES["prepare"](work.site), work.run), k3s]
             plans += [
-                plan_phase(PHASES[name](work.site), work.run)
+                plan_phase(_LOOKED_AT.get(name, PHASES[name])(work.site), work.run)
                 for name in wanted(("registry", "longhorn", "deploy", "rancher"), job.cluster)
             ]
         return Verdict(job.cluster.name, tuple(plans), installed, job.notices)
+
+
+_LOOKED_AT = {"deploy": inspection}
+"""Phases that `validate` looks at more closely than a run that has nothing to do."""
 
 
 def _has_k3s(state: K3sState) -> bool:

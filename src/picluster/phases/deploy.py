@@ -16,7 +16,7 @@ from picluster.apps.opentakserver.manifests import (
     Images,
     objects,
 )
-from picluster.apps.opentakserver.reachable import Answers
+from picluster.apps.opentakserver.reachable import Answers, AnswersAfterChange
 from picluster.apps.user_apps import AppSource
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
@@ -43,7 +43,19 @@ _RUNS = "opentakserver-runs"
 
 def deploy(site: Site) -> Phase:
     """Build the phase; for a cluster without applications there is nothing in it."""
-    return Phase(_NAME, _title(site), (*_opentakserver(site, idle), *_apps(site, nobody)))
+    return Phase(
+        _NAME, _title(site), (*_opentakserver(site, idle), *_answers(site), *_apps(site, nobody))
+    )
+
+
+def inspection(site: Site) -> Phase:
+    """Build the phase that `validate` judges by: OpenTAKServer is asked, whatever changes."""
+    ots, home = site.cluster.opentakserver, site.cluster.servers[0]
+    stages = [*_opentakserver(site, nobody), *_apps(site, nobody)]
+    if ots is not None:
+        asked = Answers(ots, home.address, site.cluster.limits.rollout)
+        stages.append(Stage("OpenTAKServer answers", {home.name: [asked]}))
+    return Phase(_NAME, _title(site), tuple(stages))
 
 
 def repair(site: Site) -> Phase:
@@ -63,6 +75,7 @@ def repair(site: Site) -> Phase:
         (
             Stage("what is broken is made anew", {CLUSTER: [*broken, *_broken_apps(site)]}),
             *_opentakserver(site, anybody),
+            *_answers(site),
             *_apps(site, anybody),
         ),
     )
@@ -128,11 +141,14 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
         ),
     ]
     yield Stage("OpenTAKServer runs", {CLUSTER: steps})
-    home = site.cluster.servers[0]
-    answers = Answers(
-        ots, home.name, home.address, site.sessions, limits.rollout, after=(_APPLIED, _RUNS)
-    )
-    yield Stage("OpenTAKServer answers", {home.name: [answers]})
+
+
+def _answers(site: Site) -> Iterator[Stage]:
+    ots, home = site.cluster.opentakserver, site.cluster.servers[0]
+    if ots is not None:
+        timeout = site.cluster.limits.rollout
+        again = AnswersAfterChange(ots, home.address, timeout, after=(_APPLIED, _RUNS))
+        yield Stage("OpenTAKServer answers", {home.name: [again]})
 
 
 class Manifests:

@@ -9,8 +9,10 @@ import pytest
 from tests.unit.phases.test_registry import NODES, site
 
 from picluster.engine.phase import Phase
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Script, Step
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
-from picluster.phases.deploy import deploy, repair
+from picluster.phases.deploy import deploy, inspection, repair
 from picluster.phases.site import Site
 from picluster.steps.manifests.rollout import RolledOut
 
@@ -23,10 +25,13 @@ def tak(tmp_path: Path) -> Site:
     return site(OTS, tmp_path)
 
 
+def steps_of(phase: Phase) -> list[Step]:
+    return [step for stage in phase.stages for each in stage.steps.values() for step in each]
+
+
 def rollouts(phase: Phase) -> dict[str, MayGo]:
     """Return which pods may be deleted while they are waited for, by step."""
-    steps = [step for stage in phase.stages for each in stage.steps.values() for step in each]
-    return {step.name: step.may_go for step in steps if isinstance(step, RolledOut)}
+    return {step.name: step.may_go for step in steps_of(phase) if isinstance(step, RolledOut)}
 
 
 @pytest.mark.parametrize(
@@ -36,3 +41,19 @@ def test_pods_of_the_users_apps_are_deleted_with_consent_only(
     tak: Site, build: Callable[[Site], Phase], own: MayGo, users: MayGo
 ) -> None:
     assert rollouts(build(tak)) == {"opentakserver-runs": own, "app-db-runs": users}
+
+
+def scripts(phase: Phase) -> list[str]:
+    """Return which steps ask a node's shell."""
+    return [s.name for s in steps_of(phase) if isinstance(s.probe(), Script | ShellProbe)]
+
+
+def test_a_run_with_nothing_to_do_asks_no_node_about_opentakserver(tak: Site) -> None:
+    assert scripts(deploy(tak)) == []
+    assert scripts(repair(tak)) == []
+
+
+def test_validate_asks_the_doors_of_opentakserver(tak: Site) -> None:
+    assert scripts(inspection(tak)) == ["opentakserver-answers"]
+    of_both = [{step.name for step in steps_of(phase)} for phase in (inspection(tak), deploy(tak))]
+    assert of_both[0] == of_both[1], "it judges by the steps that `up` would do"

@@ -265,8 +265,18 @@ def _beside(name: str, image: str, arguments: list[str], port: int | None = None
     container["resources"] = _resources("50m", "192Mi", "512Mi")
     if port is not None:
         container["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"}]
-        container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 10}
+        container["readinessProbe"] = {"exec": {"command": _listens(port)}, "periodSeconds": 10}
     return container
+
+
+def _listens(port: int) -> list[str]:
+    """Return the command that looks whether somebody listens on a port of the pod.
+
+    A probe that connects would be taken for a device that goes without a word: each leaves a
+    traceback in the log, and starts a process and a connection to the broker.
+    """
+    listening = f"^ *[0-9]+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A "
+    return ["grep", "-Eqs", listening, "/proc/net/tcp", "/proc/net/tcp6"]
 
 
 def _web(ots: OpenTakServer, image: str) -> Object:

@@ -1,121 +1,101 @@
-"""OpenTAKServer answers, through the doors that browsers and radios use."""
+"""OpenTAKServer answers, through the doors that browsers and devices use.
+
+The doors are those of nginx, each asked with one whole request. The streams of CoT are not: their
+handlers take whoever connects for a device, and a device that goes without a word, or without a
+certificate, leaves a traceback in the application's log (eud_handler/EudHandler.py,
+`close_connection`, and EudHandlerSSL.py, `setup`; releases 1.6 to 1.7). Whether they listen is what
+makes their containers ready (`manifests`), so the pod's readiness tells.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from picluster.engine.pool import Sessions
+from picluster.engine.place import Place
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Call, Change, Decision, Progress, Satisfied, Script
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
+from picluster.errors import Unreadable
 from picluster.model.network import bracketed
 from picluster.model.opentakserver import OpenTakServer
 
 REACHABLE = "opentakserver-answers"
 
 _SECONDS = 60.0
+_CURL = "curl -sk -m 10"
+_STATUS = "-o /dev/null -w '%{http_code}'"
+_NOTHING = ("", "000")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Health, a Socket.IO handshake as a browser makes it, and the ports of the streams.
+class Doors:
+    """What each door answered: HTTP statuses, and the body of a Socket.IO handshake.
 
-    Asked on `node`, at its own `address`, through the NodePorts. `after` are steps whose changes
-    start the server anew; `timeout` is in seconds.
+    `tls` has the statuses of the doors that devices with certificates use, by name.
     """
 
-    ots: OpenTakServer
-    node: str
-    address: str
-    sessions: Sessions
-    timeout: float
-    after: tuple[str, ...] = ()
-    name: str = REACHABLE
-    title: str = "OpenTAKServer answers on its ports"
-
-    def probe(self) -> Script:
-        """Ask each door."""
-        return Script(self._script())
-
-    def decide(self, look: Look) -> Decision:
-        """Want every door to answer as it should."""
-        missing = shortcomings(self.ots, look.own.facts)
-        if not missing and not look.changing_anywhere(*self.after):
-            return Satisfied()
-        return Change(
-            "wait until OpenTAKServer answers on its ports",
-            (Call("waiting until OpenTAKServer answers", self._wait),),
-            reason="; ".join(missing) or "it is about to start anew",
-            retry_safe=True,
-        )
-
-    @property
-    def url(self) -> str:
-        """Where browsers find it, on this node."""
-        return f"http://{bracketed(self.address)}:{self.ots.ports.web}"
-
-    def _script(self) -> str:
-        url, host = quote(self.url), quote(bracketed(self.address))
-        lines = [
-            f"echo \"health=$(curl -s -m 10 -o /dev/null -w '%{{http_code}}' {url}/api/health)\"",
-            f"echo \"page=$(curl -s -m 10 -o /dev/null -w '%{{http_code}}' {url}/)\"",
-            f'echo "socketio=$(curl -s -m 10 -H {quote(f"Origin: {self.url}")} '
-            f"{quote(f'{self.url}/socket.io/?EIO=4&transport=polling')} | tr -d '\\n')\"",
-        ]
-        for name, port in streams(self.ots).items():
-            # The time of the connection is above zero only if there was one.
-            ask = "curl -s --connect-timeout 3 -m 4 -o /dev/null -w '%{time_connect}'"
-            lines.append(f'echo "{name}=$({ask} telnet://{host}:{port} </dev/null)"')
-        return "\n".join([*lines, "true"])
-
-    def _wait(self, progress: Progress) -> None:
-        def look() -> list[str]:
-            done = self.sessions.get(self.node).run(self._script(), timeout=_SECONDS)
-            lines = done.out.decode("utf-8", "replace").splitlines()
-            facts = dict(line.split("=", 1) for line in lines if "=" in line)
-            return shortcomings(self.ots, facts)
-
-        wait_until(
-            "OpenTAKServer does not answer",
-            look,
-            _all_answer,
-            timeout=self.timeout,
-            progress=progress,
-            where=f"{self.node} ({self.url})",
-            fix=f"look at its pods: `kubectl -n {self.ots.namespace} get pods`, "
-            f"`kubectl -n {self.ots.namespace} logs deploy/opentakserver -c server`",
-        )
+    health: str
+    page: str
+    handshake: str
+    tls: dict[str, str]
 
 
-def streams(ots: OpenTakServer) -> dict[str, int]:
-    """Return the TCP ports that devices use, by what they are for."""
-    ports = {"tcp": ots.ports.tcp, "ssl": ots.ports.ssl}
-    if ots.ports.marti is not None:
-        ports["marti"] = ots.ports.marti
-    if ots.ports.enrolment is not None:
-        ports["enrolment"] = ots.ports.enrolment
-    return ports
+def doors(ots: OpenTakServer, address: str) -> ShellProbe[Doors]:
+    """Ask all doors of a node at once: health, the page, a browser's handshake, and those with TLS.
+
+    A node asks itself, at its own address, through the NodePorts. `/` of the doors with TLS is
+    answered by nginx alone.
+    """
+    url = url_of(ots, address)
+    asked = {
+        "health": f"{_STATUS} {quote(f'{url}/api/health')}",
+        "page": f"{_STATUS} {quote(f'{url}/')}",
+        "handshake": f"-H {quote(f'Origin: {url}')} "
+        f"{quote(f'{url}/socket.io/?EIO=4&transport=polling')} | tr -d '\\n'",
+    }
+    for name, port in with_tls(ots).items():
+        asked[name] = f"{_STATUS} {quote(f'https://{bracketed(address)}:{port}/')}"
+    lines = [f'echo "{name}=$({_CURL} {how})" &' for name, how in asked.items()]
+    return ShellProbe(REACHABLE, "\n".join([*lines, "wait", "true"]), _read)
 
 
-def shortcomings(ots: OpenTakServer, facts: Mapping[str, str]) -> list[str]:
+def _read(seen: Observation) -> Doors:
+    said = Answer(seen)
+    known = ("health", "page", "handshake")
+    health, page, handshake = (said.text(name, "") for name in known)
+    return Doors(health, page, handshake, {n: said.text(n) for n in seen.facts if n not in known})
+
+
+def url_of(ots: OpenTakServer, address: str) -> str:
+    """Return where browsers find it at a node's address."""
+    return f"http://{bracketed(address)}:{ots.ports.web}"
+
+
+def with_tls(ots: OpenTakServer) -> dict[str, int]:
+    """Return the ports on which nginx serves devices with certificates, by what they are for."""
+    ports = {"marti": ots.ports.marti, "enrolment": ots.ports.enrolment}
+    return {name: port for name, port in ports.items() if port is not None}
+
+
+def shortcomings(ots: OpenTakServer, seen: Doors) -> list[str]:
     """Return what does not answer as it should; pure."""
     found = []
-    if facts.get("health") != "200":
-        found.append(f"/api/health answers {_status(facts.get('health'))}")
-    if facts.get("page") != "200":
-        found.append(f"the web interface answers {_status(facts.get('page'))}")
-    found += _handshake(ots, facts.get("socketio", ""))
-    for name, port in streams(ots).items():
-        if not _connected(facts.get(name, "")):
-            found.append(f"nobody listens on port {port} ({name})")
+    if seen.health != "200":
+        found.append(f"/api/health answers {_status(seen.health)}")
+    if seen.page != "200":
+        found.append(f"the web interface answers {_status(seen.page)}")
+    found += _handshake(ots, seen.handshake)
+    for name, port in with_tls(ots).items():
+        if seen.tls.get(name, "") in _NOTHING:
+            found.append(f"nobody answers on port {port} ({name})")
     return found
 
 
-def _status(text: str | None) -> str:
-    return "nothing" if text in (None, "", "000") else f"{text}"
+def _status(text: str) -> str:
+    return "nothing" if text in _NOTHING else text
 
 
 def _handshake(ots: OpenTakServer, body: str) -> list[str]:
@@ -132,12 +112,100 @@ def _handshake(ots: OpenTakServer, body: str) -> list[str]:
     return []
 
 
-def _connected(text: str) -> bool:
-    try:
-        return float(text) > 0
-    except ValueError:
-        return False
+@dataclass(frozen=True, slots=True)
+class AwaitDoors:
+    """Wait, at most `timeout` seconds, until every door of a node answers."""
+
+    ots: OpenTakServer
+    address: str
+    timeout: float
+
+    @property
+    def title(self) -> str:
+        """Say what is being done."""
+        return "waiting until OpenTAKServer answers"
+
+    def perform(self, place: Place) -> None:
+        """Ask until all is well. Raises `WaitFailed`."""
+        probe, session = doors(self.ots, self.address), place.sessions.get(place.target)
+
+        def look() -> list[str]:
+            done = session.run(probe.text, timeout=_SECONDS)
+            out = done.out.decode("utf-8", "replace")
+            try:
+                return shortcomings(self.ots, probe.parse(Observation(done.status, out)))
+            except Unreadable as error:
+                return [error.what]
+
+        space = self.ots.namespace
+        wait_until(
+            "OpenTAKServer does not answer",
+            look,
+            _all_answer,
+            timeout=self.timeout,
+            progress=place.progress,
+            where=f"{place.target} ({url_of(self.ots, self.address)})",
+            fix=f"look at its pods: `kubectl -n {space} get pods`, "
+            f"`kubectl -n {space} logs deploy/opentakserver -c server`",
+        )
 
 
 def _all_answer(missing: list[str]) -> Verdict:
     return Waiting("; ".join(missing)) if missing else Done()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersAfterChange:
+    """OpenTAKServer answers again once it was changed; `after` are the steps that start it anew.
+
+    While nothing changes, its pods' readiness is enough, which other steps have read from the API:
+    no door is asked. `timeout` is in seconds.
+    """
+
+    ots: OpenTakServer
+    address: str
+    timeout: float
+    after: tuple[str, ...]
+    name: str = REACHABLE
+    title: str = "OpenTAKServer answers on its ports"
+
+    def probe(self) -> None:
+        """What changes says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want every door asked after a change."""
+        if not look.changing_anywhere(*self.after):
+            return Satisfied()
+        return awaited(self.ots, self.address, self.timeout, "it is about to start anew")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """OpenTAKServer answers; every door is asked. `timeout` is in seconds."""
+
+    ots: OpenTakServer
+    address: str
+    timeout: float
+    name: str = REACHABLE
+    title: str = "OpenTAKServer answers on its ports"
+
+    def probe(self) -> ShellProbe[Doors]:
+        """Ask each door."""
+        return doors(self.ots, self.address)
+
+    def decide(self, look: Look) -> Decision:
+        """Want every door to answer as it should."""
+        missing = shortcomings(self.ots, look.read(self.probe()))
+        if not missing:
+            return Satisfied()
+        return awaited(self.ots, self.address, self.timeout, "; ".join(missing))
+
+
+def awaited(ots: OpenTakServer, address: str, timeout: float, reason: str) -> Change:
+    """Return the change that waits for the doors."""
+    return Change(
+        "wait until OpenTAKServer answers on its ports",
+        (AwaitDoors(ots, address, timeout),),
+        reason=reason,
+        retry_safe=True,
+    )
