@@ -22,8 +22,10 @@ import pytest
 
 from picluster.apps import opentakserver
 from picluster.apps.opentakserver import credentials
-from picluster.apps.opentakserver.manifests import settings
+from picluster.apps.opentakserver.manifests import listens, settings
+from picluster.apps.opentakserver.reachable import doors, shortcomings
 from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
+from picluster.engine.probe import Observation
 from picluster.model.opentakserver import OpenTakServer
 
 VERSIONS = ("1.6.3", "1.7.4", "1.7.13")
@@ -35,6 +37,7 @@ DATABASE_PASSWORD, QUEUE_PASSWORD = "data base", "p@ss/w:rd%"
 PORT = 31080
 URL = f"http://127.0.0.1:{PORT}"
 PATIENCE = 180.0
+MOMENT = 3.0  # a handler of radios writes its traceback within one
 # 1.6.3 writes its configuration at the first start and then fails over its own data model; it is
 # started again, as Kubernetes does.
 RESTARTS = 1
@@ -392,12 +395,31 @@ def test_a_pod_of_the_manifests_serves_and_its_administrator_has_the_generated_p
         assert pod.log_in(password) == "200"
         assert pod.log_in("password") == "400"
         handlers = [listening(pod.server, [], 31088), listening(pod.server, ["--ssl"], 31089)]
+        is_asked_without_a_mark(pod)
         for handler in handlers:
             stop(handler)
     config = Path(pod.server.environment["OTS_DATA_FOLDER"]) / "config.yml"
     own = config.read_text()
     pod.run("configure")
     assert set(own.splitlines()) >= set(config.read_text().splitlines()), "nothing is lost or new"
+
+
+def is_asked_without_a_mark(pod: Pod) -> None:
+    """Ask as picluster and the kubelet do, all at once; the logs have to be as they were."""
+    net, ots = pod.server.net, OpenTakServer(version=pod.server.version)
+    data = Path(pod.server.environment["OTS_DATA_FOLDER"])
+    logs = [*(net.directory.glob(f"*{pod.server.version}*.log")), *data.glob("logs/eud_*.log")]
+    assert len(logs) > len(VERSIONS)
+    before = [log.read_text() for log in logs]
+    probe = doors(ots, "127.0.0.1")
+    seen = probe.parse(Observation(out=net.run(["sh", "-c", probe.text])))
+    assert shortcomings(ots, seen) == []
+    for port in (ots.ports.tcp, ots.ports.ssl):
+        net.run(listens(port))
+    time.sleep(MOMENT)
+    marks = [log.read_text().removeprefix(old) for log, old in zip(logs, before, strict=True)]
+    assert "Traceback" not in "".join(marks)
+    assert not any(new for log, new in zip(logs, marks, strict=True) if "3108" in log.name)
 
 
 def clients_with_certificates_get_in(pod: Pod) -> None:

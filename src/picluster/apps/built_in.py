@@ -8,7 +8,7 @@ from pathlib import Path
 from picluster.apps import opentakserver as server_files
 from picluster.apps import postgis as database_files
 from picluster.apps.opentakserver.requirements import needs
-from picluster.apps.opentakserver_ui import dockerfile, nginx_conf, source_dockerfile
+from picluster.apps.opentakserver_ui import nginx_conf, release_files, source_files
 from picluster.apps.ui_files import UiFiles
 from picluster.model import Cluster
 from picluster.model.images import BuiltImage
@@ -44,11 +44,11 @@ def built_in(cluster: Cluster, cache: Path) -> BuiltIn | None:
     arguments = {"BASE_IMAGE": ui.base_image}
     if ui.ref is not None:
         arguments |= {"NODE_IMAGE": ui.node_image, "UI_GIT": ui.git, "UI_REF": ui.ref}
-    recipe = dockerfile() if ui.ref is None else source_dockerfile()
+    files = release_files() if ui.ref is None else source_files()
     return BuiltIn(
         server=_server(opentakserver),
         ui=BuiltImage(name=UI, tag=tag, context=directory, args=arguments),
-        ui_files=UiFiles(ui, directory, {"Dockerfile": recipe, "nginx.conf": nginx_conf()}),
+        ui_files=UiFiles(ui, directory, {**files, "nginx.conf": nginx_conf()}),
         database=_database(opentakserver),
     )
 

@@ -61,6 +61,9 @@ def test_the_interface_can_be_built_from_a_ref(tmp_path: Path) -> None:
     text = (found.ui_files.directory / "Dockerfile").read_text()
     assert bases(text, found.ui.args) == ["node:24-bookworm-slim", "nginx:1.28-alpine"]
     assert found.ui.args["UI_REF"] == "v1.8.0"
+    copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ")]
+    here = [name for name in copied if not name.startswith("--")]
+    assert all((found.ui_files.directory / name).is_file() for name in here), here
     assert found.ui.reference == "picluster/opentakserver-ui:v1.8.0"
 
 

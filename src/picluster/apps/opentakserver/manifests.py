@@ -265,11 +265,11 @@ def _beside(name: str, image: str, arguments: list[str], port: int | None = None
     container["resources"] = _resources("50m", "192Mi", "512Mi")
     if port is not None:
         container["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"}]
-        container["readinessProbe"] = {"exec": {"command": _listens(port)}, "periodSeconds": 10}
+        container["readinessProbe"] = {"exec": {"command": listens(port)}, "periodSeconds": 10}
     return container
 
 
-def _listens(port: int) -> list[str]:
+def listens(port: int) -> list[str]:
     """Return the command that looks whether somebody listens on a port of the pod.
 
     A probe that connects would be taken for a device that goes without a word: each leaves a

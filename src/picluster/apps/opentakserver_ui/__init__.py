@@ -33,11 +33,12 @@ def _filled(name: str, values: dict[str, str]) -> str:
     return re.sub(r"@([A-Z]+)@", lambda field: values[field[1]], text)
 
 
-def dockerfile() -> str:
-    """Return the image's Dockerfile; its context has `site/` and `nginx.conf`."""
-    return (_HERE / "Dockerfile").read_text()
+def release_files() -> dict[str, str]:
+    """Return the files, by name, of a context that has what upstream has built in `site/`."""
+    return {"Dockerfile": (_HERE / "Dockerfile").read_text()}
 
 
-def source_dockerfile() -> str:
-    """Return the Dockerfile that builds the interface first; its context has `nginx.conf`."""
-    return (_HERE / "Dockerfile.source").read_text()
+def source_files() -> dict[str, str]:
+    """Return the files, by name, of a context in which the interface is built first."""
+    install = (_HERE / "install.sh").read_text()
+    return {"Dockerfile": (_HERE / "Dockerfile.source").read_text(), "install.sh": install}

@@ -259,7 +259,7 @@ class _Making:
         arguments = ["--tag", local, "--file", f"{place}/{self.image.dockerfile}"]
         for key, value in sorted(self.image.args.items()):
             arguments += ["--build-arg", f"{key}={value}"]
-        self.workshop.build(self._slug, [*arguments, place], progress.follow)
+        self.workshop.build(self._slug, [*arguments, place], progress)
 
 
 def _tag_of(inputs: str) -> str:

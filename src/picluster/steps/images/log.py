@@ -13,6 +13,7 @@ _EVIDENCE_LINES = 40
 _VERTEX = re.compile(r"#(\d+) (?:\[(?:\S+ +)?(\d+/\d+)\] )?(.*)")
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)")
 _FAILED = re.compile(r"ERROR:|CANCELED")
+_NOTE = re.compile(r"(?:^|#\d+ [\d.]+ )picluster: (.+)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -24,6 +25,8 @@ class BuildLog:
     instruction: str = ""
     failed: str = ""
     last: str = ""
+    note: str = ""
+    """What one of picluster's own Dockerfiles wants the user to know, the latest."""
     _instructions: dict[str, str] = field(default_factory=dict)
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=_EVIDENCE_LINES))
 
@@ -33,6 +36,8 @@ class BuildLog:
         if not line:
             return
         self._tail.append(line)
+        if noted := _NOTE.search(line):
+            self.note = noted[1]
         former = _STEP.match(line)
         vertex = _VERTEX.match(line)
         if former:

@@ -163,13 +163,16 @@ class Workshop:
 
     # -------------------------------------------------------------- work
 
-    def build(self, slug: str, arguments: Sequence[str], follow: Callable[[str], None]) -> None:
+    def build(self, slug: str, arguments: Sequence[str], progress: Progress) -> None:
         """Run `docker build` with these arguments. Raises `ActionFailed` with what failed."""
         log = BuildLog()
 
         def hear(line: str) -> None:
+            told = log.note
             log.feed(line)
-            follow(log.state)
+            if log.note != told:
+                progress.report(log.note)
+            progress.follow(log.state)
 
         words = " ".join(map(quote, arguments))
         with self._login(slug) as environment:
