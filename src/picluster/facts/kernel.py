@@ -55,3 +55,34 @@ def sysctls(keys: Sequence[str]) -> ShellProbe[Sysctls]:
         'echo "$key=$(printf %s "$value" | tr -s "[:space:]" " ")"; done; true',
         lambda seen: Sysctls({key: value for key in keys for value in Answer(seen).every(key)}),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Kernel parameters that are numbers: what is in force, and what a file sets at boot.
+
+    `settable` are those that this machine may set; in a container its host decides.
+    """
+
+    values: Mapping[str, int] = field(default_factory=dict)
+    settable: frozenset[str] = frozenset()
+    text: str = ""
+
+
+def sysctl_limits(name: str, keys: Sequence[str], file: str) -> ShellProbe[Limits]:
+    """Ask for limits in force, which of them can be set, and for the file that sets them."""
+
+    def read(seen: Observation) -> Limits:
+        said = Answer(seen)
+        values = {key: said.number(key) for key in keys if said.has(key)}
+        return Limits(values, frozenset(said.every("settable")), said.content("file") or "")
+
+    lines = [
+        f"path=/proc/sys/{quote(key.replace('.', '/'))}\n"
+        f'[ -r "$path" ] && echo {quote(key)}="$(cat "$path")"\n'
+        f'[ -w "$path" ] && echo settable={quote(key)}\n'
+        for key in keys
+    ]
+    where = quote(file)
+    lines.append(f'[ -f {where} ] && echo "file=$(base64 -w0 <{where})"\ntrue\n')
+    return ShellProbe(name, "".join(lines), read)

@@ -11,6 +11,7 @@ from picluster.model.network import as_ip
 from picluster.steps.files import ManagedFile
 from picluster.steps.host import boot, kernel
 from picluster.steps.host.hosts import HOSTS_TEMPLATE, TEMPLATE_PATH, HostsFile
+from picluster.steps.host.limits import INOTIFY, LimitsRaised
 from picluster.steps.host.naming import (
     CloudInitLeavesNames,
     Hostname,
@@ -61,6 +62,7 @@ def _system(cluster: Cluster, node: Node) -> list[Step]:
         kernel.ModulesLoaded(required, kernel.LONGHORN_MODULES),
         ManagedFile("sysctl-file", kernel.SYSCTL_FILE, kernel.sysctl_text(sysctls)),
         kernel.SysctlsInForce(sysctls),
+        LimitsRaised({key: floor for key, floor in INOTIFY.items() if key not in prepare.sysctls}),
         IscsiDaemon(),
         MultipathLeavesLonghornAlone(),
         *([TimeSync(_time_daemon(prepare))] if prepare.time_sync else []),

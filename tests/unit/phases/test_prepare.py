@@ -20,6 +20,7 @@ from picluster.phases.prepare import prepare
 from picluster.steps.files import ManagedFile
 from picluster.steps.host.hosts import HostsFile
 from picluster.steps.host.kernel import ModulesLoaded, SysctlsInForce
+from picluster.steps.host.limits import INOTIFY, LimitsRaised
 from picluster.steps.host.packages import Packages
 from picluster.steps.host.services import TimeSync
 
@@ -62,6 +63,7 @@ def test_steps_come_in_an_order_that_works() -> None:
         "kernel-modules",
         "sysctl-file",
         "sysctls-in-force",
+        "inotify-limits",
         "iscsid",
         "multipath",
         "time-sync",
@@ -159,3 +161,11 @@ def test_only_the_memory_cgroup_disturbs_a_node() -> None:
         if isinstance(each, Change) and each.risk is not Risk.NONE
     }
     assert risky == {BOOT.name}
+
+
+def test_a_limit_that_the_user_sets_is_the_users() -> None:
+    assert set(step_of(LimitsRaised)[0].floors) == set(INOTIFY)
+    more = "prepare: {sysctls: {fs.inotify.max_user_instances: 256}}\n"
+    (step,) = step_of(LimitsRaised, more=more)
+    assert set(step.floors) == {"fs.inotify.max_user_watches"}
+    assert step_of(SysctlsInForce, more=more)[0].values["fs.inotify.max_user_instances"] == "256"

@@ -20,6 +20,7 @@ from picluster.steps.doctor.finding import (
 )
 from picluster.steps.host import kernel
 from picluster.steps.host.hosts import HOSTS
+from picluster.steps.host.limits import LIMITS
 from picluster.steps.host.packages import PACKAGES
 
 
@@ -53,6 +54,7 @@ _TRAPS: Mapping[str, Trap] = {
     kernel.MODULES: Trap("pods' network and containers need them", breaks=True),
     "sysctl-file": Trap("after a reboot the parameters are not set"),
     kernel.SYSCTLS: Trap("packets are not passed on between pods", breaks=True),
+    LIMITS: Trap("K3s ends with `too many open files` once many pods run"),
     "iscsid": Trap("Longhorn's volumes cannot be attached"),
     "multipath": Trap("multipathd takes Longhorn's volumes, and they cannot be mounted"),
     "time-sync": Trap("a Pi without a clock battery wakes up in the past"),
@@ -106,6 +108,7 @@ _FIXES: Mapping[str, str] = {
     "address": "give it a default route, if only to its own network",
     "neighbours": "open those ports between the nodes, or turn the firewall off",
     kernel.MODULES: "use a kernel that has it, if you want what needs it",
+    LIMITS: "raise it on the host of this container, with `sysctl -w` and in /etc/sysctl.d",
     "iscsid": "`journalctl -u iscsid` on it; a container has no iSCSI of its own",
     "fit-for-longhorn": "give the node a disk, or leave Longhorn's volumes to others",
 }
