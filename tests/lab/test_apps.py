@@ -160,6 +160,8 @@ def test_longhorn_is_installed_with_its_settings_and_as_the_only_default(apps: B
 
 def test_a_second_deployment_changes_nothing(apps: Bench, deployed: Result) -> None:
     assert {"opentakserver-secrets", "opentakserver-objects", "app-web"} <= changed(deployed)
+    ended = [each["step"] for each in deployed.events if each["event"] == "StepFinished"]
+    assert ended.index("administrator-password") < ended.index("opentakserver-doors")
     assert changed(apps.picluster("phase", "deploy", "--json")) == set()
     assert planned(apps) == {}
 

@@ -14,6 +14,8 @@ from picluster.apps.opentakserver.manifests import (
     PART,
     SERVER,
     Images,
+    door_service,
+    identities,
     objects,
 )
 from picluster.apps.opentakserver.reachable import Answers, AnswersAfterChange
@@ -31,6 +33,7 @@ from picluster.model.opentakserver import OpenTakServer
 from picluster.phases.registry import endpoint
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied, PartsGone, Unsettled
+from picluster.steps.manifests.objects import identity
 from picluster.steps.manifests.repair import MadeAnew
 from picluster.steps.manifests.rollout import RolledOut
 from picluster.steps.manifests.secrets import SecretKept
@@ -39,6 +42,7 @@ from picluster.steps.registry.api import reach
 _NAME = "deploy"
 _APPLIED = "opentakserver-objects"
 _RUNS = "opentakserver-runs"
+_OPEN = "opentakserver-doors"
 
 
 def deploy(site: Site) -> Phase:
@@ -122,6 +126,7 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
             source=manifests,
             api=site.api,
             force=site.consents.force_conflicts,
+            beside=(identity(door_service(ots)),),
         ),
         RolledOut(
             name=_RUNS,
@@ -139,6 +144,16 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
             partial(site.disclose, f"OpenTAKServer's {credentials.ADMINISTRATOR}"),
             limits.rollout,
         ),
+        # Last: until now, everybody knows the administrator's password.
+        ObjectsApplied(
+            name=_OPEN,
+            title="OpenTAKServer can be reached from outside",
+            part=PART,
+            source=lambda: [door_service(ots)],
+            api=site.api,
+            force=site.consents.force_conflicts,
+            beside=identities(ots),
+        ),
     ]
     yield Stage("OpenTAKServer runs", {CLUSTER: steps})
 
@@ -147,7 +162,7 @@ def _answers(site: Site) -> Iterator[Stage]:
     ots, home = site.cluster.opentakserver, site.cluster.servers[0]
     if ots is not None:
         timeout = site.cluster.limits.rollout
-        again = AnswersAfterChange(ots, home.address, timeout, after=(_APPLIED, _RUNS))
+        again = AnswersAfterChange(ots, home.address, timeout, after=(_APPLIED, _RUNS, _OPEN))
         yield Stage("OpenTAKServer answers", {home.name: [again]})
 
 

@@ -11,11 +11,18 @@ import pytest
 
 from picluster.apps import rancher as charts
 from picluster.apps.opentakserver import credentials
-from picluster.apps.opentakserver.manifests import Images, administrator_job, objects, settings
+from picluster.apps.opentakserver.manifests import (
+    Images,
+    administrator_job,
+    door_service,
+    identities,
+    objects,
+    settings,
+)
 from picluster.model import parse
 from picluster.model.k3s import DEFAULT_VERSION, OLDEST_MINOR
 from picluster.model.opentakserver import OpenTakServer, Ports
-from picluster.steps.manifests.objects import marked
+from picluster.steps.manifests.objects import identity, marked
 
 IMAGES = Images("lan:5000/server@sha256:1", "lan:5000/ui@sha256:2", "postgres:17", "rabbitmq:3")
 ALL_PORTS = Ports(udp="31090", marti="31443", enrolment="31446")
@@ -24,12 +31,14 @@ VARIANTS = {
     "before PostGIS": OpenTakServer(version="1.6.3"),
     "every port": OpenTakServer(version="1.7.14", ports=ALL_PORTS),
 }
+ALL = VARIANTS["every port"]
 PINNED = DEFAULT_VERSION.lstrip("v").rpartition(".")[0]
 OLDEST = f"1.{OLDEST_MINOR}"
 
 
 def everything(ots: OpenTakServer) -> list[dict[str, Any]]:
-    return [*objects(ots, IMAGES, "longhorn"), administrator_job(ots, IMAGES.server)]
+    job = administrator_job(ots, IMAGES.server)
+    return [*objects(ots, IMAGES, "longhorn"), door_service(ots), job]
 
 
 def rancher_objects() -> list[dict[str, Any]]:
@@ -90,9 +99,18 @@ def test_udp_is_there_where_the_release_has_it() -> None:
 
 
 def doors(ots: OpenTakServer) -> dict[str, dict[str, Any]]:
-    services = [each for each in objects(ots, IMAGES, None) if each["kind"] == "Service"]
-    found = next(each for each in services if each["spec"].get("type") == "NodePort")
-    return {port["name"]: port for port in found["spec"]["ports"]}
+    return {port["name"]: port for port in door_service(ots)["spec"]["ports"]}
+
+
+def test_nothing_but_the_doors_can_be_reached_from_outside() -> None:
+    services = [each for each in objects(ALL, IMAGES, None) if each["kind"] == "Service"]
+    assert {each["spec"].get("clusterIP") for each in services} == {"None"}
+    assert "hostPort" not in json.dumps(everything(ALL))
+    assert "hostNetwork" not in json.dumps(everything(ALL))
+
+
+def test_which_objects_there_are_does_not_depend_on_the_images() -> None:
+    assert identities(ALL) == tuple(map(identity, objects(ALL, IMAGES, "longhorn")))
 
 
 def test_the_node_ports_are_those_of_the_reference_system() -> None:

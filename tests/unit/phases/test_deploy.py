@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from tests.unit.phases.test_registry import NODES, site
 
+from picluster.apps.opentakserver.administrator import ADMINISTRATOR_SET
 from picluster.engine.phase import Phase
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Script, Step
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
 from picluster.phases.deploy import deploy, inspection, repair
 from picluster.phases.site import Site
+from picluster.steps.manifests.applied import ObjectsApplied
+from picluster.steps.manifests.objects import identity
 from picluster.steps.manifests.rollout import RolledOut
 
 APPS = 'apps: [{name: db, url: "https://example.org/db.yaml"}]\n'
@@ -57,3 +60,17 @@ def test_validate_asks_the_doors_of_opentakserver(tak: Site) -> None:
     assert scripts(inspection(tak)) == ["opentakserver-answers"]
     of_both = [{step.name for step in steps_of(phase)} for phase in (inspection(tak), deploy(tak))]
     assert of_both[0] == of_both[1], "it judges by the steps that `up` would do"
+
+
+def test_nobody_outside_gets_in_before_the_password_is_ours(tak: Site) -> None:
+    """Until it is set, OpenTAKServer has the one that every release starts with."""
+    order = [step.name for step in steps_of(deploy(tak)) if isinstance(step.name, str)]
+    assert order.index(ADMINISTRATOR_SET) < order.index("opentakserver-doors")
+    inside, doors = (
+        step
+        for step in steps_of(deploy(tak))
+        if isinstance(step, ObjectsApplied) and step.part == "opentakserver"
+    )
+    (door,) = inside.beside
+    assert [identity(each) for each in doors.source()] == [door]
+    assert door not in doors.beside

@@ -15,6 +15,7 @@ from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.requirements import needs
 from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
 from picluster.model.opentakserver import OpenTakServer
+from picluster.steps.manifests.objects import Identity, identity
 
 Object = dict[str, Any]
 
@@ -39,7 +40,7 @@ class Images:
 
 
 def objects(ots: OpenTakServer, images: Images, storage_class: str | None) -> list[Object]:
-    """Return every object but the Secret, which is generated; none of them holds a secret."""
+    """Return all objects but the doors and the Secret, which is generated; none holds a secret."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ots.namespace}},
         _config(ots),
@@ -49,8 +50,12 @@ def objects(ots: OpenTakServer, images: Images, storage_class: str | None) -> li
         _broker(ots, images.broker, storage_class),
         _claim(ots, storage_class),
         _server(ots, images),
-        _doors(ots),
     ]
+
+
+def identities(ots: OpenTakServer) -> tuple[Identity, ...]:
+    """Return which objects `objects` makes, whatever the images are."""
+    return tuple(map(identity, objects(ots, Images("", "", "", ""), None)))
 
 
 def administrator_job(ots: OpenTakServer, image: str) -> Object:
@@ -302,8 +307,8 @@ def _web(ots: OpenTakServer, image: str) -> Object:
     }
 
 
-def _doors(ots: OpenTakServer) -> Object:
-    """Return the Service with a NodePort for each way in."""
+def door_service(ots: OpenTakServer) -> Object:
+    """Return the Service with a NodePort for each way in: without it, nobody outside gets in."""
     ports = ots.ports
     rows = [("web", _WEB, ports.web), ("tcp", ports.tcp, ports.tcp), ("ssl", ports.ssl, ports.ssl)]
     listed = [_door(name, inside, outside) for name, inside, outside in rows]

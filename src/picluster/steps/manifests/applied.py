@@ -73,7 +73,8 @@ class ObjectsApplied:
     """The cluster has these objects, with every field that their manifests set.
 
     `part` names what they belong to; objects of the part that are no longer among them are deleted,
-    except for those that hold data. With `force`, fields that somebody else set are taken over.
+    except for those that hold data. `beside` are objects of the part that another step applies.
+    With `force`, fields that somebody else set are taken over.
     """
 
     name: str
@@ -83,6 +84,7 @@ class ObjectsApplied:
     api: Reach
     namespace: str = ""
     force: bool = False
+    beside: tuple[Identity, ...] = ()
 
     def probe(self) -> Query:
         """Compare every object with the cluster's, by a dry run where they differ."""
@@ -147,7 +149,7 @@ class ObjectsApplied:
             listed = objects_of(api, self.part)
             manifests = [_placed(api, each) for each in manifests]
             objects = tuple(_compare(api, each, force=self.force) for each in manifests)
-            gone = sorted(set(listed) - {identity(each) for each in manifests})
+            gone = sorted(set(listed) - {*map(identity, manifests), *self.beside})
             present = [each for each in gone if _is_ours(api, each, self.part)]
         except ApiUnavailable:
             return Seen(unknown="the cluster does not answer yet")
@@ -160,7 +162,7 @@ class ObjectsApplied:
         """Apply every object, then delete what is no longer among them."""
         api = self.api.access()
         manifests = [_placed(api, each) for each in self._manifests()]
-        wanted = [identity(each) for each in manifests]
+        wanted = [*map(identity, manifests), *self.beside]
         before = objects_of(api, self.part)
         # Written first: whatever is cut off half-way is known to be ours.
         _write_inventory(

@@ -16,6 +16,7 @@ from picluster.steps.manifests.applied import ObjectsApplied, PartsGone, Unsettl
 from picluster.steps.manifests.objects import (
     PART_LABEL,
     holds,
+    identity,
     in_order,
     marked,
     parse_objects,
@@ -49,6 +50,22 @@ def applied(api: ApiInMemory, *objects: dict[str, Any], part: str = "web", **mor
 @pytest.fixture
 def api() -> ApiInMemory:
     return ApiInMemory("pi1")
+
+
+def test_a_part_can_be_applied_in_two_goes_and_neither_takes_the_others_for_left_over(
+    api: ApiInMemory,
+) -> None:
+    first, second = config(), config("door")
+    inside = applied(api, first, beside=(identity(second),))
+    outside = applied(api, second, beside=(identity(first),))
+    done(inside)
+    with pytest.raises(NotFound):
+        api.get(CONFIG.replace("web", "door"))
+    done(outside)
+    assert decided(inside) == decided(outside) == Satisfied()
+    done(applied(api, config(colour="red"), beside=(identity(second),)))
+    assert api.get(CONFIG.replace("web", "door"))
+    assert "delete 1" in done(applied(api, config(colour="red"))).summary
 
 
 def test_objects_that_are_not_there_are_made_and_then_left_alone(api: ApiInMemory) -> None:
