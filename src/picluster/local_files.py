@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,25 +86,3 @@ def _keep_copy(path: Path, content: bytes) -> Path:
             return kept
         number += 1
         kept = path.with_name(f"{path.name}.before-picluster-{number}")
-
-
-class Kept:
-    """A private text of this computer that nodes worked on in parallel all want kept.
-
-    The first of their threads writes it, the others wait until that is done: none goes on before
-    it is on the disk.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._turn = threading.Lock()
-
-    def read(self) -> str:
-        """Return the text; empty if there is none."""
-        return self.path.read_text() if self.path.exists() else ""
-
-    def keep(self, text: str) -> None:
-        """Have this text there. Raises `OSError`."""
-        with self._turn:
-            if self.read() != text:
-                write_private(self.path, text)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from tests.unit.racing import THREADS, race
+from tests.unit.steps.acting import HERE
 
 from picluster import local_files
-from picluster.local_files import Kept, create, replacing, write_keeping, write_private
+from picluster.local_files import create, replacing, write_keeping, write_private
+from picluster.secret import Secret
+from picluster.steps.local import KeepHere
 
 ROUNDS = 20
 
@@ -36,25 +39,16 @@ def test_many_threads_may_write_one_file(tmp_path: Path) -> None:
     assert names_in(path.parent) == ["token"]
 
 
-def test_what_many_threads_want_kept_is_written_once_and_is_there_for_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[Path] = []
-
-    def write(path: Path, text: str) -> None:
-        written.append(path)
-        write_private(path, text)
-
-    monkeypatch.setattr(local_files, "write_private", write)
+def test_what_many_threads_keep_is_there_for_each_when_it_goes_on(tmp_path: Path) -> None:
     for number in range(ROUNDS):
-        kept = Kept(tmp_path / f"token-{number}")
+        keep = KeepHere(tmp_path / f"token-{number}", Secret("the token\n"), "keeping it")
 
-        def keep(_: int, kept: Kept = kept) -> str:
-            kept.keep("the token\n")
-            return kept.read()
+        def kept(_: int, keep: KeepHere = keep) -> str:
+            keep.perform(HERE)
+            return keep.path.read_text()
 
-        assert set(race(keep)) == {"the token\n"}
-    assert len(written) == ROUNDS
+        assert set(race(kept)) == {"the token\n"}
+    assert len(names_in(tmp_path)) == ROUNDS
 
 
 def test_a_private_file_is_private_from_its_first_moment(tmp_path: Path, no_umask: None) -> None:

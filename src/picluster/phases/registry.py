@@ -50,20 +50,13 @@ def _service(site: Site, wanted: Registry, home: Node) -> list[Step]:
     return [
         _curl(cluster, home),
         *docker(site, home),
-        ServerCertificate(
-            home.name, server_names(cluster, home), site.registry_trust, site.sessions
-        ),
-        Users(home.name, site.registry_users, site.sessions),
+        ServerCertificate(server_names(cluster, home), site.registry_trust),
+        Users(site.registry_users),
         RegistryImage(
-            home.name,
-            wanted.image,
-            airgap,
-            find_archive(airgap, wanted.image),
-            cluster.limits.command,
-            site.sessions,
+            wanted.image, airgap, find_archive(airgap, wanted.image), cluster.limits.command
         ),
         RegistryContainer(definition(wanted)),
-        ImagePushed(image, endpoint(site), site.sessions),
+        ImagePushed(image, endpoint(site)),
         Exposure(tls=wanted.tls, users=site.registry_users is not None),
     ]
 

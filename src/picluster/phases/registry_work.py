@@ -6,18 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import PhasePlan
-from picluster.engine.survey import UNSEEN
+from picluster.engine.step import Fact
+from picluster.engine.survey import Look
 from picluster.errors import UsageError
 from picluster.model import Cluster, Registry
 from picluster.phases.commands import Build
 from picluster.phases.registry import definition, endpoint
 from picluster.phases.site import Site
-from picluster.steps.registry.contents import (
-    CONTENTS,
-    StoredImage,
-    contents_fact,
-    stored_images,
-)
+from picluster.steps.registry.contents import Contents, StoredImage
 from picluster.steps.registry.garbage import Freed, GarbageCollected
 
 
@@ -33,8 +29,8 @@ def registry_of(cluster: Cluster) -> Registry:
 
 def listing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     """Look at what the registry holds."""
-    home = registry_of(site.cluster).node
-    fact = contents_fact(endpoint(site), site.sessions)
+    home, contents = registry_of(site.cluster).node, Contents(endpoint(site))
+    fact = Fact(contents.name, "the registry's images are known", contents)
     yield Phase("registry-list", "what the registry holds", (Stage("its images", {home: [fact]}),))
 
 
@@ -43,8 +39,9 @@ def images_in(plans: Sequence[PhasePlan]) -> list[StoredImage]:
     return [
         image
         for plan in plans
-        for seen in plan.survey.values()
-        for image in stored_images(seen.get(CONTENTS, UNSEEN))
+        for item in plan.items
+        if isinstance(item.step, Fact) and isinstance(item.step.script, Contents)
+        for image in Look(item.target, "", plan.survey).read(item.step.script)
     ]
 
 
@@ -53,9 +50,7 @@ def collection(request: str, report: Callable[[Freed], None], *, untagged: bool)
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         wanted = registry_of(site.cluster)
-        step = GarbageCollected(
-            wanted.node, definition(wanted), request, untagged, site.sessions, report
-        )
+        step = GarbageCollected(definition(wanted), request, untagged, report)
         yield Phase(
             "registry-gc",
             "the registry holds nothing that no image uses",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.place import Tools
+from picluster.engine.place import Place, Tools
+from picluster.local_files import write_private
+from picluster.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +21,21 @@ class FileHere:
     def ask(self, tools: Tools) -> bool:
         """Look for it."""
         return self.path.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class KeepHere:
+    """Keep a private text on this computer, before any node gets it.
+
+    A run that is cut off in between then does not make up another one. Nodes that are worked on in
+    parallel may all do it.
+    """
+
+    path: Path
+    text: Secret
+    title: str
+
+    def perform(self, place: Place) -> None:
+        """Write it, unless it is there. Raises `OSError`."""
+        if not self.path.exists() or self.path.read_text() != self.text.reveal():
+            write_private(self.path, self.text.reveal())

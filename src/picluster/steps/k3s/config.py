@@ -280,7 +280,7 @@ class TokenFile:
     candidate: Secret
     pinned: bool
     servers: Sequence[str]
-    remember: Action
+    remember: tuple[Action, ...]
     name: str = "k3s-token"
     title: str = "the join token is in a file that only root can read"
 
@@ -304,7 +304,7 @@ class TokenFile:
             return Satisfied()
         return Change(
             f"write {paths.TOKEN} (only root can read it)",
-            (self.remember, WriteFile(paths.TOKEN, wanted, _MODE_PRIVATE)),
+            (*self.remember, WriteFile(paths.TOKEN, wanted, _MODE_PRIVATE)),
             reason="it differs" if present else "it is missing",
             retry_safe=True,
         )

@@ -15,15 +15,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from picluster.engine.pool import Sessions
-from picluster.engine.probe import ShellProbe
-from picluster.engine.step import Call, Change, Decision, Satisfied, Script, WriteFile
+from picluster.engine.place import Place
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.step import Change, Decision, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.files import FileState
-from picluster.local_files import Kept
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile, absent, send_file
-from picluster.steps.host.text import decoded
+from picluster.steps.local import KeepHere
 from picluster.steps.registry import paths
 
 CERTIFICATE = "registry-certificate"
@@ -186,19 +185,18 @@ class Trust:
     """The authority of a cluster's registry. `remember` keeps a new one before a node gets it."""
 
     authority: Authority
-    remember: Call
+    remember: tuple[KeepHere, ...] = ()
 
 
 def choose_authority(cluster: str, saved: Path) -> Trust:
     """Return the authority kept here, or a new one if there is none or it ends before long."""
-    now, file = time.time(), Kept(saved)
-    kept = read_authority(file.read())
+    now = time.time()
+    kept = read_authority(saved.read_text() if saved.exists() else "")
     if kept is not None and _days_left(kept, now) > _RENEW_AUTHORITY_DAYS:
-        return Trust(kept, Call("using the registry's authority", lambda _: None))
+        return Trust(kept)
     made = new_authority(cluster, now)
-    return Trust(
-        made, Call("keeping the registry's authority here", lambda _: file.keep(made.bundle))
-    )
+    keep = KeepHere(saved, Secret.around(made.bundle), "keeping the registry's authority here")
+    return Trust(made, (keep,))
 
 
 def _days_left(authority: Authority, now: float) -> float:
@@ -233,7 +231,7 @@ class TrustedAuthority:
             return decision
         return Change(
             decision.summary,
-            (self.trust.remember, *decision.actions),
+            (*self.trust.remember, *decision.actions),
             reason=decision.reason,
             retry_safe=True,
         )
@@ -244,6 +242,49 @@ class TrustedAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """The registry's certificate as it is: who may read the file, and the node's own time.
+
+    `now` is in seconds since the epoch; `pem` is None where there is no file.
+    """
+
+    access: str = ""
+    now: int = 0
+    pem: str | None = None
+
+
+def _served(seen: Observation) -> Served:
+    said = Answer(seen)
+    return Served(said.text("access", ""), said.number("now", 0), said.content("pem"))
+
+
+SERVED = ShellProbe(
+    CERTIFICATE,
+    # The certificate, not its key; and the node's clock, which it is judged by.
+    f"[ -e {paths.SERVER_PEM} ] || exit 0\n"
+    f"stat -c 'access=%a %U:%G' {paths.SERVER_PEM}\n"
+    'echo "now=$(date +%s)"\n'
+    f'echo "pem=$(sed -n "/BEGIN CERT/,/END CERT/p" {paths.SERVER_PEM} | base64 -w0)"',
+    _served,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SendCertificate:
+    """Make a certificate for these names, and put it with its key on the node."""
+
+    authority: Authority
+    names: tuple[str, ...]
+    title: str = "sending the registry's certificate"
+
+    def perform(self, place: Place) -> None:
+        """Make and send it. Raises `ActionFailed`."""
+        made = issue(self.authority, self.names, time.time())
+        file = WriteFile(paths.SERVER_PEM, made, _PRIVATE)
+        send_file(place.sessions, place.target, file)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerCertificate:
     """The registry has a certificate for its names that is good for a month at least.
 
@@ -251,10 +292,8 @@ class ServerCertificate:
     no such file.
     """
 
-    node: str
     names: Sequence[str]
     trust: Trust | None
-    sessions: Sessions
     name: str = CERTIFICATE
 
     @property
@@ -262,42 +301,30 @@ class ServerCertificate:
         """State what is true."""
         return "the registry has a valid certificate" if self.trust else "the registry has no TLS"
 
-    def probe(self) -> Script:
-        """Read the certificate, not its key; and the node's clock, which it is judged by."""
-        path = paths.SERVER_PEM
-        return Script(
-            f"[ -e {path} ] || exit 0\n"
-            f"echo \"access=$(stat -c '%a %U:%G' {path})\"\n"
-            'echo "now=$(date +%s)"\n'
-            f'echo "pem=$(sed -n "/BEGIN CERT/,/END CERT/p" {path} | base64 -w0)"'
-        )
+    def probe(self) -> ShellProbe[Served]:
+        """Read the certificate."""
+        return SERVED
 
     def decide(self, look: Look) -> Decision:
         """Want it of this authority, for these names, and with time left."""
-        facts = look.own.facts
+        served = look.read(SERVED)
         if self.trust is None:
-            return self._absent(present="pem" in facts)
-        now = facts.get("now", "")
-        if "pem" not in facts or not now.isdigit():
-            reason = "there is none"
-        elif facts.get("access") != "600 root:root":
-            reason = f"its mode and owner are {facts.get('access')}"
-        else:
-            pem = decoded(facts["pem"])
-            reason = flaw(pem, self.trust.authority, self.names, float(now))
+            present = served.pem is not None
+            return absent(paths.SERVER_PEM, present=present, reason="the file has no registry.tls")
+        reason = self._flaw(served, self.trust.authority)
         if not reason:
             return Satisfied()
+        send = SendCertificate(self.trust.authority, tuple(self.names))
         return Change(
             f"make a certificate for {', '.join(self.names)}",
-            (self.trust.remember, Call("sending the registry's certificate", self._send)),
+            (*self.trust.remember, send),
             reason=reason,
             retry_safe=True,
         )
 
-    def _send(self, _: object) -> None:
-        if self.trust is not None:
-            made = issue(self.trust.authority, self.names, time.time())
-            send_file(self.sessions, self.node, WriteFile(paths.SERVER_PEM, made, _PRIVATE))
-
-    def _absent(self, *, present: bool) -> Decision:
-        return absent(paths.SERVER_PEM, present=present, reason="the file has no registry.tls")
+    def _flaw(self, served: Served, authority: Authority) -> str:
+        if served.pem is None:
+            return "there is none"
+        if served.access != "600 root:root":
+            return f"its mode and owner are {served.access}"
+        return flaw(served.pem, authority, self.names, served.now)

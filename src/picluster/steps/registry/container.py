@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied, Script
+from picluster.engine.shell import shell
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Lasting, Verdict, Wait, Waiting
 from picluster.steps.registry import paths
@@ -151,6 +152,35 @@ def answers(seen: Answering) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """The registry's container as Docker has it, and the status that it answers with.
+
+    `inputs` are digests of the files that it reads at start: of then, and of now.
+    """
+
+    exists: bool
+    definition: str = ""
+    inputs: str = ""
+    inputs_now: str = ""
+    running: bool = False
+    restart: str = ""
+    answers: str = ""
+
+
+def _container(seen: Observation) -> Container:
+    said = Answer(seen)
+    return Container(
+        exists=bool(said.text("id", "")),
+        definition=said.text("definition", ""),
+        inputs=said.text("inputs", ""),
+        inputs_now=said.text("inputs_now", ""),
+        running=said.text("running", "") == "true",
+        restart=said.text("restart", ""),
+        answers=said.text("answers", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryContainer:
     """The container of this definition runs, restarts by itself, and answers."""
 
@@ -162,7 +192,7 @@ class RegistryContainer:
         """State what is true."""
         return f"the registry runs on port {self.definition.port}"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Container]:
         """Ask Docker what the container is, and the registry whether it answers."""
         inspect = "\n".join(
             [
@@ -173,62 +203,62 @@ class RegistryContainer:
                 "restart={{.HostConfig.RestartPolicy.Name}}",
             ]
         )
-        return Script(
+        text = (
             f"docker container inspect -f {quote(inspect)} {paths.CONTAINER} 2>/dev/null\n"
             f'echo "inputs_now=$({self.definition.inputs})"\n'
             f'echo "answers=$({self.definition.code} 2>/dev/null)"'
         )
+        return ShellProbe(self.name, text, _container)
 
     def decide(self, look: Look) -> Decision:
         """Want it running and answering; made anew only if it is not the one that is wanted."""
-        facts = look.own.facts
-        replaced = self._why_replaced(look, facts)
+        seen = look.read(self.probe())
+        replaced = self._why_replaced(look, seen)
         if replaced:
-            again = bool(facts.get("id"))
             return self._change(
-                f"{'make the container anew' if again else 'start the registry'} on port "
-                f"{self.definition.port}{', keeping its data' if again else ''}",
-                self._create,
+                f"{'make the container anew' if seen.exists else 'start the registry'} on port "
+                f"{self.definition.port}{', keeping its data' if seen.exists else ''}",
+                creation(self.definition),
                 replaced,
             )
-        if facts.get("running") != "true":
-            return self._change("start the registry", start_script(), "it stopped")
-        if facts.get("answers") not in _ANSWERS:
-            restart = f"docker restart -t 10 {paths.CONTAINER}"
-            return self._change("restart the registry", restart, "it does not answer")
+        if not seen.running:
+            return self._change("start the registry", START, "it stopped")
+        if seen.answers not in _ANSWERS:
+            return self._change("restart the registry", RESTART, "it does not answer")
         return Satisfied(detail=self.definition.url)
 
-    def _why_replaced(self, look: Look, facts: dict[str, str]) -> str:
-        if not facts.get("id"):
+    def _why_replaced(self, look: Look, seen: Container) -> str:
+        if not seen.exists:
             return "there is none"
-        if facts.get("definition") != self.definition.digest or facts.get("restart") != "always":
+        if seen.definition != self.definition.digest or seen.restart != "always":
             return "it was made from another definition"
-        if facts.get("inputs") != facts.get("inputs_now") or look.changing(CERTIFICATE, USERS):
+        if seen.inputs != seen.inputs_now or look.changing(CERTIFICATE, USERS):
             return "its certificate or its users changed"
         return ""
 
-    def _change(self, summary: str, script: str, reason: str) -> Change:
-        return Change(
-            summary,
-            (Run(script, timeout=_RUN_SECONDS), self.definition.wait),
-            reason=reason,
-            retry_safe=True,
-        )
-
-    @property
-    def _create(self) -> str:
-        wanted = self.definition
-        labels = f'--label {LABEL}={wanted.digest} --label {_INPUTS_LABEL}="$inputs"'
-        return f"""
-docker stop -t 10 {paths.CONTAINER} >/dev/null 2>&1 || true
-docker rm -f {paths.CONTAINER} {paths.COLLECTOR} >/dev/null 2>&1 || true
-mkdir -p {quote(wanted.volume)}
-inputs=$({wanted.inputs})
-{wanted.run(paths.CONTAINER, f"{labels} --restart=always")}
-"""
+    def _change(self, summary: str, action: Run, reason: str) -> Change:
+        return Change(summary, (action, self.definition.wait), reason=reason, retry_safe=True)
 
 
-def start_script() -> str:
-    """Return shell that starts the container again; a collection cut off may hold its port."""
-    return f"""docker rm -f {paths.COLLECTOR} >/dev/null 2>&1 || true
-docker start {paths.CONTAINER} >/dev/null"""
+def creation(wanted: Definition) -> Run:
+    """Return what makes the container of a definition, in the place of any other."""
+    labels = f'--label {LABEL}={wanted.digest} --label {_INPUTS_LABEL}="$inputs"'
+    script = shell(
+        __package__,
+        "create_container",
+        CONTAINER=paths.CONTAINER,
+        STAND_IN=paths.COLLECTOR,
+        VOLUME=wanted.volume,
+        INPUTS=wanted.inputs,
+        START=wanted.run(paths.CONTAINER, f"{labels} --restart=always"),
+    )
+    return Run(script, timeout=_RUN_SECONDS)
+
+
+# A collection that was cut off may hold its port.
+START = Run(
+    f"docker rm -f {paths.COLLECTOR} >/dev/null 2>&1 || true\n"
+    f"docker start {paths.CONTAINER} >/dev/null",
+    timeout=_RUN_SECONDS,
+)
+RESTART = Run(f"docker restart -t 10 {paths.CONTAINER}", timeout=_RUN_SECONDS)

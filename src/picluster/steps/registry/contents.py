@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.step import Fact, Observation, Query
 from picluster.steps.registry.api import Endpoint, RegistryApi, reach
-
-CONTENTS = "registry-contents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +19,20 @@ class StoredImage:
     size: int
 
 
-def contents_fact(endpoint: Endpoint, sessions: Sessions) -> Fact:
-    """Observe every image of the registry."""
-    return Fact(
-        CONTENTS, "the registry's images are known", Query(lambda: _read(endpoint, sessions))
-    )
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Every image of the registry."""
 
+    endpoint: Endpoint
+    name: str = "registry-contents"
+    secret: bool = False
 
-def stored_images(seen: Observation) -> list[StoredImage]:
-    """Return the images that a look saw."""
-    value = seen.value if isinstance(seen.value, tuple) else ()
-    return [each for each in value if isinstance(each, StoredImage)]
-
-
-def _read(endpoint: Endpoint, sessions: Sessions) -> tuple[StoredImage, ...]:
-    with reach(endpoint, sessions) as api:
-        return tuple(image for name in sorted(api.repositories()) for image in images_of(api, name))
+    def ask(self, tools: Tools) -> tuple[StoredImage, ...]:
+        """List them. Raises `StepFailed` if the registry does not answer."""
+        with reach(self.endpoint, tools.get(Sessions)) as api:
+            return tuple(
+                image for name in sorted(api.repositories()) for image in images_of(api, name)
+            )
 
 
 def images_of(api: RegistryApi, repository: str) -> list[StoredImage]:

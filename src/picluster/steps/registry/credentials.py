@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import bcrypt
 
-from picluster.engine.pool import Sessions
-from picluster.engine.step import Call, Change, Decision, Satisfied, Script, WriteFile
+from picluster.engine.place import Place
+from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.step import Change, Decision, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import ConfigInvalid
 from picluster.secret import Secret, remember
@@ -81,12 +82,45 @@ def lets_in(line: str, wanted: Credentials) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownUsers:
+    """Who may read the file of users, and its lines; no access where there is no file."""
+
+    access: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def _known_users(seen: Observation) -> KnownUsers:
+    access, *lines = seen.lines or [""]
+    return KnownUsers(access, tuple(lines))
+
+
+KNOWN_USERS = ShellProbe(
+    USERS,
+    f"[ ! -e {paths.HTPASSWD} ] || "
+    f"{{ stat -c '%a %U:%G' {paths.HTPASSWD}; cat {paths.HTPASSWD}; }}",
+    _known_users,
+    secret=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SendUsers:
+    """Let this user in and nobody else, by a new hash of the password."""
+
+    wanted: Credentials
+    title: str = "sending the registry's users"
+
+    def perform(self, place: Place) -> None:
+        """Send the file. Raises `ActionFailed`."""
+        line = Secret.around(new_line(self.wanted))
+        send_file(place.sessions, place.target, WriteFile(paths.HTPASSWD, line, _PRIVATE))
+
+
+@dataclass(frozen=True, slots=True)
 class Users:
     """The registry knows one user, by a hash of the password; without `wanted` there is no file."""
 
-    node: str
     wanted: Credentials | None
-    sessions: Sessions
     name: str = USERS
 
     @property
@@ -94,27 +128,23 @@ class Users:
         """State what is true."""
         return f"the registry knows {self.wanted.username}" if self.wanted else "it has no users"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[KnownUsers]:
         """Read the file; never recorded."""
-        path = paths.HTPASSWD
-        return Script(
-            f"[ ! -e {path} ] || {{ stat -c '%a %U:%G' {path}; cat {path}; }}", secret=True
-        )
+        return KNOWN_USERS
 
     def decide(self, look: Look) -> Decision:
         """Want exactly one line, that lets the user in."""
-        access, *users = look.own.lines or [""]
+        known = look.read(KNOWN_USERS)
         if self.wanted is None:
-            return absent(
-                paths.HTPASSWD, present=bool(access), reason="the file has no registry.username"
-            )
-        right = len(users) == 1 and lets_in(users[0], self.wanted)
-        if right and access == "600 root:root":
+            reason = "the file has no registry.username"
+            return absent(paths.HTPASSWD, present=bool(known.access), reason=reason)
+        right = len(known.lines) == 1 and lets_in(known.lines[0], self.wanted)
+        if right and known.access == "600 root:root":
             return Satisfied()
         return Change(
             f"write {paths.HTPASSWD} (only root can read it)",
-            (Call("sending the registry's users", self._send),),
-            reason=self._reason(access, right=right),
+            (SendUsers(self.wanted),),
+            reason=self._reason(known.access, right=right),
             retry_safe=True,
         )
 
@@ -122,8 +152,3 @@ class Users:
         if not access:
             return "it is missing"
         return f"its mode and owner are {access}" if right else "user or password differ"
-
-    def _send(self, _: object) -> None:
-        if self.wanted is not None:
-            line = Secret.around(new_line(self.wanted))
-            send_file(self.sessions, self.node, WriteFile(paths.HTPASSWD, line, _PRIVATE))

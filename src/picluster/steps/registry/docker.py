@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
 from picluster.engine.step import (
     Blocked,
     Change,
@@ -15,14 +16,12 @@ from picluster.engine.step import (
     Diff,
     Run,
     Satisfied,
-    Script,
     WriteFile,
 )
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.facts.packages import Programs, programs
 from picluster.steps.host.packages import have
-from picluster.steps.host.text import decoded
 from picluster.steps.registry import paths
 
 ENGINE = "docker-engine"
@@ -34,18 +33,9 @@ _KEY = "insecure-registries"
 _START_SECONDS = 180.0
 _SETTLE_SECONDS = 30.0
 
-# What is installed already is not ours to remove later. A mark that is there stays: the run that
-# wrote it may have been cut off half-way through the installation.
-_MARK = f"""
-[ -s {paths.PACKAGES_MARK} ] && exit 0
-mkdir -p {paths.STATE_DIR}
-for package in {" ".join(_COME_WITH_IT)}; do
-  case $(dpkg-query -W -f='${{db:Status-Status}}' $package 2>/dev/null) in
-    installed) ;;
-    *) echo $package ;;
-  esac
-done >{paths.PACKAGES_MARK}
-"""
+NOTE_PACKAGES = Run(
+    shell(__package__, "note_packages", MARK=paths.PACKAGES_MARK, PACKAGES=_COME_WITH_IT)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ class DockerEngine:
                 "docker.io is installed, and there is no dockerd on the path",
                 "repair it: `apt-get install --reinstall docker.io`",
             )
-        return replace(change, actions=(Run(_MARK), *change.actions))
+        return replace(change, actions=(NOTE_PACKAGES, *change.actions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +85,27 @@ class DockerClient:
 
 
 @dataclass(frozen=True, slots=True)
+class DaemonJson:
+    """The text of daemon.json, empty if there is none, and the registries in it that are ours."""
+
+    text: str = ""
+    ours: tuple[str, ...] = ()
+
+
+def _daemon_json(seen: Observation) -> DaemonJson:
+    said = Answer(seen)
+    return DaemonJson(said.content("text") or "", tuple((said.content("ours") or "").split()))
+
+
+DAEMON_JSON = ShellProbe(
+    CONFIG,
+    f'[ ! -e {paths.DAEMON_JSON} ] || echo "text=$(base64 -w0 <{paths.DAEMON_JSON})"\n'
+    f'[ ! -e {paths.INSECURE_MARK} ] || echo "ours=$(base64 -w0 <{paths.INSECURE_MARK})"',
+    _daemon_json,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonConfig:
     """daemon.json lets Docker speak plain HTTP to these registries; the rest is its owner's.
 
@@ -109,18 +120,14 @@ class DaemonConfig:
         """State what is true."""
         return f"{paths.DAEMON_JSON} knows the cluster's registry"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[DaemonJson]:
         """Read the file, and what of it is ours."""
-        return Script(
-            f'[ ! -e {paths.DAEMON_JSON} ] || echo "text=$(base64 -w0 <{paths.DAEMON_JSON})"\n'
-            f'[ ! -e {paths.INSECURE_MARK} ] || echo "ours=$(base64 -w0 <{paths.INSECURE_MARK})"'
-        )
+        return DAEMON_JSON
 
     def decide(self, look: Look) -> Decision:
         """Want the registries in the list, and every other key as it is."""
-        facts = look.own.facts
-        text = decoded(facts.get("text", ""))
-        ours = decoded(facts.get("ours", "")).split()
+        file = look.read(DAEMON_JSON)
+        text, ours = file.text, file.ours
         try:
             present = read_daemon_json(text)
         except ValueError as error:
@@ -183,6 +190,41 @@ def _added(present: dict[str, Any], wanted: Sequence[str], ours: Collection[str]
     return [name for name in wanted if name in ours or name not in present.get(_KEY, [])]
 
 
+_KNOWN = (
+    "docker info -f '{{range $name, $index := .RegistryConfig.IndexConfigs}}"
+    '{{if not $index.Secure}}insecure={{$name}}{{"\\n"}}{{end}}{{end}}\''
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How systemd has Docker, and the registries that Docker speaks plain HTTP to."""
+
+    enabled: bool
+    active: bool
+    insecure: frozenset[str] = frozenset()
+
+
+def _engine(seen: Observation) -> Engine:
+    said = Answer(seen)
+    return Engine(
+        said.text("enabled", "") == "enabled",
+        said.text("active", "") == "active",
+        known_registries(seen),
+    )
+
+
+ENGINE_STATE = ShellProbe(
+    RUNNING,
+    'echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"\n'
+    'echo "active=$(systemctl is-active docker)"\n'
+    f"{_KNOWN} 2>/dev/null || true",
+    _engine,
+)
+
+START = Run(shell(__package__, "start_docker"), timeout=_START_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class DockerRunning:
     """Docker runs, starts at boot, and has read what daemon.json says of these registries."""
@@ -191,53 +233,31 @@ class DockerRunning:
     name: str = RUNNING
     title: str = "Docker runs and starts at boot"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Engine]:
         """Ask systemd, and Docker itself what it has read."""
-        return Script(
-            'echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"\n'
-            'echo "active=$(systemctl is-active docker)"\n'
-            f"{_KNOWN} 2>/dev/null"
-        )
+        return ENGINE_STATE
 
     def decide(self, look: Look) -> Decision:
         """Want it enabled, running, and up to date with its file."""
-        facts = look.own.facts
-        active = facts.get("active") == "active"
-        reason = self._reason(look, active=active, enabled=facts.get("enabled") == "enabled")
+        engine = look.read(ENGINE_STATE)
+        reason = self._reason(look, engine)
         if not reason:
             return Satisfied()
         return Change(
-            "let Docker read its configuration" if active else "enable and start Docker",
-            (Run(_START, timeout=_START_SECONDS), settled(self.insecure)),
+            "let Docker read its configuration" if engine.active else "enable and start Docker",
+            (START, settled(self.insecure)),
             reason=reason,
             retry_safe=True,
         )
 
-    def _reason(self, look: Look, *, active: bool, enabled: bool) -> str:
-        if not active:
+    def _reason(self, look: Look, engine: Engine) -> str:
+        if not engine.active:
             return "Docker is being installed" if look.changing(ENGINE) else "it is stopped"
-        if not enabled:
+        if not engine.enabled:
             return "it would not start at boot"
-        known = [line.removeprefix("insecure=") for line in look.own.lines]
-        if look.changing(CONFIG) or not set(self.insecure) <= set(known):
+        if look.changing(CONFIG) or not engine.insecure.issuperset(self.insecure):
             return f"it has not read {paths.DAEMON_JSON} since that changed"
         return ""
-
-
-_KNOWN = (
-    "docker info -f '{{range $name, $index := .RegistryConfig.IndexConfigs}}"
-    '{{if not $index.Secure}}insecure={{$name}}{{"\\n"}}{{end}}{{end}}\''
-)
-
-
-_START = """
-systemctl enable --quiet docker
-if systemctl is-active --quiet docker; then systemctl reload docker
-else
-  systemctl reset-failed docker docker.socket 2>/dev/null || true
-  systemctl start docker || { journalctl --no-pager -o cat -n 15 -u docker >&2; exit 1; }
-fi
-"""
 
 
 def settled(insecure: Sequence[str]) -> Wait[frozenset[str]]:

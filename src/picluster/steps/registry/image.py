@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.pool import Sessions
+from picluster.engine.place import Place
+from picluster.engine.probe import Answer, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import (
-    Blocked,
-    Call,
-    Change,
-    Decision,
-    Progress,
-    Run,
-    Satisfied,
-    Script,
-)
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.download import digest_of
 from picluster.steps.registry import paths
@@ -26,6 +19,7 @@ IMAGE = "registry-image"
 _SUFFIXES = (".tar", ".tar.gz", ".tar.xz")
 _LOAD_SECONDS = 600.0
 _UPLOAD_SECONDS = 1800.0
+_PRIVATE = 0o600
 
 
 def archive_name(image: str) -> str:
@@ -42,6 +36,30 @@ def find_archive(directory: Path | None, image: str) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
+class SendArchive:
+    """Put an image's archive on the node."""
+
+    archive: Path
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"uploading {self.archive.name}"
+
+    def perform(self, place: Place) -> None:
+        """Send it, verified there. Raises `ActionFailed`."""
+        place.progress.report(f"uploading {self.archive.stat().st_size // 1_000_000} MB")
+        place.sessions.get(place.target).upload(
+            self.archive,
+            paths.ARCHIVE,
+            sha256=digest_of(self.archive),
+            mode=_PRIVATE,
+            owner="root:root",
+            timeout=_UPLOAD_SECONDS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryImage:
     """Docker has the registry's image.
 
@@ -49,12 +67,10 @@ class RegistryImage:
     the only place that it may come from. `timeout` is that of a pull, in seconds.
     """
 
-    node: str
     image: str
     directory: Path | None
     archive: Path | None
     timeout: float
-    sessions: Sessions
     name: str = IMAGE
 
     @property
@@ -62,16 +78,25 @@ class RegistryImage:
         """State what is true."""
         return f"Docker has the image {self.image}"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[bool]:
         """Ask Docker, if it is there."""
-        return Script(f"{self._inspect} 2>/dev/null || true")
+        return ShellProbe(
+            self.name,
+            f"docker image inspect -f 'image={{{{.Id}}}}' {quote(self.image)} 2>/dev/null || true",
+            lambda seen: Answer(seen).has("image"),
+        )
 
     def decide(self, look: Look) -> Decision:
         """Want it present, from wherever it came."""
-        if look.own.facts.get("image"):
+        if look.read(self.probe()):
             return Satisfied()
         if self.archive is not None:
-            return self._load(self.archive)
+            return Change(
+                f"load {self.image} from {self.archive.name}",
+                (SendArchive(self.archive), loading(self.image)),
+                reason="it is missing",
+                retry_safe=True,
+            )
         if self.directory is not None:
             name = f"{archive_name(self.image)}.tar"
             return Blocked(
@@ -86,40 +111,8 @@ class RegistryImage:
             retry_safe=True,
         )
 
-    def _load(self, archive: Path) -> Change:
-        path = paths.ARCHIVE
-        script = f"""
-trap 'rm -f {path}' EXIT
-said=$(docker load -q -i {path})
-echo "$said"
-{self._inspect} >/dev/null 2>&1 || {{
-  echo "{archive_name(self.image)} is not in the archive: $said" >&2; exit 1
-}}
-"""
-        return Change(
-            f"load {self.image} from {archive.name}",
-            (
-                Call(f"uploading {archive.name}", lambda progress: self._upload(archive, progress)),
-                Run(script, timeout=_LOAD_SECONDS),
-            ),
-            reason="it is missing",
-            retry_safe=True,
-        )
 
-    def _upload(self, archive: Path, progress: Progress) -> None:
-        progress.report(f"uploading {archive.stat().st_size // 1_000_000} MB")
-        self.sessions.get(self.node).upload(
-            archive,
-            paths.ARCHIVE,
-            sha256=digest_of(archive),
-            mode=_PRIVATE,
-            owner="root:root",
-            timeout=_UPLOAD_SECONDS,
-        )
-
-    @property
-    def _inspect(self) -> str:
-        return f"docker image inspect -f 'image={{{{.Id}}}}' {quote(self.image)}"
-
-
-_PRIVATE = 0o600
+def loading(image: str) -> Run:
+    """Return what has Docker load the archive that was sent, if the image is in it."""
+    script = shell(__package__, "load_image", ARCHIVE=paths.ARCHIVE, IMAGE=image)
+    return Run(script, timeout=_LOAD_SECONDS)

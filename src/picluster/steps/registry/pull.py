@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from picluster.engine.pool import Sessions
-from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.place import Place
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Call, Change, Decision, Progress, Run, Satisfied, Script
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.steps.registry.api import Endpoint, reach
@@ -44,6 +44,53 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class PushImage:
+    """Put the image into the registry, whatever of it is there already."""
+
+    image: ProbeImage
+    endpoint: Endpoint
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"pushing {self.image.name}"
+
+    def perform(self, place: Place) -> None:
+        """Push it. Raises `StepFailed`."""
+        with reach(self.endpoint, place.sessions) as api:
+            api.push(self.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a node's try to fetch the image ended; `why_not` is what was said if it failed.
+
+    `containerd`: K3s's containerd could be asked; `pulled`: it has the image.
+    """
+
+    fetched: bool = False
+    containerd: bool = False
+    pulled: bool = False
+    why_not: str = ""
+
+
+def read_tried(seen: Observation) -> Tried:
+    """Read what the try printed."""
+    said = Answer(seen)
+    errors = seen.err.strip().splitlines()
+    return Tried(
+        said.flag("fetched"),
+        said.flag("containerd"),
+        bool(said.text("image", "")),
+        errors[0] if errors else "",
+    )
+
+
+TRIED = ShellProbe(PULLED, "", read_tried)
+"""The key to what any node's try showed; the shell depends on the image and the way to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImagePushed:
     """The registry has the image that nodes try to pull.
 
@@ -52,7 +99,6 @@ class ImagePushed:
 
     image: ProbeImage
     endpoint: Endpoint
-    sessions: Sessions
     name: str = PUSHED
     title: str = "the registry has an image to try pulls with"
 
@@ -61,18 +107,15 @@ class ImagePushed:
 
     def decide(self, look: Look) -> Decision:
         """Want it pullable on the registry's own node; pushing it again harms nothing."""
-        if _pulled(look) and not look.changing(CONTAINER):
+        tried = look.find(TRIED)
+        if tried is not None and tried.fetched and not look.changing(CONTAINER):
             return Satisfied()
         return Change(
             f"push {self.image.name}",
-            (Call(f"pushing {self.image.name}", self._push),),
+            (PushImage(self.image, self.endpoint),),
             reason="the registry does not have it",
             retry_safe=True,
         )
-
-    def _push(self, _: Progress) -> None:
-        with reach(self.endpoint, self.sessions) as api:
-            api.push(self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +135,36 @@ class Pulled:
         """State what is true."""
         return f"images can be pulled from {self.source.url}"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Tried]:
         """Fetch the image as a pull would, keeping nothing; ask containerd whether it has it."""
-        return Script(
-            f"{self._fetch}\nfetch && echo fetched=yes\n"
+        return replace(
+            TRIED,
+            text=f"{self._fetch}\nfetch && echo fetched=yes\n"
             f"[ ! -S {_SOCKET} ] || k3s crictl version >/dev/null 2>&1 || exit 0\n"
             f"[ ! -S {_SOCKET} ] || echo containerd=yes\n"
             f"[ ! -S {_SOCKET} ] || k3s crictl images -q {quote(self.source.image)} 2>/dev/null "
-            "| sed 's/^/image=/'"
+            "| sed 's/^/image=/'",
         )
 
     def decide(self, look: Look) -> Decision:
         """Want it fetched now, and pulled by containerd where there is one."""
-        facts = look.own.facts
-        containerd = facts.get("containerd") == "yes"
-        if _pulled(look) and not look.changing(PUSHED) and not (containerd and _lacks(facts)):
-            return Satisfied(detail=_how(containerd=containerd))
+        tried = look.read(TRIED)
+        lacks = tried.containerd and not tried.pulled
+        if tried.fetched and not lacks and not look.changing(PUSHED):
+            return Satisfied(detail=_how(containerd=tried.containerd))
         return Change(
             f"pull {self.source.image}",
             (self._fetched, Run(self._pull, timeout=_PULL_SECONDS)),
-            reason=self._reason(look, containerd=containerd),
+            reason=self._reason(look, tried),
             retry_safe=True,
         )
 
-    def _reason(self, look: Look, *, containerd: bool) -> str:
+    def _reason(self, look: Look, tried: Tried) -> str:
         if look.changing(PUSHED):
             return "the registry changes"
-        if not _pulled(look):
-            said = look.own.err.strip().splitlines()
-            return said[0] if said else "it was not tried yet"
-        return "K3s has not pulled it yet" if containerd else ""
+        if not tried.fetched:
+            return tried.why_not or "it was not tried yet"
+        return "K3s has not pulled it yet"
 
     @property
     def _fetch(self) -> str:
@@ -180,14 +223,6 @@ def why_not(seen: Observation) -> str:
 
 def _fetchable(why: str) -> Verdict:
     return Waiting(why) if why else Done()
-
-
-def _pulled(look: Look) -> bool:
-    return look.beside(PULLED).facts.get("fetched") == "yes"
-
-
-def _lacks(facts: dict[str, str]) -> bool:
-    return not facts.get("image")
 
 
 def _how(*, containerd: bool) -> str:

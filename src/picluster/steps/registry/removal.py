@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
+from picluster.engine.shell import shell
 from picluster.engine.step import (
     Blocked,
     Change,
@@ -15,17 +17,16 @@ from picluster.engine.step import (
     Risk,
     Run,
     Satisfied,
-    Script,
     Step,
     WriteFile,
 )
 from picluster.engine.survey import Look
 from picluster.steps.data import DataDeleted, DataKept
-from picluster.steps.host.text import decoded
 from picluster.steps.images.workshop import ROOT
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
-    DaemonConfig,
+    DAEMON_JSON,
+    DaemonJson,
     read_daemon_json,
     render_daemon_json,
     with_insecure,
@@ -64,6 +65,14 @@ def certificate_directories(registries: Sequence[str]) -> list[str]:
     return [f"{paths.CERTS_D}/{name}" for name in registries]
 
 
+OUR_CONTAINERS = ShellProbe(
+    GONE,
+    "docker ps -a --format 'container={{.Names}}' 2>/dev/null "
+    f"| grep -xE 'container=({paths.CONTAINER}|{paths.COLLECTOR})' || true",
+    lambda seen: Answer(seen).every("container"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RegistryGone:
     """There is no container of the registry; its images on disk are not touched."""
@@ -71,17 +80,13 @@ class RegistryGone:
     name: str = GONE
     title: str = "the registry's container is gone"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[tuple[str, ...]]:
         """List our containers."""
-        names = "|".join((paths.CONTAINER, paths.COLLECTOR))
-        return Script(
-            f"docker ps -a --format 'container={{{{.Names}}}}' 2>/dev/null "
-            f"| grep -xE 'container=({names})' || true"
-        )
+        return OUR_CONTAINERS
 
     def decide(self, look: Look) -> Decision:
         """Want none."""
-        found = [line.removeprefix("container=") for line in look.own.lines if line]
+        found = look.read(OUR_CONTAINERS)
         if not found:
             return Satisfied()
         return Change(
@@ -105,21 +110,21 @@ class DaemonConfigRestored:
     name: str = RESTORED
     title: str = f"{paths.DAEMON_JSON} is as it was before picluster"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[DaemonJson]:
         """Read the file, and what of it is ours."""
-        return DaemonConfig(()).probe()
+        return DAEMON_JSON
 
     def decide(self, look: Look) -> Decision:
         """Want what we added out of it, and every other key as it is now."""
-        facts = look.own.facts
-        text = decoded(facts.get("text", ""))
+        file = look.read(DAEMON_JSON)
+        text = file.text
         try:
             present = read_daemon_json(text)
         except ValueError as error:
             return Blocked(
                 f"{paths.DAEMON_JSON} cannot be read: {error}", "correct the file, or move it away"
             )
-        wanted = with_insecure(present, (), decoded(facts.get("ours", "")).split())
+        wanted = with_insecure(present, (), file.ours)
         if wanted == present:
             return Satisfied()
         after = render_daemon_json(wanted) if wanted else ""
@@ -140,6 +145,31 @@ class DaemonConfigRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class OurDocker:
+    """The packages that came with Docker and are still there, and containers that are others'."""
+
+    packages: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def _our_docker(seen: Observation) -> OurDocker:
+    said = Answer(seen)
+    return OurDocker(said.every("package"), said.every("other"))
+
+
+OUR_DOCKER = ShellProbe(
+    "docker-gone",
+    shell(
+        __package__,
+        "docker_leftovers",
+        MARK=paths.PACKAGES_MARK,
+        OURS=f"^({paths.CONTAINER}|{paths.COLLECTOR})$",
+    ),
+    _our_docker,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class DockerGone:
     """Docker is gone if picluster installed it, and nobody else uses it.
 
@@ -149,55 +179,31 @@ class DockerGone:
     name: str = "docker-gone"
     title: str = "the Docker that picluster installed is gone"
 
-    def probe(self) -> Script:
-        """Read what came with Docker and is still there, and which containers others have."""
-        ours = f"^({paths.CONTAINER}|{paths.COLLECTOR})$"
-        return Script(
-            f"[ -s {paths.PACKAGES_MARK} ] || exit 0\n"
-            f"for package in $(cat {paths.PACKAGES_MARK}); do\n"
-            "  state=$(dpkg-query -W -f='${db:Status-Status}' \"$package\" 2>/dev/null)\n"
-            '  case $state in ""|not-installed) ;; *) echo "package=$package" ;; esac\n'
-            "done\n"
-            f"docker ps -a --format '{{{{.Names}}}}' 2>/dev/null | grep -vE {quote(ours)} "
-            "| sed 's/^/other=/'"
-        )
+    def probe(self) -> ShellProbe[OurDocker]:
+        """Ask what came with Docker and is still there, and which containers others have."""
+        return OUR_DOCKER
 
     def decide(self, look: Look) -> Decision:
         """Want our packages purged, with what Docker stored; unless others have containers."""
-        lines = look.own.lines
-        packages = [line.removeprefix("package=") for line in lines if line.startswith("package=")]
-        others = [line.removeprefix("other=") for line in lines if line.startswith("other=")]
+        found = look.read(OUR_DOCKER)
+        packages, others = found.packages, found.others
         if not packages:
             return Satisfied()
         if others:
             return Satisfied(warning=f"Docker stays: it also runs {', '.join(sorted(others))}")
         return Change(
             f"remove {', '.join(packages)}, and what Docker stored",
-            (Run(_PURGE.format(packages=" ".join(map(quote, packages))), timeout=_PURGE_SECONDS),),
+            (purging(packages),),
             reason="picluster installed it",
             risk=Risk.DATA_LOSS,
             retry_safe=True,
         )
 
 
-# Docker's chains stay behind in the kernel, and its bridge. Only lines that name them are left out:
-# all other rules of the host are put back as they are.
-_PURGE = """
-systemctl stop docker.socket docker containerd 2>/dev/null || true
-export DEBIAN_FRONTEND=noninteractive
-apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge {packages}
-for directory in /var/lib/docker /var/lib/containerd; do
-  [ ! -d $directory ] || find $directory -mindepth 1 -delete
-  rmdir $directory 2>/dev/null || true
-done
-rm -rf /run/docker /etc/docker/key.json
-if command -v iptables-save >/dev/null; then
-  for kind in iptables ip6tables; do
-    $kind-save 2>/dev/null | grep -vE 'DOCKER|docker0' | $kind-restore 2>/dev/null || true
-  done
-fi
-ip link delete docker0 2>/dev/null || true
-"""
+def purging(packages: Sequence[str]) -> Run:
+    """Return what takes Docker's packages and all that it stored off a node."""
+    script = shell(__package__, "purge_docker", PACKAGES=tuple(packages))
+    return Run(script, timeout=_PURGE_SECONDS)
 
 
 # What is left in these is somebody else's, such as a daemon.json from before.
@@ -216,14 +222,15 @@ class FilesGone:
     name: str = "registry-files"
     title: str = "the registry's certificates, users and notes are gone"
 
-    def probe(self) -> Script:
-        """See which are there."""
+    def probe(self) -> ShellProbe[tuple[str, ...]]:
+        """Ask which are there."""
         listed = " ".join(quote(path) for path in self.paths)
-        return Script(f'for path in {listed}; do [ ! -e "$path" ] || echo "path=$path"; done')
+        text = f'for path in {listed}; do [ ! -e "$path" ] || echo "path=$path"; done'
+        return ShellProbe(self.name, text, lambda seen: Answer(seen).every("path"))
 
     def decide(self, look: Look) -> Decision:
         """Want none of them."""
-        found = [line.removeprefix("path=") for line in look.own.lines if line[:5] == "path="]
+        found = look.read(self.probe())
         if not found:
             return Satisfied()
         return Change(

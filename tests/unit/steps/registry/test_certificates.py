@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.doubles.progress import ProgressDouble
-from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.steps.acting import HERE
 from tests.unit.steps.looking import decide
 
-from picluster.engine.pool import Sessions
-from picluster.engine.step import Change, Observation, Run, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Change, Run, Satisfied
 from picluster.steps.registry.certificates import (
-    CERTIFICATE,
+    SendCertificate,
     ServerCertificate,
     Trust,
     TrustedAuthority,
@@ -28,6 +25,7 @@ from picluster.steps.registry.certificates import (
     new_authority,
     read_authority,
 )
+from picluster.steps.registry.paths import SERVER_PEM
 
 NOW = 1_800_000_000.0
 DAY = 86400
@@ -79,9 +77,8 @@ class TestOnThisComputer:
         saved = tmp_path / "state" / "registry-ca.pem"
         first = choose_authority("home", saved)
         assert not saved.exists()
-        threads = [
-            threading.Thread(target=first.remember.run, args=(ProgressDouble(),)) for _ in range(8)
-        ]
+        (keep,) = first.remember
+        threads = [threading.Thread(target=keep.perform, args=(HERE,)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -108,38 +105,37 @@ class TestOnThisComputer:
 class TestOnNodes:
     TRUST = Trust(AUTHORITY, choose_authority("home", Path("/nowhere/ca.pem")).remember)
 
-    def step(self, tmp_path: Path, trust: Trust | None = TRUST) -> ServerCertificate:
-        return ServerCertificate("pi4", NAMES, trust, Sessions(ShellNodes(tmp_path)))
+    STEP = ServerCertificate(NAMES, TRUST)
 
-    def look(self, pem: str = ISSUED, access: str = "600 root:root", now: float = NOW) -> Look:
+    def lines(self, pem: str = ISSUED, access: str = "600 root:root") -> list[str]:
         encoded = base64.b64encode(pem.encode()).decode()
-        out = f"access={access}\nnow={now:.0f}\npem={encoded}"
-        return Look("pi4", CERTIFICATE, {"pi4": {CERTIFICATE: Observation(out=out)}})
+        return [f"access={access}", f"now={NOW:.0f}", f"pem={encoded}"]
 
-    def test_a_good_one_is_left_alone(self, tmp_path: Path) -> None:
-        assert self.step(tmp_path).decide(self.look()) == Satisfied()
+    def test_a_good_one_is_left_alone(self) -> None:
+        assert decide(self.STEP, *self.lines()) == Satisfied()
 
     @pytest.mark.parametrize(
-        ("out", "reason"),
-        [("", "there is none"), ("access=644 root:root\nnow=1\npem=aa==", "644 root:root")],
+        ("lines", "reason"),
+        [((), "there is none"), (("access=644 root:root", "now=1", "pem=aaaa"), "644 root:root")],
     )
     def test_one_that_is_missing_or_open_is_made_anew(
-        self, tmp_path: Path, out: str, reason: str
+        self, lines: tuple[str, ...], reason: str
     ) -> None:
-        seen = {"pi4": {CERTIFICATE: Observation(out=out)}}
-        decision = self.step(tmp_path).decide(Look("pi4", CERTIFICATE, seen))
+        decision = decide(self.STEP, *lines)
         assert isinstance(decision, Change)
         assert reason in decision.reason
+        send = SendCertificate(AUTHORITY, tuple(NAMES))
+        assert decision.actions == (*self.TRUST.remember, send)
 
-    def test_without_tls_there_is_none(self, tmp_path: Path) -> None:
-        decision = self.step(tmp_path, None).decide(self.look())
+    def test_without_tls_there_is_none(self) -> None:
+        step = ServerCertificate(NAMES, None)
+        decision = decide(step, *self.lines())
         assert isinstance(decision, Change)
-        assert isinstance(decision.actions[0], Run)
-        nothing = Look("pi4", CERTIFICATE, {"pi4": {CERTIFICATE: Observation()}})
-        assert self.step(tmp_path, None).decide(nothing) == Satisfied()
+        assert decision.actions == (Run(f"rm -f {SERVER_PEM}"),)
+        assert decide(step) == Satisfied()
 
     def test_the_authority_is_kept_here_before_a_node_gets_it(self) -> None:
         step = TrustedAuthority(self.TRUST, "/etc/x.crt", "authority")
         decision = decide(step)
         assert isinstance(decision, Change)
-        assert decision.actions[0] == self.TRUST.remember
+        assert decision.actions[:1] == self.TRUST.remember

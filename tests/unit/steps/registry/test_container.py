@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.doubles.tool_doubles import run_with
+from tests.unit.steps import looking
 
-from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied
+from picluster.engine.probe import Observation
+from picluster.engine.step import Action, Blocked, Change, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Waiting
 from picluster.steps.registry.certificates import CERTIFICATE
 from picluster.steps.registry.container import (
-    CONTAINER,
+    RESTART,
+    START,
     Definition,
     RegistryContainer,
     answers,
+    creation,
     read_answering,
 )
 from picluster.steps.registry.exposure import Exposure
-from picluster.steps.registry.garbage import COLLECTED, Freed, GarbageCollected
+from picluster.steps.registry.garbage import Freed, GarbageCollected
 from picluster.steps.registry.paths import HTPASSWD, SERVER_PEM
 
 PLAIN = Definition("registry:2", 5000, "/srv/it", tls=False, users=False)
@@ -34,20 +41,16 @@ FINE = {
 }
 
 
-def decide(
-    planned: frozenset[tuple[str, str]] = frozenset(), **facts: str
-) -> Change | Satisfied | Blocked:
-    out = "\n".join(f"{key}={value}" for key, value in {**FINE, **facts}.items())
-    seen = {"pi4": {CONTAINER: Observation(out=out)}}
-    return RegistryContainer(PLAIN).decide(Look("pi4", CONTAINER, seen, planned))
+def decide(*planned: str, **facts: str) -> Change | Satisfied | Blocked:
+    lines = (f"{key}={value}" for key, value in {**FINE, **facts}.items())
+    return looking.decide(RegistryContainer(PLAIN), *lines, planned=planned)
 
 
-def script(decision: object) -> str:
+def action(decision: object) -> Action:
     assert isinstance(decision, Change)
-    action, wait = decision.actions
-    assert isinstance(action, Run)
+    first, wait = decision.actions
     assert wait == PLAIN.wait, "and then it has to answer"
-    return action.script
+    return first
 
 
 @pytest.mark.parametrize("answer", ["200", "401"])
@@ -60,27 +63,45 @@ def test_one_that_answers_is_left_alone(answer: str) -> None:
     [{"id": ""}, {"definition": "other"}, {"definition": ""}, {"inputs": "y"}, {"restart": "no"}],
 )
 def test_another_one_is_made_anew(facts: dict[str, str]) -> None:
-    assert "docker run" in script(decide(**facts))
+    assert action(decide(**facts)) == creation(PLAIN)
 
 
 def test_a_new_certificate_is_read_by_a_new_container() -> None:
-    assert "docker run" in script(decide(frozenset({("pi4", CERTIFICATE)})))
+    assert action(decide(CERTIFICATE)) == creation(PLAIN)
 
 
 @pytest.mark.parametrize(
     ("facts", "command"),
-    [({"running": "false"}, "docker start"), ({"answers": "000"}, "docker restart")],
+    [({"running": "false"}, START), ({"answers": "000"}, RESTART)],
 )
-def test_one_that_only_stopped_is_not_replaced(facts: dict[str, str], command: str) -> None:
-    text = script(decide(**facts))
-    assert command in text
-    assert "docker run" not in text
+def test_one_that_only_stopped_is_not_replaced(facts: dict[str, str], command: Run) -> None:
+    assert action(decide(**facts)) == command
 
 
 def test_what_a_collection_cut_off_left_is_not_in_the_way() -> None:
-    for facts in ({"running": "false"}, {"id": ""}):
-        text = script(decide(**facts))
-        assert text.index("picluster-registry-gc") < text.rindex("docker ")
+    for script in (START.script, creation(PLAIN).script):
+        assert script.index("docker rm -f") < script.rindex("\n")
+
+
+def test_the_container_is_made_of_the_files_that_it_reads(tmp_path: Path) -> None:
+    """Run with a double of Docker: what it is told, in order."""
+    noted = run_with(
+        tmp_path / "tools",
+        creation(replace(PLAIN, volume=f"{tmp_path}/it")).script,
+        docker=f'echo "docker $*" >>{tmp_path}/calls',
+    )
+    assert noted.returncode == 0, noted.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [" ".join(call.split()[:2]) for call in calls] == [
+        "docker stop",
+        "docker rm",
+        "docker run",
+    ]
+    nothing = hashlib.sha256(b"").hexdigest()
+    assert f"--label picluster.inputs={nothing} --restart=always" in calls[-1]
+    assert f"--volume {tmp_path}/it:/var/lib/registry" in calls[-1]
+    assert calls[-1].endswith(" registry:2")
+    assert (tmp_path / "it").is_dir()
 
 
 def test_whatever_is_different_makes_another_definition() -> None:
@@ -153,10 +174,9 @@ def test_what_is_open_is_said() -> None:
 
 
 class TestCollecting:
-    def decide(self, out: str) -> Change | Satisfied | Blocked:
-        freed: list[Freed] = []
-        step = GarbageCollected("pi4", PLAIN, "now", False, None, freed.append)  # type: ignore[arg-type]
-        return step.decide(Look("pi4", COLLECTED, {"pi4": {COLLECTED: Observation(out=out)}}))
+    def decide(self, *lines: str) -> Change | Satisfied | Blocked:
+        step = GarbageCollected(PLAIN, "now", False, [].append)
+        return looking.decide(step, *lines)
 
     def test_a_request_is_served_once(self) -> None:
         assert isinstance(self.decide(f"served=\ndefinition={PLAIN.digest}"), Change)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.steps import looking
 
-from picluster.engine.pool import Sessions
-from picluster.engine.step import Change, Observation, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Change, Satisfied
 from picluster.errors import ConfigInvalid
 from picluster.secret import Secret, redact
 from picluster.steps.registry.credentials import (
-    USERS,
     Credentials,
+    SendUsers,
     Users,
     credentials,
     curl_quoted,
@@ -26,9 +22,8 @@ WANTED = Credentials("builder", Secret("correct horse"))
 LINE = new_line(WANTED)
 
 
-def decide(tmp_path: Path, out: str, wanted: Credentials | None = WANTED) -> Change | Satisfied:
-    step = Users("pi4", wanted, Sessions(ShellNodes(tmp_path)))
-    decision = step.decide(Look("pi4", USERS, {"pi4": {USERS: Observation(out=out)}}))
+def decide(out: str, wanted: Credentials | None = WANTED) -> Change | Satisfied:
+    decision = looking.decide(Users(wanted), *out.splitlines())
     assert isinstance(decision, Change | Satisfied)
     return decision
 
@@ -41,8 +36,8 @@ def test_a_line_lets_in_who_knows_the_password() -> None:
     assert not lets_in("builder:plain", WANTED)
 
 
-def test_a_file_with_the_right_user_is_left_alone(tmp_path: Path) -> None:
-    assert decide(tmp_path, f"600 root:root\n{LINE}") == Satisfied()
+def test_a_file_with_the_right_user_is_left_alone() -> None:
+    assert decide(f"600 root:root\n{LINE}") == Satisfied()
 
 
 @pytest.mark.parametrize(
@@ -56,16 +51,17 @@ def test_a_file_with_the_right_user_is_left_alone(tmp_path: Path) -> None:
     ],
     ids=["missing", "open", "two lines", "other password", "empty"],  # a hash differs each time
 )
-def test_any_other_is_written_anew(tmp_path: Path, out: str, reason: str) -> None:
-    decision = decide(tmp_path, out)
+def test_any_other_is_written_anew(out: str, reason: str) -> None:
+    decision = decide(out)
     assert isinstance(decision, Change)
     assert reason in decision.reason
+    assert decision.actions == (SendUsers(WANTED),)
     assert "horse" not in str(decision)
 
 
-def test_without_a_login_there_is_no_file(tmp_path: Path) -> None:
-    assert isinstance(decide(tmp_path, f"600 root:root\n{LINE}", None), Change)
-    assert decide(tmp_path, "", None) == Satisfied()
+def test_without_a_login_there_is_no_file() -> None:
+    assert isinstance(decide(f"600 root:root\n{LINE}", None), Change)
+    assert decide("", None) == Satisfied()
 
 
 @pytest.mark.parametrize("password", ["x" * 73, "ä" * 37, "two\nlines"])

@@ -8,14 +8,13 @@ import json
 import pytest
 from tests.unit.steps.looking import decide
 
-from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied, WriteFile
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Observation, Satisfied, WriteFile
 from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.steps.host.packages import installation
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     CONFIG,
-    RUNNING,
+    NOTE_PACKAGES,
     DaemonConfig,
     DockerClient,
     DockerEngine,
@@ -28,10 +27,6 @@ from picluster.steps.registry.docker import (
 MINE = ("pi4:5000", "10.0.0.14:5000")
 
 
-def look(step: str, *lines: str, planned: frozenset[tuple[str, str]] = frozenset()) -> Look:
-    return Look("pi4", step, {"pi4": {step: Observation(out="\n".join(lines))}}, planned)
-
-
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -39,7 +34,7 @@ def encoded(text: str) -> str:
 def config(text: str | None, ours: str = "", wanted: tuple[str, ...] = MINE) -> Change | None:
     lines = [] if text is None else [f"text={encoded(text)}"]
     lines += [f"ours={encoded(ours)}"] if ours else []
-    decision = DaemonConfig(wanted).decide(look(CONFIG, *lines))
+    decision = decide(DaemonConfig(wanted), *lines)
     assert isinstance(decision, Change | Satisfied)
     return decision if isinstance(decision, Change) else None
 
@@ -59,10 +54,7 @@ class TestEngine:
     def test_debians_package_is_installed_and_what_came_with_it_noted_first(self) -> None:
         decision = decide(DockerEngine(3600), "age=1")
         assert isinstance(decision, Change)
-        mark, install = decision.actions
-        assert isinstance(mark, Run)
-        assert paths.PACKAGES_MARK in mark.script
-        assert install == self.NEW
+        assert decision.actions == (NOTE_PACKAGES, self.NEW)
 
     def test_any_engine_that_is_there_is_accepted(self) -> None:
         assert decide(DockerEngine(3600), "program=dockerd", "age=1") == Satisfied()
@@ -128,15 +120,15 @@ class TestConfiguration:
     def test_a_file_that_docker_could_not_read_is_not_replaced(self, text: str) -> None:
         with pytest.raises(ValueError, match="it"):
             read_daemon_json(text)
-        decision = DaemonConfig(MINE).decide(look(CONFIG, f"text={encoded(text)}"))
+        decision = decide(DaemonConfig(MINE), f"text={encoded(text)}")
         assert isinstance(decision, Blocked)
 
 
 class TestRunning:
     KNOWN = tuple(f"insecure={name}" for name in MINE)
 
-    def decide(self, *lines: str, planned: frozenset[tuple[str, str]] = frozenset()) -> object:
-        return DockerRunning(MINE).decide(look(RUNNING, *lines, planned=planned))
+    def decide(self, *lines: str, planned: tuple[str, ...] = ()) -> object:
+        return decide(DockerRunning(MINE), *lines, planned=planned)
 
     def test_a_docker_that_knows_the_registry_is_left_alone(self) -> None:
         assert self.decide("enabled=enabled", "active=active", *self.KNOWN) == Satisfied()
@@ -156,7 +148,7 @@ class TestRunning:
 
     def test_a_file_about_to_change_is_read_again(self) -> None:
         lines = ("enabled=enabled", "active=active", *self.KNOWN)
-        assert isinstance(self.decide(*lines, planned=frozenset({("pi4", CONFIG)})), Change)
+        assert isinstance(self.decide(*lines, planned=(CONFIG,)), Change)
 
     def test_it_is_waited_for_until_docker_has_read_its_file(self) -> None:
         wait = settled(MINE)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.steps import looking
 
-from picluster.engine.step import Blocked, Call, Change, Observation, Run, Satisfied
-from picluster.engine.survey import Look
-from picluster.steps.registry.image import IMAGE, RegistryImage, archive_name, find_archive
+from picluster.engine.step import Blocked, Change, Run, Satisfied
+from picluster.steps.registry.image import (
+    RegistryImage,
+    SendArchive,
+    archive_name,
+    find_archive,
+    loading,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +40,7 @@ def test_an_archive_is_found_in_each_of_its_forms(tmp_path: Path) -> None:
 def decide(
     out: str = "", directory: Path | None = None, archive: Path | None = None
 ) -> Change | Satisfied | Blocked:
-    step = RegistryImage("pi4", "registry:2", directory, archive, 900, None)  # type: ignore[arg-type]
-    return step.decide(Look("pi4", IMAGE, {"pi4": {IMAGE: Observation(out=out)}}))
+    return looking.decide(RegistryImage("registry:2", directory, archive, 900), out)
 
 
 def test_one_that_is_there_is_not_fetched_again() -> None:
@@ -45,14 +50,13 @@ def test_one_that_is_there_is_not_fetched_again() -> None:
 def test_one_that_is_missing_is_pulled() -> None:
     decision = decide()
     assert isinstance(decision, Change)
-    assert [a.script for a in decision.actions if isinstance(a, Run)] == ["docker pull registry:2"]
+    assert decision.actions == (Run("docker pull registry:2", timeout=900),)
 
 
 def test_an_archive_is_loaded_instead() -> None:
     decision = decide("", Path("/a"), Path("/a/registry-2.tar"))
     assert isinstance(decision, Change)
-    assert isinstance(decision.actions[0], Call)
-    assert not [a for a in decision.actions if isinstance(a, Run) and "pull" in a.script]
+    assert decision.actions == (SendArchive(Path("/a/registry-2.tar")), loading("registry:2"))
 
 
 def test_without_the_internet_a_missing_archive_is_named() -> None:

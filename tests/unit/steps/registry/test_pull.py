@@ -12,9 +12,9 @@ from dataclasses import replace
 from importlib import import_module
 
 import pytest
+from tests.unit.steps.looking import decide_from, known, look_at
 
-from picluster.engine.step import Change, Observation, Run, Satisfied, Script
-from picluster.engine.survey import Look
+from picluster.engine.step import Change, Observation, Run, Satisfied
 from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.errors import StepFailed
 from picluster.secret import Secret
@@ -23,7 +23,16 @@ from picluster.steps.registry.container import CONTAINER
 from picluster.steps.registry.contents import images_of
 from picluster.steps.registry.credentials import Credentials
 from picluster.steps.registry.probe_image import REPOSITORY, digest_of, probe_image
-from picluster.steps.registry.pull import PULLED, PUSHED, ImagePushed, Pulled, Source, tag_for
+from picluster.steps.registry.pull import (
+    PUSHED,
+    ImagePushed,
+    Pulled,
+    PushImage,
+    Source,
+    Tried,
+    read_tried,
+    tag_for,
+)
 
 double = import_module("tests.unit.steps.registry.registry_double")
 IMAGE = probe_image("tag1")
@@ -56,17 +65,13 @@ def pulled(store: double.Store, login: Credentials | None = None) -> Pulled:
 
 
 def look_with(store: double.Store, login: Credentials | None = None) -> Observation:
-    probe = pulled(store, login).probe()
-    assert isinstance(probe, Script)
-    done = sh(probe.text)
+    done = sh(pulled(store, login).probe().text)
     return Observation(done.returncode, done.stdout, done.stderr)
 
 
-def decide(
-    seen: Observation, planned: frozenset[tuple[str, str]] = frozenset()
-) -> Change | Satisfied:
+def decide(seen: Observation, *planned: str) -> Change | Satisfied:
     step = Pulled(IMAGE, Source("http://10.0.0.14:5000", f"pi4:5000/{IMAGE.name}"))
-    decision = step.decide(Look("pi1", PULLED, {"pi1": {PULLED: seen}}, planned))
+    decision = decide_from(step, read_tried(seen), planned=planned)
     assert isinstance(decision, Change | Satisfied)
     return decision
 
@@ -130,18 +135,14 @@ class TestPulling:
 
     def test_the_password_is_no_argument_of_a_command(self) -> None:
         step = Pulled(IMAGE, Source("http://x", "x", "", LOGIN))
-        probe = step.probe()
-        assert isinstance(probe, Script)
-        holding = [line for line in probe.text.splitlines() if "pass" in line]
+        holding = [line for line in step.probe().text.splitlines() if "pass" in line]
         assert holding
         assert all(line.startswith("user = ") for line in holding)
 
 
 def fetching(url: str) -> tuple[str, Wait[str]]:
     """How a wait for the image fares right now, and the wait."""
-    decision = Pulled(IMAGE, Source(url, "pi4:5000/x")).decide(
-        Look("pi1", PULLED, {"pi1": {PULLED: Observation()}})
-    )
+    decision = decide_from(Pulled(IMAGE, Source(url, "pi4:5000/x")), Tried())
     assert isinstance(decision, Change)
     wait = decision.actions[0]
     assert isinstance(wait, Wait)
@@ -182,23 +183,24 @@ class TestJudging:
         assert f"k3s crictl pull pi4:5000/{IMAGE.name}" in action.script
 
     def test_it_is_tried_again_after_it_was_pushed_anew(self) -> None:
-        planned = frozenset({("pi1", PUSHED)})
-        assert isinstance(decide(Observation(out="fetched=yes"), planned), Change)
+        assert isinstance(decide(Observation(out="fetched=yes"), PUSHED), Change)
 
     @pytest.mark.parametrize(
-        ("out", "planned", "pushes"),
+        ("tried", "planned", "pushes"),
         [
-            ("fetched=yes", frozenset(), False),
-            ("", frozenset(), True),
-            ("fetched=yes", frozenset({("pi4", CONTAINER)}), True),
+            (Tried(fetched=True), (), False),
+            (Tried(), (), True),
+            (Tried(fetched=True), (CONTAINER,), True),
         ],
     )
     def test_it_is_pushed_where_it_cannot_be_pulled(
-        self, out: str, planned: frozenset[tuple[str, str]], pushes: bool
+        self, tried: Tried, planned: tuple[str, ...], pushes: bool
     ) -> None:
-        step = ImagePushed(IMAGE, Endpoint("pi4", 5000), None)  # type: ignore[arg-type]
-        look = Look("pi4", PUSHED, {"pi4": {PULLED: Observation(out=out)}}, planned)
-        assert isinstance(step.decide(look), Change) is pushes
+        step = ImagePushed(IMAGE, Endpoint("pi4", 5000))
+        decision = step.decide(look_at(step, known(image_pulled=tried), planned=planned))
+        assert getattr(decision, "actions", ()) == (
+            (PushImage(IMAGE, Endpoint("pi4", 5000)),) if pushes else ()
+        )
 
 
 class TestTheApi:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
+from tests.doubles.tool_doubles import run_with
+from tests.unit.steps.looking import answered, look_at
 
-from picluster.engine.step import Blocked, Change, Observation, Run, Satisfied, WriteFile
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Run, Satisfied, Step, WriteFile
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.registry import paths
 from picluster.steps.registry.removal import (
@@ -16,14 +18,13 @@ from picluster.steps.registry.removal import (
     DockerGone,
     FilesGone,
     RegistryGone,
+    purging,
     removal,
 )
 
 
-def decide(step: object, out: str) -> Change | Satisfied | Blocked:
-    name = step.name  # type: ignore[attr-defined]
-    look = Look("pi4", name, {"pi4": {name: Observation(out=out)}})
-    decision = step.decide(look)  # type: ignore[attr-defined]
+def decide(step: Step, out: str) -> Change | Satisfied | Blocked:
+    decision = step.decide(look_at(step, answered([step], *out.splitlines())))
     assert isinstance(decision, Change | Satisfied | Blocked)
     return decision
 
@@ -83,10 +84,27 @@ def test_a_docker_that_others_use_stays_and_they_are_named() -> None:
 def test_only_the_packages_that_came_with_it_are_purged() -> None:
     decision = decide(DockerGone(), "package=docker.io\npackage=runc")
     assert isinstance(decision, Change)
-    (action,) = decision.actions
-    assert isinstance(action, Run)
-    assert "purge docker.io runc\n" in action.script
-    assert "autoremove" not in action.script
+    assert decision.actions == (purging(["docker.io", "runc"]),)
+
+
+def test_a_purge_takes_these_packages_and_no_rule_of_the_hosts_own(tmp_path: Path) -> None:
+    rules = "-A INPUT -j ACCEPT\\n-A FORWARD -j DOCKER-USER\\n:DOCKER - [0:0]\\n"
+    script = purging(["docker.io", "runc"]).script.replace("/var/lib/", f"{tmp_path}/lib/")
+    done = run_with(
+        tmp_path / "tools",
+        script.replace("/run/docker", f"{tmp_path}/run").replace("/etc/docker", f"{tmp_path}/etc"),
+        systemctl="",
+        apt_get=f'echo "$*" >{tmp_path}/apt',
+        iptables_save=f"printf %b '{rules}'",
+        ip6tables_save="",
+        iptables_restore=f"cat >{tmp_path}/restored",
+        ip6tables_restore="cat >/dev/null",
+        ip="",
+    )
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "apt").read_text().split()
+    assert asked[asked.index("purge") :] == ["purge", "docker.io", "runc"]
+    assert (tmp_path / "restored").read_text() == "-A INPUT -j ACCEPT\n"
 
 
 def test_files_that_are_there_are_named() -> None:

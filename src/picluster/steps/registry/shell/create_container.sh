@@ -1,0 +1,6 @@
+docker stop -t 10 "$CONTAINER" >/dev/null 2>&1 || true
+docker rm -f "$CONTAINER" "$STAND_IN" >/dev/null 2>&1 || true
+mkdir -p "$VOLUME"
+# shellcheck disable=SC2034 # START uses it, for the label that says which files were read
+inputs=$(eval "$INPUTS")
+eval "$START"
