@@ -8,8 +8,9 @@
     │   ├── AuthenticationFailed   the node refused every key or password
     │   ├── HostKeyUnknown         first contact, and nobody agreed to trust the key
     │   ├── HostKeyChanged         the key is not the pinned one
-    │   └── SudoUnavailable        logged in, but cannot become root
-    ├── PreflightRefused        5  the nodes are not fit for what was asked; nothing was changed
+    │   ├── SudoUnavailable        logged in, but cannot become root
+    │   └── NodeNeeded             it cannot be told, or done, without a node that is away
+    ├── PreflightRefused        5  the nodes are not fit for what was asked
     ├── Locked                  6  another run holds the cluster
     ├── Unavailable             1  it cannot be asked right now; waits take that for `not yet`
     ├── StepFailed              1  a change was tried and did not work
@@ -88,8 +89,15 @@ class SudoUnavailable(NodeError):
     """The login works, but becoming root does not."""
 
 
+class NodeNeeded(NodeError):
+    """Something cannot be told, or done, without a node that cannot be worked on."""
+
+
 class PreflightRefused(PiclusterError):
-    """The nodes are not fit for what was asked; nothing was changed."""
+    """The nodes are not fit for what was asked, and what was refused is as it was before.
+
+    Whether this run changed anything before that is for the message to say, from the record.
+    """
 
     exit_code = 5
 

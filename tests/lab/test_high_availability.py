@@ -10,8 +10,8 @@ import pytest
 
 from picluster.lab import faults
 from picluster.paths import cluster_state
-from tests.lab.bench import Bench, kill
-from tests.lab.kube import create_namespace, nodes_seen_by
+from tests.lab.bench import Bench, Pi, kill
+from tests.lab.kube import create_namespace, fetched, nodes_seen_by
 from tests.lab.labs import rehearse
 from tests.lab.sampler import sampling
 
@@ -47,20 +47,74 @@ def use_version(bench: Bench, version: str) -> None:
     bench.file.write_text("\n".join([*kept, f"  version: {version}", ""]))
 
 
+def labelled(bench: Bench, **labels: str) -> str:
+    """Return the cluster file's lines of the nodes, each with its label `stage`."""
+    nodes = [line for line in bench.file.read_text().splitlines() if line.startswith("  - {name:")]
+    return "\n".join(
+        line.replace("}", f", labels: {{stage: {labels[line.split()[2].rstrip(',')]}}}}}")
+        if line.split()[2].rstrip(",") in labels
+        else line
+        for line in nodes
+    )
+
+
+def label_of(pi: Pi, node: str) -> str | None:
+    found = fetched(pi, f"/api/v1/nodes/{node}")["metadata"]["labels"]
+    return dict(found).get("stage")
+
+
+def test_a_lost_agent_stops_only_itself_and_is_made_good_when_it_is_back(fleet: Bench) -> None:
+    first, agent = fleet.node(1), fleet.node(4)
+    former = labelled(fleet)
+    agent.break_("power-off")
+    with fleet.edited(former, labelled(fleet, **{first.name: "a", agent.name: "b"})):
+        try:
+            without = fleet.picluster("up", expect=4)
+            restarted = fleet.picluster("restart", "--node", agent.name, expect=4)
+        finally:
+            agent.mend()
+        assert f"up without {agent.name} (exit code 4): 1 change" in without.out
+        assert "next: picluster up, once" in without.out
+        assert restarted.out.count("cannot be reached over SSH") == 1
+        assert label_of(first, first.name) == "a"
+        assert label_of(first, agent.name) is None
+        fleet.picluster("up")
+        assert label_of(first, agent.name) == "b"
+    fleet.picluster("up")
+
+
 def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) -> None:
-    lost = fleet.node(3)
+    lost, second, agent = fleet.node(3), fleet.node(2), fleet.node(4)
+    before = {node.name: node.starts_of_k3s() for node in fleet.nodes}
+    former = labelled(fleet)
     lost.break_("power-off")
     try:
         assert nodes_seen_by(fleet.node(1)), "the API has to answer without one server"
-        assert fleet.picluster("up", expect=4).said.count(lost.name) > 0
+        with fleet.edited(former, labelled(fleet, **{agent.name: "c"})):
+            without = fleet.picluster("up", expect=4)
+        assert f"up without {lost.name} (exit code 4): 1 change" in without.out
+        assert label_of(second, agent.name) == "c"
+        # What would disrupt servers is left, and the rest is done all the same.
+        with (
+            fleet.edited("domain:", "#domain:"),
+            fleet.edited(former, labelled(fleet, **{agent.name: "d"})),
+        ):
+            held = fleet.picluster("up", expect=4)
+        assert f"bring {lost.name} back first" in held.said, held.said
+        assert label_of(second, agent.name) == "d"
         fleet.picluster("upgrade", expect=4)
+        use_version(fleet, PATCH)
+        refused = fleet.picluster("upgrade", expect=4)
+        use_version(fleet, FIRST)
+        assert "servers change their version only while all of them are there" in refused.said
         for command in (
+            ["restart"],
             ["restart", "--node", fleet.node(1).name],
             ["up", "--limit", fleet.node(2).name],
         ):
             with fleet.edited("domain:", "#domain:"):
                 refused = fleet.picluster(*command, expect=None)
-            assert refused.status in (1, 5), refused.said
+            assert refused.status in (4, 5), refused.said
             assert f"bring {lost.name} back first" in refused.said, refused.said
             assert "2 are needed" in refused.said
     finally:
@@ -68,6 +122,8 @@ def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) ->
     fleet.picluster("up", "--json")
     again = fleet.picluster("up", "--json").events[-1]
     assert all(tally["changed"] == 0 for tally in again["tallies"]), again  # type: ignore[index,union-attr,attr-defined]
+    after = {node.name: node.starts_of_k3s() for node in fleet.nodes}
+    assert [name for name in before if before[name] != after[name]] == [lost.name]
 
 
 def test_a_rolling_restart_keeps_two_servers_at_every_moment(fleet: Bench, tmp_path: Path) -> None:
@@ -127,6 +183,7 @@ def test_a_reflashed_first_server_takes_its_place_again(fleet: Bench) -> None:
     first.wait()
     refused = fleet.picluster("up", expect=4)
     assert f"picluster node replace {first.name}" in refused.said
+    assert f"SECURITY: {first.name}" in refused.out
     fleet.picluster("node", "replace", first.name, "--accept-new-host-keys")
     expect_whole(fleet, MINOR)
     assert first.sh("sha256sum /var/lib/rancher/k3s/server/tls/server-ca.crt") == ca

@@ -1,11 +1,11 @@
-"""One node that cannot be worked on: its own message, exit code 4, and nothing changed anywhere."""
+"""Nodes that cannot be worked on: their own message, exit code 4, and the others go on."""
 
 from __future__ import annotations
 
 import pytest
 
 from picluster.lab import faults
-from tests.lab.bench import Bench, Pi, differing
+from tests.lab.bench import Bench, Pi
 
 
 def without_power(bench: Bench, node: Pi) -> None:
@@ -35,37 +35,62 @@ def with_another_host_key(bench: Bench, node: Pi) -> None:
     ],
     ids=["off", "key refused", "no sudo", "other host key"],
 )
-def test_a_node_that_cannot_be_worked_on_stops_all_before_any_change(
+def test_a_node_that_cannot_be_worked_on_stops_only_itself(
     trio: Bench, damage: object, said: str
 ) -> None:
     first, second, victim = trio.nodes
     damage(trio, victim)  # type: ignore[operator]
-    before = {node.name: node.tree() for node in (first, second)}
+    for node in (first, second):
+        node.sh("rm -f /etc/sysctl.d/*picluster*")
     try:
-        refused = trio.picluster("up", expect=4)
+        without = trio.picluster("up", "--until", "prepare", expect=4)
+        planned = trio.picluster("plan", "--until", "prepare", "--json", expect=4).document
     finally:
-        after = {node.name: node.tree() for node in (first, second)}
         victim.mend()
         trio.reflash(victim)
-    assert said in refused.said
-    assert victim.name in refused.said
-    assert "fix:" in refused.said
-    assert "Traceback" not in refused.said
-    changed = {node: differing(tree, after[node]) for node, tree in before.items()}
-    assert not any(changed.values()), f"something was changed: {changed}"
+    assert said in without.said
+    assert "fix:" in without.said
+    assert "Traceback" not in without.said
+    assert f"up without {victim.name} (exit code 4): 2 changes" in without.out
+    assert ("SECURITY" in without.out) == (damage is with_another_host_key)
+    for node in (first, second):
+        node.sh("ls /etc/sysctl.d/*picluster*")
+    assert [each["target"] for each in planned["missing"]] == [victim.name]  # type: ignore[attr-defined]
+    assert planned["changes"] == [], "the others are as the file says"
 
 
-def test_several_nodes_that_cannot_be_worked_on_are_all_named(trio: Bench) -> None:
-    _, second, third = trio.nodes
-    second.break_("power-off")
+def test_no_cluster_is_started_while_a_server_that_may_hold_it_is_missing(trio: Bench) -> None:
+    first, second, third = trio.nodes
+    trio.reflash(first, second)
+    third.break_("power-off")
+    try:
+        refused = trio.picluster("up", expect=4)
+        limited = trio.picluster("up", "--limit", first.name, expect=4)
+        validated = trio.picluster("validate", "--json", expect=4).document
+    finally:
+        third.mend()
+    for said in (refused.said, limited.said):
+        assert f"{third.name} cannot be reached, and may hold the cluster" in said
+    assert "refused after" in refused.out, "the others have been prepared"
+    assert "nothing was changed" in limited.out
+    for node in (first, second):
+        node.sh("ls /etc/sysctl.d/*picluster*")
+        assert node.status("test -e /usr/local/bin/k3s") != 0
+    assert [each["target"] for each in validated["missing"]] == [third.name]  # type: ignore[attr-defined]
+
+
+def test_where_nobody_can_be_worked_on_all_are_named_and_nothing_is_done(trio: Bench) -> None:
+    first, second, third = trio.nodes
+    without_the_key(trio, first)
     without_the_key(trio, third)
+    second.break_("power-off")
     try:
         refused = trio.picluster("up", expect=4)
     finally:
         second.mend()
-        trio.reflash(second, third)
-    assert second.name in refused.said
-    assert third.name in refused.said
+        trio.reflash(first, second, third)
+    for node in trio.nodes:
+        assert node.name in refused.said
     assert "nothing was changed on any node" in refused.said
 
 
@@ -73,16 +98,13 @@ def test_a_password_does_not_help_a_user_who_may_not_use_sudo(
     trio: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PI_PASSWORD", "raspberry")
-    first, _, victim = trio.nodes
+    victim = trio.node(3)
     without_sudo(trio, victim)
-    before = first.tree()
     try:
         with trio.edited("  user: pi\n", "  user: pi\n  sudo_password: env:PI_PASSWORD\n"):
-            refused = trio.picluster("up", expect=4)
+            refused = trio.picluster("up", "--limit", victim.name, expect=4)
     finally:
         trio.reflash(victim)
     assert "pi may not use sudo" in refused.said
     assert victim.name in refused.said
     assert "raspberry" not in refused.said
-    changed = differing(before, first.tree())
-    assert not changed, f"changed on {first.name}: {changed}"

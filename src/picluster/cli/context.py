@@ -32,7 +32,8 @@ _NOTICE_FILE = "lab-notice.txt"
 class Choice:
     """What the user chose on the command line, besides the command.
 
-    `optional` nodes may be absent. `token` is used where the cluster file refers to none.
+    `optional` nodes may be absent, `required` ones must not. `token` is used where the cluster file
+    refers to none.
     """
 
     file: Path
@@ -42,6 +43,7 @@ class Choice:
     verbose: int = 0
     accept_new_host_keys: bool = False
     optional: Sequence[str] = ()
+    required: Sequence[str] = ()
     token: Secret | None = None
     consents: Consents = NOTHING_SPECIAL
 
@@ -78,6 +80,7 @@ def job_for(
             phases=wanted(phases, cluster),
             only=only,
             optional=choice.optional,
+            required=choice.required,
             token=token,
             registry_password=password,
             notices=notices(choice.file),

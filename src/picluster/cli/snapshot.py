@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,8 +113,9 @@ def restore(
     bundle = _bundle(cluster.name, name)
     bundle.verify()
     optional = [agent.name for agent in cluster.agents]
-    token = bundle.token()
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional, token)
+    required = [server.name for server in cluster.servers]
+    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional, required)
+    choice = replace(choice, token=bundle.token())
     build = restored(bundle)
     if dry_run:
         sys.exit(work.show_operation(choice, build))

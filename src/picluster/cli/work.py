@@ -11,7 +11,7 @@ from picluster.cli.confirm import confirm_name
 from picluster.cli.context import Choice, job_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.engine.plan import PhasePlan
-from picluster.errors import NodeError, PreflightRefused, UsageError
+from picluster.errors import NodeError, UsageError
 from picluster.phases import commands
 from picluster.phases.catalog import select
 from picluster.phases.status import Status
@@ -49,12 +49,12 @@ def destroy(
 ) -> int:
     """Show what an operation would destroy, let `name` be typed unless `yes`, then run it.
 
-    Returns 0 at once if there is nothing to do, and 5 if it would refuse.
+    Returns 0 at once if there is nothing to do, and 5 or 4 if it would refuse.
     """
     if not yes:
-        plans = _planned(choice, (), lambda job: commands.plan(job, build))
-        if any(plan.blocked for plan in plans):
-            return PreflightRefused.exit_code
+        plans, refused = _planned(choice, (), lambda job: commands.plan(job, build))
+        if refused:
+            return refused
         if not plan_view.has_changes(plans):
             return 0
         confirm_name(name, what)
@@ -92,36 +92,38 @@ def _disclose(job: commands.Job) -> None:
 def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False) -> int:
     """Print what `up` would do.
 
-    Returns 5 if it would refuse to begin, 2 if that is asked for and there is something to do.
+    Returns 4 if a node is missing, 5 if it would refuse to begin, 2 if that is asked for and there
+    is something to do.
     """
-    plans = _planned(choice, phases, commands.plan)
-    if any(plan.blocked for plan in plans):
-        return PreflightRefused.exit_code
-    return CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
+    plans, refused = _planned(choice, phases, commands.plan)
+    pending = CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
+    return refused or pending
 
 
 def show_diff(choice: Choice, phases: Sequence[str]) -> int:
-    """Print what would change in files. Returns 5 if `up` would refuse to begin."""
-    _, plans = _look(choice, "plan", phases, commands.plan)
+    """Print what would change in files. Returns 4 or 5 if `up` could not do all of it."""
+    job, plans = _look(choice, "plan", phases, commands.plan)
     show(plan_view.as_diff(plans), sys.stdout)
-    return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
+    show(plan_view.missing_text(job.missing), sys.stderr)
+    return commands.plan_code(job, plans)
 
 
 def show_operation(choice: Choice, build: commands.Build) -> int:
-    """Print what an operation would do. Returns 5 if it would refuse."""
-    plans = _planned(choice, (), lambda job: commands.plan(job, build))
-    return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
+    """Print what an operation would do. Returns 4 or 5 if it could not do all of it."""
+    return _planned(choice, (), lambda job: commands.plan(job, build))[1]
 
 
 def _planned(
     choice: Choice, phases: Sequence[str], act: Callable[[commands.Job], list[PhasePlan]]
-) -> list[PhasePlan]:
+) -> tuple[list[PhasePlan], int]:
+    """Print what would be done; return it, with the code of what keeps it from being done."""
     job, plans = _look(choice, "plan", phases, act)
     if choice.as_json:
-        print_json(plan_view.as_document(job.cluster.name, plans, job.notices))
+        print_json(plan_view.as_document(job.cluster.name, plans, job.notices, job.missing))
     else:
-        show(plan_view.as_text(plans, job.notices, marks_for(sys.stdout.encoding)), sys.stdout)
-    return plans
+        marks = marks_for(sys.stdout.encoding)
+        show(plan_view.as_text(plans, job.notices, marks, job.missing), sys.stdout)
+    return plans, commands.plan_code(job, plans)
 
 
 def look(choice: Choice, command: str, build: commands.Build) -> list[PhasePlan]:

@@ -101,7 +101,10 @@ class Output(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFailed(Event):
-    """A target stops here: what happened, why and what to do."""
+    """A target stops here, or something on it is left as it is: what happened, why, what to do.
+
+    `alarm` says that somebody may be in the middle: a host key is not the one that is known.
+    """
 
     phase: str
     target: str
@@ -110,6 +113,7 @@ class TargetFailed(Event):
     fix: str = ""
     evidence: str = ""
     exit_code: int = 1
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

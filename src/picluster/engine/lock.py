@@ -6,12 +6,14 @@ they are gone the moment their holder is, however it ended.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -77,6 +79,7 @@ class NodeLock:
     _over: threading.Event = field(default_factory=threading.Event)
     _said: bytearray = field(default_factory=bytearray)
     _status: int | None = None
+    _lost: NodeError | None = None
     _thread: threading.Thread | None = None
 
     @property
@@ -85,7 +88,7 @@ class NodeLock:
         return self._holding.is_set() and not self._over.is_set()
 
     def take(self) -> None:
-        """Take the lock, or raise `Locked` naming who holds it."""
+        """Take the lock, or raise `Locked` naming who holds it, or a `NodeError` if it is away."""
         if self.held:
             return
         self._holding.clear()
@@ -97,6 +100,8 @@ class NodeLock:
         if self._status == _BUSY:
             holder = self._said.decode("utf-8", "replace").strip()
             raise _locked(self.node, holder)
+        if self._lost is not None:
+            raise self._lost
         if not self._holding.is_set():
             raise _locked(self.node, "", "the lock could not be taken")
 
@@ -109,13 +114,13 @@ class NodeLock:
             f"echo held\nsleep {_HOLD_SECONDS:.0f}\n"
         )
         try:
-            self._status = None
+            self._status, self._lost = None, None
             done = self.sessions.get(self.node).run(
                 script, timeout=_HOLD_SECONDS, on_output=self._hear
             )
             self._status = done.status
-        except NodeError:
-            self._status = None
+        except NodeError as lost:
+            self._lost = lost
         finally:
             self._over.set()
 
@@ -123,6 +128,23 @@ class NodeLock:
         self._said += data
         if bytes(self._said).strip() == _HELD:
             self._holding.set()
+
+
+@dataclass(slots=True)
+class FirstThatIsThere:
+    """The lock on the first of these nodes that can be reached, whichever that is by now."""
+
+    locks: Sequence[NodeLock]
+
+    def take(self) -> None:
+        """Take it; raises `Locked`, or the last node's `NodeError` if none is there."""
+        if any(lock.held for lock in self.locks):
+            return
+        for lock in self.locks[:-1]:
+            with contextlib.suppress(NodeError):
+                lock.take()
+                return
+        self.locks[-1].take()
 
 
 def _wait_for_either(first: threading.Event, second: threading.Event, seconds: float) -> None:

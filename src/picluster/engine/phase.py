@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,6 +33,11 @@ class Stage:
     `width` narrows how many targets change at once. `guard` is asked before a target gets a change
     whose risk is a restart or worse. When a `barrier` stage fails on any target, the phase stops
     there for all of them; otherwise only the failed targets stop.
+
+    In an `independent` stage each target stands for itself: one that cannot be reached, or that the
+    guard refuses to have disrupted, is left as it is, and keeps no other from going on. One that is
+    lost under the guard, in the middle of what was allowed, still does. `needs` are nodes without
+    which nothing of the stage can be looked at, let alone done: it is left out while one is away.
     """
 
     title: str
@@ -40,6 +45,8 @@ class Stage:
     width: Width = all_at_once
     guard: Guard | None = None
     barrier: bool = True
+    independent: bool = False
+    needs: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

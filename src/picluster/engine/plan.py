@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from picluster.engine.phase import Phase
 from picluster.engine.step import Blocked, Change, Decision, Satisfied, Step
 from picluster.engine.survey import Look, Survey
+from picluster.errors import NodeNeeded
 
 Planned = frozenset[tuple[str, str]]
 """The (target, step) pairs that are about to change something."""
@@ -32,6 +33,22 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Stages of a phase that are not even looked at, because a node that they need is missing."""
+
+    node: str
+    stages: tuple[str, ...]
+
+    @property
+    def error(self) -> NodeNeeded:
+        """Say so as a failure."""
+        return NodeNeeded(
+            f"left out, as this node is needed for it: {'; '.join(self.stages)}",
+            fix=f"bring {self.node} back, and run the same command again",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PhasePlan:
     """Every step of a phase on every target, judged, in the order in which they would be done."""
 
@@ -40,6 +57,7 @@ class PhasePlan:
     items: tuple[Judged, ...]
     survey: Survey = field(default_factory=dict, compare=False, repr=False)
     """What was seen, and all of this was judged from."""
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def changes(self) -> tuple[Judged, ...]:
@@ -59,6 +77,11 @@ class PhasePlan:
             for item in self.items
             if isinstance(item.decision, Satisfied) and item.decision.warning
         )
+
+
+def missing_for(item: Judged) -> tuple[str, ...]:
+    """Return the nodes whose absence is the reason why a step refuses; none for another reason."""
+    return item.decision.missing if isinstance(item.decision, Blocked) else ()
 
 
 def judge_target(

@@ -14,7 +14,9 @@ class Sessions:
     """One session per node, shared by everything that works on the node.
 
     A session is used by one thread at a time; which node is worked on by which thread is the
-    runner's affair. `parallel` bounds how many nodes are connected to at once.
+    runner's affair. `parallel` bounds how many nodes are connected to at once. A node that could
+    not be reached when all were connected to is not tried again each time that somebody asks for
+    it, but for `renew`.
     """
 
     def __init__(self, connector: Connector, parallel: int = 10) -> None:
@@ -23,7 +25,14 @@ class Sessions:
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
         self._open: dict[str, Session] = {}
+        self._away: dict[str, NodeError] = {}
         self._aborted = False
+
+    @property
+    def away(self) -> frozenset[str]:
+        """The nodes that could not be reached when all were connected to."""
+        with self._lock:
+            return frozenset(self._away)
 
     def open_all(self, nodes: Sequence[str]) -> dict[str, Session | NodeError]:
         """Connect to every node in parallel; return each session, or why there is none."""
@@ -36,9 +45,12 @@ class Sessions:
         """Return the node's session, connecting first if there is none. Raises a `NodeError`."""
         with self._lock:
             session = self._open.get(node)
+            away = self._away.get(node)
             gate = self._opening.setdefault(node, threading.Lock())
         if session is not None:
             return session
+        if away is not None:
+            raise away
         with gate:
             with self._lock:
                 session = self._open.get(node)
@@ -48,6 +60,7 @@ class Sessions:
         """Drop the node's session and connect anew. Raises a `NodeError`."""
         with self._lock:
             session = self._open.pop(node, None)
+            self._away.pop(node, None)
         if session is not None:
             session.close()
         return self.get(node)
@@ -86,6 +99,9 @@ class Sessions:
         try:
             return self.get(node)
         except NodeError as error:
-            return error
+            away = error
         except PiclusterError as error:
-            return NodeError(error.what, where=error.where or node, why=error.why, fix=error.fix)
+            away = NodeError(error.what, where=error.where or node, why=error.why, fix=error.fix)
+        with self._lock:
+            self._away[node] = away
+        return away

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.errors import Interrupted, PiclusterError, StepFailed
+from picluster.errors import (
+    HostKeyChanged,
+    Interrupted,
+    NodeError,
+    NodeNeeded,
+    PiclusterError,
+    StepFailed,
+)
 
 
 @dataclass(slots=True)
@@ -22,6 +29,8 @@ class Run:
 
     `only` limits which targets are changed: the others are still looked at, because decisions may
     need them, but they may be missing. `absent` are those that are known to be: they are not asked.
+    `failures` stop their targets; what is `held` back on a target is left as it is, and the target
+    goes on with the rest.
     """
 
     sessions: Sessions
@@ -33,10 +42,22 @@ class Run:
     look_timeout: float = 120.0
     take_lock: Callable[[], None] | None = None
     failures: dict[str, PiclusterError] = field(default_factory=dict)
+    held: list[PiclusterError] = field(default_factory=list)
+    begun: int = 0
+    """How many changes this run has begun to make."""
     _counts: dict[str, Counter[Outcome]] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _locked: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The targets that cannot be worked on: away from the start, or lost since."""
+        return frozenset(self.absent) | {
+            target
+            for target, why in self.failures.items()
+            if isinstance(why, NodeError) and not isinstance(why, NodeNeeded)
+        }
 
     def in_scope(self, target: str) -> bool:
         """Whether this run was asked to work on the target."""
@@ -74,6 +95,17 @@ class Run:
                 "stopped by the user", where=target, fix="run the same command to go on"
             )
 
+    def begin(self, changes: int) -> None:
+        """Put on record that so many changes are about to be made."""
+        with self._guard:
+            self.begun += changes
+
+    def record(self) -> str:
+        """Say what this run has changed, as a refusal begins."""
+        if not self.begun:
+            return "nothing was changed"
+        return f"refused after {self.begun} change{'' if self.begun == 1 else 's'} of this run"
+
     def count(self, event: StepFinished) -> None:
         """Add one step's outcome to its target's tally, and tell the sinks."""
         with self._guard:
@@ -85,6 +117,16 @@ class Run:
         """Record why a target stops here, and tell the sinks."""
         with self._guard:
             self.failures.setdefault(target, error)
+        self.tell(phase, target, error)
+
+    def hold(self, phase: str, target: str, error: PiclusterError) -> None:
+        """Record why something on a target is left as it is; the rest of it goes on."""
+        with self._guard:
+            self.held.append(error)
+        self.tell(phase, target, error)
+
+    def tell(self, phase: str, target: str, error: PiclusterError) -> None:
+        """Tell the sinks why something does not go on, without recording it."""
         self.emit(
             TargetFailed(
                 phase=phase,
@@ -94,6 +136,7 @@ class Run:
                 fix=error.fix,
                 evidence=error.evidence if isinstance(error, StepFailed) else "",
                 exit_code=error.exit_code,
+                alarm=isinstance(error, HostKeyChanged),
             )
         )
 
@@ -112,8 +155,8 @@ class Run:
         )
 
     def exit_code(self) -> int:
-        """The code that the command ends with: 0, or that of what failed."""
-        codes = {error.exit_code for error in self.failures.values()}
+        """The code that the command ends with: 0, or that of what failed or was held back."""
+        codes = {error.exit_code for error in (*self.failures.values(), *self.held)}
         for code in (Interrupted.exit_code, StepFailed.exit_code):
             if code in codes:
                 return code

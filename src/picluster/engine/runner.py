@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from threading import Event
 
@@ -19,20 +20,27 @@ from picluster.engine.apply import Applier, StepError
 from picluster.engine.events import Outcome, PhaseFinished, PhaseStarted, StepFinished
 from picluster.engine.observe import Sightings, is_shell, observe, observe_all
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.plan import Judged, PhasePlan, judge_phase, judge_target
+from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge_target
+from picluster.engine.refusal import refusal, refuse_if_blocked
 from picluster.engine.run import Run
 from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, key_of
 from picluster.engine.survey import Look
-from picluster.errors import NotConverged, PiclusterError, PreflightRefused
+from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
 
 
 def plan_phase(phase: Phase, run: Run) -> PhasePlan:
-    """Look at every target and judge; change nothing. Raises the first failure to look."""
+    """Look at every target and judge; change nothing.
+
+    Nodes that cannot be worked on are recorded in the run, and nothing is planned for them. Raises
+    any other failure to look.
+    """
+    phase, left_out = _possible(phase, run)
     plan = _look_and_judge(phase, run, Sightings())
     for error in run.failures.values():
-        raise error
-    return plan
+        if not isinstance(error, NodeError):
+            raise error
+    return replace(plan, left_out=left_out)
 
 
 def run_phase(phase: Phase, run: Run) -> bool:
@@ -42,33 +50,64 @@ def run_phase(phase: Phase, run: Run) -> bool:
     the whole run: a refusal before anything was changed, the lock, the user's interruption.
     """
     began = time.monotonic()
+    phase, left_out = _possible(phase, run)
     run.emit(PhaseStarted(phase=phase.name, title=phase.title, targets=tuple(phase.targets())))
     outcome: Outcome = "failed"
     try:
+        for each in left_out:
+            run.fail(phase.name, each.node, each.error)
         goes_on, outcome = _converge_phase(phase, run)
     finally:
         run.emit(PhaseFinished(phase=phase.name, seconds=time.monotonic() - began, outcome=outcome))
     return goes_on
 
 
+def _possible(phase: Phase, run: Run) -> tuple[Phase, tuple[LeftOut, ...]]:
+    """Leave out the stages that need a node which cannot be worked on; say which node it is."""
+    missing, kept = run.missing, []
+    left_out: dict[str, list[str]] = {}
+    for stage in phase.stages:
+        gone = sorted(missing & set(stage.needs))
+        if gone:
+            left_out.setdefault(gone[0], []).append(stage.title)
+        else:
+            kept.append(stage)
+    told = tuple(LeftOut(node, tuple(titles)) for node, titles in left_out.items())
+    return replace(phase, stages=tuple(kept)), told
+
+
 def _converge_phase(phase: Phase, run: Run) -> tuple[bool, Outcome]:
     sightings = Sightings()
     plan = _look_and_judge(phase, run, sightings)
-    _refuse_if_blocked(plan.blocked)
+    refuse_if_blocked(plan.blocked, run)
     run.renew_lock()
     if plan.changes and run.ensure_lock():
         # What was seen before the lock was ours may have been another run's half-done work.
         plan = _look_and_judge(phase, run, sightings)
-        _refuse_if_blocked(plan.blocked)
+        refuse_if_blocked(plan.blocked, run)
+    for item in plan.blocked:
+        run.fail(phase.name, item.target, refusal([item], run))
+    held = len(run.held)
     for position, stage in enumerate(phase.stages):
+        away = run.missing
         _run_stage(phase, stage, run, sightings)
         run.check_stop("")
-        if stage.barrier and any(target in run.failures for target in stage.steps):
+        if stage.barrier and any(_is_in_the_way(each, stage, away, run) for each in stage.steps):
             for later in phase.stages[position + 1 :]:
                 _skip(phase.name, later, list(later.steps), run)
             return False, "failed"
-    failed = any(target in run.failures for target in phase.targets())
+    failed = len(run.held) > held or any(each in run.failures for each in phase.targets())
     return True, "failed" if failed else "changed" if plan.changes else "ok"
+
+
+def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: Run) -> bool:
+    """Whether what became of a target of a barrier stage keeps the others from going on."""
+    if target not in run.failures:
+        return False
+    if not stage.independent or target not in run.missing:
+        return True
+    # Lost in the middle of what the guard allowed: nobody knows what it still counts for.
+    return stage.guard is not None and target not in away
 
 
 def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
@@ -96,20 +135,6 @@ def _only_queries(steps: Sequence[Step]) -> bool:
 
 def _scope(phase: Phase, run: Run) -> set[str]:
     return {target for target in phase.targets() if run.may_change(target)}
-
-
-def _refuse_if_blocked(blocked: Sequence[Judged]) -> None:
-    """Raise one refusal that lists every step that refuses."""
-    reasons = [
-        (f"{item.target}: {item.decision.reason}", item.decision.fix)
-        for item in blocked
-        if isinstance(item.decision, Blocked)
-    ]
-    if reasons:
-        raise PreflightRefused(
-            "nothing was changed: " + "; ".join(reason for reason, _ in reasons),
-            fix="; ".join(dict.fromkeys(fix for _, fix in reasons if fix)),
-        )
 
 
 def _run_stage(phase: Phase, stage: Stage, run: Run, sightings: Sightings) -> None:
@@ -166,6 +191,14 @@ def _count(
     )
 
 
+class _HeldBack(Exception):
+    """The guard leaves a target as it is, in a stage where each stands for itself."""
+
+    def __init__(self, why: PreflightRefused) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class _Convergence:
     """The rounds of look, judge and change of one target in one stage."""
 
@@ -187,8 +220,13 @@ class _Convergence:
             judged = self._converge()
         except StepError as failure:
             self._account_for_failure(failure.step, failure.error)
+            self.context.fail(self.phase.name, self.target, failure.error)
+        except _HeldBack as held:
+            self._account_for_failure("", held.why)
+            self.context.hold(self.phase.name, self.target, held.why)
         except PiclusterError as error:
             self._account_for_failure("", error)
+            self.context.fail(self.phase.name, self.target, error)
         else:
             for item in judged:
                 self._account(item)
@@ -196,7 +234,9 @@ class _Convergence:
     def _converge(self) -> list[Judged]:
         while True:
             judged = self._judge()
-            _refuse_if_blocked([item for item in judged if isinstance(item.decision, Blocked)])
+            blocked = [item for item in judged if isinstance(item.decision, Blocked)]
+            if blocked:
+                raise refusal(blocked, self.context)
             todo = {
                 item.step.name: item.decision
                 for item in judged
@@ -206,12 +246,22 @@ class _Convergence:
                 return judged
             self._refuse_repetition(judged)
             self.context.check_stop(self.target)
-            if self.stage.guard and max(change.risk for change in todo.values()) >= Risk.RESTART:
-                self.stage.guard(self.target)
+            self._ask_the_guard(max(change.risk for change in todo.values()))
             self.context.ensure_lock()
+            self.context.begin(len(todo))
             self.applied |= todo
             self.applier.apply(judged)
             self._look_again()
+
+    def _ask_the_guard(self, risk: Risk) -> None:
+        if self.stage.guard is None or risk < Risk.RESTART:
+            return
+        try:
+            self.stage.guard(self.target)
+        except PreflightRefused as refused:
+            if self.stage.independent:
+                raise _HeldBack(refused) from refused
+            raise
 
     def _judge(self) -> list[Judged]:
         return judge_target(self.stage.title, self.target, self.steps, self.sightings.snapshot())
@@ -293,7 +343,6 @@ class _Convergence:
                 self._account_for_change(step, self.applied[step.name])
             else:
                 _count(self.phase.name, self.target, step, "skipped", self.context)
-        self.context.fail(self.phase.name, self.target, error)
 
 
 __all__ = ["plan_phase", "run_phase"]

@@ -82,10 +82,15 @@ class Satisfied:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """It must not, or cannot, be made so: refused before anything on this target is changed."""
+    """It must not, or cannot, be made so: refused before anything on this target is changed.
+
+    `missing` are the nodes whose absence is the reason. A node that was not seen is not an empty
+    one: what hangs on it is left alone until it is back.
+    """
 
     reason: str
     fix: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,15 @@ def bootstrap(site: Site) -> Phase:
         "every node is reached by key",
         (
             Stage("there is a key", {CLUSTER: [OwnKey(key) for key in keys]}),
-            Stage("the key is let in", {node.name: _access(site, node) for node in nodes}),
+            Stage(
+                "the key is let in",
+                {node.name: _access(site, node) for node in nodes},
+                independent=True,
+            ),
             Stage(
                 "passwords are not",
                 {node.name: [PasswordLoginOff()] for node in closing},
+                independent=True,
             ),
         ),
     )

@@ -39,16 +39,19 @@ def build(site: Site) -> Phase:
         if own.database is not None:
             images[own.database.reference] = ImageBuilt(own.database, shop)
         images[own.ui.reference] = ImageBuilt(own.ui, shop, made_by=own.ui_files.title)
+    needs = {builder.name, *([cluster.registry.node] if cluster.registry else [])}
+    ui = {CLUSTER: [own.ui_files]} if own else {}
     return Phase(
         _NAME,
         f"the registry has the images of {cluster.name}",
         (
-            Stage("the builder is ready", {builder.name: _builder(site, builder)}),
-            *([Stage("the web interface is here", {CLUSTER: [own.ui_files]})] if own else []),
+            Stage("the builder is ready", {builder.name: _builder(site, builder)}, needs=needs),
+            *([Stage("the web interface is here", ui, needs=needs)] if ui else []),
             Stage(
                 "images are built",
                 {f"image {reference}": [step] for reference, step in images.items()},
                 width=_as_memory_allows(builder.name),
+                needs=needs,
             ),
         ),
     )

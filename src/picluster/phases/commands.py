@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from picluster.engine.events import Connected, Emit, RunFinished, RunStarted
-from picluster.engine.lock import NodeLock, WorkstationLock
+from picluster.engine.lock import FirstThatIsThere, NodeLock, WorkstationLock
 from picluster.engine.phase import Phase
-from picluster.engine.plan import PhasePlan
+from picluster.engine.plan import PhasePlan, missing_for
 from picluster.engine.pool import Sessions
 from picluster.engine.run import Run
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.session import Session, Traffic
 from picluster.engine.survey import CLUSTER, UNSEEN
-from picluster.errors import NodeError, PiclusterError, PreflightRefused
+from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.deploy import inspection
@@ -34,8 +34,9 @@ class Job:
     """One command's work: on which cluster, how to reach it, and which part of it to touch.
 
     `state` and `cache` are this computer's directories for the cluster. `only` limits which nodes
-    are changed; None is all of them. `optional` are nodes that may be absent: the work goes on
-    without them. `notices` are shown with the result, such as that a lab's K3s is a stand-in.
+    are changed; None is all of them. A node that cannot be reached stops nobody else, but for one
+    that is `required`; an `optional` one may be absent, and then that is no failure either.
+    `notices` are shown with the result, such as that a lab's K3s is a stand-in.
     """
 
     command: str
@@ -51,6 +52,7 @@ class Job:
     phases: Sequence[str]
     only: Collection[str] | None = None
     optional: Collection[str] = ()
+    required: Collection[str] = ()
     token: Secret | None = None
     registry_password: Secret | None = None
     notices: tuple[str, ...] = ()
@@ -60,7 +62,18 @@ class Job:
     disclosed: list[tuple[str, Secret]] = field(default_factory=list)
     """Passwords that were generated, to be shown once and recorded nowhere."""
     unreached: dict[str, NodeError] = field(default_factory=dict)
-    """Nodes to which no connection could be made, and why."""
+    """Nodes that could not be connected to, or were lost while they were looked at, and why."""
+
+    @property
+    def missing(self) -> dict[str, NodeError]:
+        """Those of them that should have been worked on, and why they could not be."""
+        return {
+            node.name: self.unreached[node.name]
+            for node in self.cluster.nodes
+            if node.name in self.unreached
+            and node.name not in self.optional
+            and (self.only is None or node.name in self.only)
+        }
 
     def abort(self) -> None:
         """Drop every connection at once: what waits on one fails, and the run ends."""
@@ -84,12 +97,16 @@ Build: TypeAlias = Callable[[Site, frozenset[str]], Iterable[Phase]]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `validate` found; `installed` says whether any node has K3s."""
+    """What `validate` found; `installed` says whether any node has K3s.
+
+    `missing` are the nodes that could not be looked at, and why.
+    """
 
     cluster: str
     plans: tuple[PhasePlan, ...]
     installed: bool
     notices: tuple[str, ...] = ()
+    missing: Mapping[str, NodeError] = field(default_factory=dict)
 
     @property
     def refused(self) -> int:
@@ -103,7 +120,13 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 if all is well, 5 if a node is not fit, 1 if the cluster is not as it should be."""
+        """0 if all is well.
+
+        4 if not all could be looked at, 5 if a node is not fit, 1 if the cluster is not as it
+        should be.
+        """
+        if self.missing:
+            return NodeError.exit_code
         if self.refused:
             return PreflightRefused.exit_code
         return PiclusterError.exit_code if self.differing else 0
@@ -137,13 +160,23 @@ def operate(job: Job, build: Build) -> int:
 def plan(job: Job, build: Build | None = None) -> list[PhasePlan]:
     """Look at every node and return what would be done; nothing is changed anywhere.
 
-    Nothing is planned for optional nodes that are absent.
+    Nothing is planned for nodes that are absent; `job.missing` names those that should be there.
     """
     with _under_way(job) as work:
         if work.absent:
             work.run.only = _everyone(job) - work.absent
         phases = (build or _phases_of(job))(work.site, work.absent)
-        return [plan_phase(phase, work.run) for phase in phases]
+        plans = [plan_phase(phase, work.run) for phase in phases]
+        _note_the_lost(work)
+        return plans
+
+
+def plan_code(job: Job, plans: Sequence[PhasePlan]) -> int:
+    """Return how `up` would be kept from doing all of a plan: 4, 5, or 0 if it would not be."""
+    missing = [item for plan in plans for item in plan.blocked if missing_for(item)]
+    if job.missing or missing or any(plan.left_out for plan in plans):
+        return NodeError.exit_code
+    return PreflightRefused.exit_code if any(plan.blocked for plan in plans) else 0
 
 
 def validate(job: Job) -> Verdict:
@@ -162,7 +195,15 @@ def validate(job: Job) -> Verdict:
                 plan_phase(_LOOKED_AT.get(name, PHASES[name])(work.site), work.run)
                 for name in wanted(("registry", "longhorn", "deploy", "rancher"), job.cluster)
             ]
-        return Verdict(job.cluster.name, tuple(plans), installed, job.notices)
+        _note_the_lost(work)
+        return Verdict(job.cluster.name, tuple(plans), installed, job.notices, job.missing)
+
+
+def _note_the_lost(work: Work) -> None:
+    """Add what was lost while it was looked at to what could not be reached in the first place."""
+    for node, why in work.run.failures.items():
+        if isinstance(why, NodeError):
+            work.job.unreached.setdefault(node, why)
 
 
 _LOOKED_AT = {"deploy": inspection}
@@ -189,7 +230,7 @@ def _phases_of(job: Job) -> Build:
 def _under_way(job: Job) -> Iterator[Work]:
     """Connect to every node and put together what the phases need; close it all afterwards.
 
-    Raises the `NodeError` of the nodes that cannot be worked on, before anything is changed.
+    Raises a `NodeError` if there is nothing to work on without the nodes that are absent.
     """
     cluster = job.cluster
     job.emit(
@@ -239,44 +280,48 @@ def _everyone(job: Job) -> frozenset[str]:
 def _connect(work: Work) -> frozenset[str]:
     """Open a connection to every node, tell of each, and return which are absent.
 
-    Raises if one of them is needed.
+    Those that are missing are recorded as failures; the others can be worked on all the same.
+    Raises if nobody is left to work on, or one is absent without which nothing is to be done.
     """
     job, run = work.job, work.run
-    absent: dict[str, NodeError] = {}
-    for node, opened in run.sessions.open_all([node.name for node in job.cluster.nodes]).items():
+    nodes = [node.name for node in job.cluster.nodes]
+    for node, opened in run.sessions.open_all(nodes).items():
         if isinstance(opened, NodeError):
-            absent[node] = job.unreached[node] = opened
+            job.unreached[node] = opened
         else:
             job.emit(Connected(target=node, seconds=time.monotonic() - work.began))
-    refused = {
-        node: error
-        for node, error in absent.items()
-        if run.in_scope(node) and node not in job.optional
-    }
-    for node, error in refused.items():
-        run.fail("connect", node, error)
-    if refused or len(absent) == len(job.cluster.nodes):
+    absent, missing = job.unreached, job.missing
+    for node, error in absent.items():
+        if node in missing:
+            run.fail("connect", node, error)
+        elif isinstance(error, HostKeyChanged):
+            # Nobody asked for this node, and yet somebody may be in the middle.
+            run.tell("connect", node, error)
+    needed = {node: absent[node] for node in job.required if node in absent}
+    nobody = missing and all(node in absent for node in nodes if run.in_scope(node))
+    if needed or nobody or len(absent) == len(nodes):
         _finish(work, NodeError.exit_code)
-        raise _together(refused or absent)
+        raise _together(needed or missing or absent)
     return frozenset(absent)
 
 
-def _node_lock(work: Work) -> NodeLock:
+def _node_lock(work: Work) -> FirstThatIsThere:
     """Return the lock that keeps other computers' runs out: on the first server that is there."""
-    cluster = work.job.cluster
+    cluster, sessions = work.job.cluster, work.site.sessions
+    path = f"/run/lock/picluster-{cluster.name}.lock"
     nodes = [node.name for node in (*cluster.servers, *cluster.agents)]
-    home = next(node for node in nodes if node not in work.absent)
-    return NodeLock(work.site.sessions, home, f"/run/lock/picluster-{cluster.name}.lock")
+    there = [node for node in nodes if node not in work.absent]
+    return FirstThatIsThere([NodeLock(sessions, node, path) for node in there])
 
 
-def _together(refused: Mapping[str, NodeError]) -> NodeError:
-    """Return the one error as it is, or one that lists them all."""
-    if len(refused) == 1:
-        return next(iter(refused.values()))
+def _together(gone: Mapping[str, NodeError]) -> NodeError:
+    """Return the one error as it is, or one that lists them all; nothing has been done yet."""
+    if len(gone) == 1:
+        return next(iter(gone.values()))
     return NodeError(
-        f"{len(refused)} nodes cannot be worked on, and nothing was changed on any node",
-        why="; ".join(f"{node}: {error.what}" for node, error in refused.items()),
-        fix="; ".join(dict.fromkeys(error.fix for error in refused.values() if error.fix)),
+        f"{len(gone)} nodes cannot be worked on, and nothing was changed on any node",
+        why="; ".join(f"{node}: {error.what}" for node, error in gone.items()),
+        fix="; ".join(dict.fromkeys(error.fix for error in gone.values() if error.fix)),
     )
 
 

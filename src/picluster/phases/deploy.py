@@ -27,6 +27,7 @@ from picluster.errors import PiclusterError
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
+from picluster.model import Node
 from picluster.model.apps import TAKEN
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer
@@ -54,7 +55,7 @@ def deploy(site: Site) -> Phase:
 
 def inspection(site: Site) -> Phase:
     """Build the phase that `validate` judges by: OpenTAKServer is asked, whatever changes."""
-    ots, home = site.cluster.opentakserver, site.cluster.servers[0]
+    ots, home = site.cluster.opentakserver, _server_to_ask(site)
     stages = [*_opentakserver(site, nobody), *_apps(site, nobody)]
     if ots is not None:
         asked = Answers(ots, home.address, site.cluster.limits.rollout)
@@ -64,20 +65,13 @@ def inspection(site: Site) -> Phase:
 
 def repair(site: Site) -> Phase:
     """Build the phase that makes anew what is broken, before it does what `deploy` does."""
-    ots = site.cluster.opentakserver
-    broken = []
-    if ots is not None:
-        source = Manifests(site, ots)
-        broken.append(
-            MadeAnew(
-                "broken", f"nothing of {PART} is stuck", lambda: workloads(ots), source, site.api
-            )
-        )
+    broken = Stage("what is broken is made anew", {CLUSTER: list(_broken_apps(site))})
     return Phase(
         _NAME,
         _title(site),
         (
-            Stage("what is broken is made anew", {CLUSTER: [*broken, *_broken_apps(site)]}),
+            *_broken_opentakserver(site),
+            broken,
             *_opentakserver(site, anybody),
             *_answers(site),
             *_apps(site, anybody),
@@ -155,15 +149,40 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
             beside=identities(ots),
         ),
     ]
-    yield Stage("OpenTAKServer runs", {CLUSTER: steps})
+    yield Stage("OpenTAKServer runs", {CLUSTER: steps}, needs=_home_of_images(site))
+
+
+def _broken_opentakserver(site: Site) -> Iterator[Stage]:
+    ots = site.cluster.opentakserver
+    if ots is None:
+        return
+    source, title = Manifests(site, ots), f"nothing of {PART} is stuck"
+    step = MadeAnew("broken", title, lambda: workloads(ots), source, site.api)
+    yield Stage(
+        "what is broken of OpenTAKServer is made anew",
+        {CLUSTER: [step]},
+        needs=_home_of_images(site),
+    )
+
+
+def _home_of_images(site: Site) -> list[str]:
+    """Return the node of the registry: OpenTAKServer's manifests name images by what it has."""
+    return [site.cluster.registry.node] if site.cluster.registry else []
+
+
+def _server_to_ask(site: Site) -> Node:
+    """Return a server that is there: each of them has the doors."""
+    servers, away = site.cluster.servers, site.sessions.away
+    return next((each for each in servers if each.name not in away), servers[0])
 
 
 def _answers(site: Site) -> Iterator[Stage]:
-    ots, home = site.cluster.opentakserver, site.cluster.servers[0]
+    ots, home = site.cluster.opentakserver, _server_to_ask(site)
     if ots is not None:
         timeout = site.cluster.limits.rollout
         again = AnswersAfterChange(ots, home.address, timeout, after=(_APPLIED, _RUNS, _OPEN))
-        yield Stage("OpenTAKServer answers", {home.name: [again]})
+        needs = [*_home_of_images(site), home.name]
+        yield Stage("OpenTAKServer answers", {home.name: [again]}, needs=needs)
 
 
 class Manifests:

@@ -13,6 +13,7 @@ from picluster.steps.k3s.install import Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
+from picluster.steps.k3s.seen import ServersSeen
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
 from picluster.steps.k3s.snapshots import Saved, SavedBeforeUpgrade, here_fact
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
@@ -29,8 +30,13 @@ def k3s(site: Site) -> Phase:
         f"K3s {cluster.k3s.version} runs on every node, in one cluster",
         (
             Stage(
+                "enough servers are there",
+                {CLUSTER: [ServersSeen(servers, cluster.k3s.version)]},
+            ),
+            Stage(
                 "K3s is on every node",
                 {node.name: _staging(site, node) for node in cluster.nodes},
+                independent=True,
             ),
             Stage(
                 "the data is saved before an upgrade",
@@ -41,6 +47,7 @@ def k3s(site: Site) -> Phase:
                 {node.name: _service(site, node) for node in cluster.servers},
                 width=one_at_a_time,
                 guard=site.quorum_guard,
+                independent=True,
             ),
             Stage(
                 "agents are in the cluster",
@@ -48,7 +55,12 @@ def k3s(site: Site) -> Phase:
                 width=_agents_at_once(site),
                 barrier=False,
             ),
-            Stage("the cluster can be reached and is labelled", {CLUSTER: _cluster(site, servers)}),
+            Stage("the cluster can be reached", {CLUSTER: _cluster(site, servers)}),
+            Stage(
+                "nodes are labelled",
+                {node.name: [NodeMarks(node, site.api)] for node in cluster.nodes},
+                barrier=False,
+            ),
         ),
     )
 
@@ -160,6 +172,5 @@ def _cluster(site: Site, servers: list[str]) -> list[Step]:
         nodes_fact(site.api),
         SavedKubeconfig(name, url, servers, site.api.saved),
         UserKubeconfig(name, public, servers, site.user_kubeconfig),
-        *(NodeMarks(node, site.api) for node in site.cluster.nodes),
         Strangers(tuple(node.name for node in site.cluster.nodes)),
     ]

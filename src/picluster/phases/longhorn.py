@@ -32,6 +32,7 @@ def longhorn(site: Site) -> Phase:
             Stage(
                 "nodes can carry Longhorn",
                 {node.name: _on(site, wanted, node) for node in cluster.storage_nodes},
+                independent=True,
             ),
             Stage("Longhorn runs", {CLUSTER: _in_cluster(site, wanted)}),
         ),

@@ -21,7 +21,13 @@ def preflight(cluster: Cluster) -> Phase:
     return Phase(
         "preflight",
         "every node is fit for its part",
-        (Stage("checks", {node.name: _checks(cluster, node) for node in cluster.nodes}),),
+        (
+            Stage(
+                "checks",
+                {node.name: _checks(cluster, node) for node in cluster.nodes},
+                independent=True,
+            ),
+        ),
     )
 
 

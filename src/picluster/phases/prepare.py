@@ -38,12 +38,14 @@ def prepare(cluster: Cluster, guard: Guard | None = None) -> Phase:
             Stage(
                 "packages, names, swap, kernel and services",
                 {node.name: _system(cluster, node) for node in cluster.nodes},
+                independent=True,
             ),
             Stage(
                 "the memory cgroup is on",
                 {node.name: [boot.MemoryCgroup(cluster.limits.reboot)] for node in cluster.nodes},
                 width=_together_unless_a_cluster_runs,
                 guard=_servers_only(cluster, guard),
+                independent=True,
             ),
         ),
     )

@@ -33,11 +33,16 @@ def registry(site: Site) -> Phase:
         _NAME,
         f"every node can pull from the registry on {home.name}",
         (
-            Stage("the registry runs in Docker", {home.name: _service(site, wanted, home)}),
+            Stage(
+                "the registry runs in Docker",
+                {home.name: _service(site, wanted, home)},
+                needs=(home.name,),
+            ),
             Stage(
                 "every node can pull from it",
                 {node.name: _use(site, wanted, node) for node in site.cluster.nodes},
                 barrier=False,
+                needs=(home.name,),
             ),
         ),
     )

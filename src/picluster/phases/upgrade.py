@@ -23,12 +23,12 @@ def upgrade(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     upgrade did is not done again.
     """
     yield preflight(site.cluster)
-    phase = k3s(site)
+    phase, servers = k3s(site), tuple(node.name for node in site.cluster.servers)
     yield replace(
         phase,
         name="upgrade",
         title=f"every node runs K3s {site.cluster.k3s.version}",
-        stages=(Stage("there is a cluster", {CLUSTER: [ClusterExists()]}), *phase.stages),
+        stages=(Stage("there is a cluster", {CLUSTER: [ClusterExists(servers)]}), *phase.stages),
     )
 
 
@@ -36,6 +36,7 @@ def upgrade(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
 class ClusterExists:
     """An upgrade is of a cluster that is there."""
 
+    servers: tuple[str, ...]
     name: str = "cluster-exists"
     title: str = "there is a cluster to upgrade"
 
@@ -43,7 +44,15 @@ class ClusterExists:
         """The state of K3s on the nodes says it."""
 
     def decide(self, look: Look) -> Decision:
-        """Refuse where no server holds a cluster's data."""
-        if any(state.in_cluster for state in states(look).values()):
+        """Refuse where no server holds a cluster's data, and say if not all were seen."""
+        seen = states(look)
+        if any(state.in_cluster for state in seen.values()):
             return Satisfied()
+        unseen = tuple(server for server in self.servers if server not in seen)
+        if unseen:
+            return Blocked(
+                f"no server that is there holds a cluster, and {', '.join(unseen)} cannot be asked",
+                f"bring {', '.join(unseen)} back",
+                missing=unseen,
+            )
         return Blocked("no server holds a cluster yet", "bring it up first: `picluster up`")

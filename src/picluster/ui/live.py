@@ -37,6 +37,7 @@ class _Row:
     doing: str = ""
     state: str = ""
     since: float = 0.0
+    stopped: bool = False
 
 
 class LiveProgress:
@@ -95,8 +96,9 @@ class LiveProgress:
             case PhaseFinished():
                 for row in self._rows.values():
                     if row.phases.get(event.phase) == "":
-                        row.phases[event.phase] = "ok"
-                    row.doing = row.state = ""
+                        row.phases[event.phase] = "skipped" if row.stopped else "ok"
+                    if not row.stopped:
+                        row.doing = row.state = ""
             case _:
                 self._take_step(event)
 
@@ -112,7 +114,7 @@ class LiveProgress:
             case TargetFailed():
                 row = self._row(event.target)
                 row.phases[event.phase] = "failed"
-                row.doing, row.state = event.what, ""
+                row.doing, row.state, row.stopped = event.what, "", True
 
     def _finished(self, event: StepFinished) -> None:
         row = self._row(event.target)

@@ -144,7 +144,8 @@ class PlainProgress:
                 return self._finished(event)
             case TargetFailed():
                 self._doing.pop(event.target, None)
-                return f"  {event.target}: FAILED: {event.what}"
+                alarm = "SECURITY: " if event.alarm else ""
+                return f"  {event.target}: FAILED: {alarm}{event.what}"
         return ""
 
     def _progress(self, event: StepProgress) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from picluster.engine.plan import Judged, PhasePlan
 from picluster.engine.step import Blocked, Change, Diff, Risk, Satisfied
+from picluster.errors import NodeError
 from picluster.secret import redact
-from picluster.ui.words import Marks, count, safe
+from picluster.ui.words import Marks, count, failure, safe
 
 FORMAT = 1
+NOBODY: Mapping[str, NodeError] = MappingProxyType({})
 _MOST_DIFF_LINES = 60
 
 
@@ -21,10 +24,16 @@ def has_changes(plans: Sequence[PhasePlan]) -> bool:
     return any(plan.changes or plan.blocked for plan in plans)
 
 
-def as_text(plans: Sequence[PhasePlan], notices: Sequence[str], marks: Marks) -> str:
+def as_text(
+    plans: Sequence[PhasePlan],
+    notices: Sequence[str],
+    marks: Marks,
+    missing: Mapping[str, NodeError] = NOBODY,
+) -> str:
     """Return what `up` would do, node by node, with reasons, risks and differences.
 
-    Nodes of which the same is to be said are named together.
+    Nodes of which the same is to be said are named together. Of those that are missing it is said
+    why.
     """
     blocks = [_phase(plan, marks) for plan in plans]
     changes = sum(len(plan.changes) for plan in plans)
@@ -32,9 +41,23 @@ def as_text(plans: Sequence[PhasePlan], notices: Sequence[str], marks: Marks) ->
     total = "nothing to do" if not changes else f"{count(changes, 'change')} to make"
     if blocked:
         total += f", {blocked} refused"
-    lines = [*(block for block in blocks if block), f"plan: {total}"]
+    if missing:
+        total += f", not looked at: {', '.join(missing)}"
+    lines = [*(block for block in blocks if block), *_missing(missing), f"plan: {total}"]
     lines += [f"NOTE: {notice}" for notice in notices]
     return safe(redact("\n".join(lines))) + "\n"
+
+
+def missing_text(missing: Mapping[str, NodeError]) -> str:
+    """Return why nodes were not looked at; empty if all were."""
+    return safe(redact("\n".join(_missing(missing))))
+
+
+def _missing(missing: Mapping[str, NodeError]) -> list[str]:
+    return [
+        failure(error.what, where=node, why=error.why, fix=error.fix) + "\n"
+        for node, error in missing.items()
+    ]
 
 
 def as_diff(plans: Sequence[PhasePlan]) -> str:
@@ -56,7 +79,12 @@ def _whole_diff(diff: Diff | None) -> list[str]:
     return list(difflib.unified_diff(before, after, "now", "then", lineterm=""))
 
 
-def as_document(cluster: str, plans: Sequence[PhasePlan], notices: Sequence[str]) -> dict[str, Any]:
+def as_document(
+    cluster: str,
+    plans: Sequence[PhasePlan],
+    notices: Sequence[str],
+    missing: Mapping[str, NodeError] = NOBODY,
+) -> dict[str, Any]:
     """Return the plan as plain data; docs/schemas/plan.json describes it."""
     return {
         "picluster": FORMAT,
@@ -65,7 +93,21 @@ def as_document(cluster: str, plans: Sequence[PhasePlan], notices: Sequence[str]
         "changes": [_change(plan, item) for plan in plans for item in plan.changes],
         "refused": [_refusal(plan, item) for plan in plans for item in plan.blocked],
         "warnings": [_warning(plan, item) for plan in plans for item in plan.warnings],
+        "missing": missing_document(missing),
+        "left_out": [
+            {"phase": plan.phase, "node": each.node, "stages": list(each.stages)}
+            for plan in plans
+            for each in plan.left_out
+        ],
     }
+
+
+def missing_document(missing: Mapping[str, NodeError]) -> list[dict[str, str]]:
+    """Return why nodes were not looked at, as plain data."""
+    return [
+        {"target": node, "what": error.what, "why": redact(error.why), "fix": redact(error.fix)}
+        for node, error in missing.items()
+    ]
 
 
 def _phase(plan: PhasePlan, marks: Marks) -> str:
@@ -74,14 +116,18 @@ def _phase(plan: PhasePlan, marks: Marks) -> str:
         for item in plan.items
         if not isinstance(item.decision, Satisfied) or item.decision.warning
     ]
-    if not shown:
+    left_out = [
+        f"  {marks.skipped} left out, as {each.node} is missing: {'; '.join(each.stages)}"
+        for each in plan.left_out
+    ]
+    if not (shown or left_out):
         return ""
     alike: dict[tuple[str, ...], list[str]] = {}
     for target, items in groupby(sorted(shown, key=_target_order(plan)), lambda item: item.target):
         lines = tuple(line for item in items for line in _item(item, marks))
         alike.setdefault(lines, []).append(target)
     sections = ["\n".join([f"  {', '.join(targets)}", *lines]) for lines, targets in alike.items()]
-    return "\n".join([f"[{plan.phase}] {plan.title}", *sections]) + "\n"
+    return "\n".join([f"[{plan.phase}] {plan.title}", *sections, *left_out]) + "\n"
 
 
 def _target_order(plan: PhasePlan) -> Any:

@@ -46,16 +46,23 @@ class Recap:
         if self.finished is None or self.started is None:
             return ""
         blocks = [
-            "\n".join(_failure(event) for event in self.failures),
+            "\n".join(_failure(event) for event in self.failures if not event.alarm),
             "\n".join(
                 f"{self.marks.warning} {', '.join(_in_order(targets, self.started))}: {warning}"
                 for warning, targets in self.warnings.items()
             ),
             # What was refused has only been looked at: a row of ticks would say something else.
-            "" if self._is_refused else _table(self.finished.tallies, self.marks),
+            "" if self._is_refused else _table(self.finished.tallies, self._away, self.marks),
+            # Last, so that nobody overlooks it.
+            "\n".join(f"SECURITY: {_failure(event)}" for event in self.failures if event.alarm),
             self._summary(self.started, self.finished),
         ]
         return safe("\n\n".join(block for block in blocks if block)) + "\n"
+
+    @property
+    def _is_done_elsewhere(self) -> bool:
+        """Whether nothing went wrong but that nodes could not be worked on."""
+        return all(event.phase == "connect" for event in self.failures)
 
     @property
     def _is_refused(self) -> bool:
@@ -64,21 +71,30 @@ class Recap:
             return False
         return not any(tally.changed for tally in self.finished.tallies)
 
+    @property
+    def _away(self) -> list[str]:
+        """The targets that could not be worked on from the start."""
+        told = [event.target for event in self.failures if event.phase == "connect"]
+        return list(dict.fromkeys(told))
+
     def _summary(self, started: RunStarted, finished: RunFinished) -> str:
         changed = sum(tally.changed for tally in finished.tallies)
-        if finished.exit_code:
+        away = ", ".join(self._away)
+        done = count(changed, "change") if changed else "nothing to do"
+        if finished.exit_code and finished.tallies and self._is_done_elsewhere:
+            outcome = f"{started.command} without {away} (exit code {finished.exit_code}): {done}"
+        elif finished.exit_code:
             outcome = f"{started.command} did not finish (exit code {finished.exit_code})"
-        elif changed:
-            outcome = f"{started.command}: {count(changed, 'change')}"
         else:
-            outcome = f"{started.command}: nothing to do"
+            outcome = f"{started.command}: {done}"
         spent = (
             f"{outcome} in {duration(finished.seconds)}, "
             f"{count(finished.connections, 'connection')}, {count(finished.scripts, 'script')}"
         )
         lines = [spent, *(f"NOTE: {notice}" for notice in started.notices)]
         if finished.next_command and not self._is_refused:
-            lines.append(f"next: {finished.next_command}")
+            back = f", once {away} can be worked on" if finished.exit_code and away else ""
+            lines.append(f"next: {finished.next_command}{back}")
         return "\n".join(lines)
 
 
@@ -94,10 +110,10 @@ def _failure(event: TargetFailed) -> str:
     )
 
 
-def _table(tallies: Sequence[TargetTally], marks: Marks) -> str:
+def _table(tallies: Sequence[TargetTally], away: Sequence[str], marks: Marks) -> str:
     if not tallies:
         return ""
-    width = max(len("node"), *(len(tally.target) for tally in tallies))
+    width = max(map(len, ["node", *away, *(tally.target for tally in tallies)]))
     lines = [f"  {'node':<{width}}  {'ok':>4} {'changed':>8} {'failed':>7} {'skipped':>8}  time"]
     for tally in tallies:
         outcome = "failed" if tally.failed else "skipped" if tally.skipped else "ok"
@@ -105,4 +121,5 @@ def _table(tallies: Sequence[TargetTally], marks: Marks) -> str:
             f"{marks.of(outcome):<2}{tally.target:<{width}}  {tally.ok:>4} {tally.changed:>8} "
             f"{tally.failed:>7} {tally.skipped:>8}  {duration(tally.seconds)}"
         )
+    lines += [f"{marks.failed:<2}{target:<{width}}  could not be worked on" for target in away]
     return "\n".join(lines)

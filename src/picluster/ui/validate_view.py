@@ -8,6 +8,7 @@ from picluster.engine.plan import Judged, PhasePlan
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.phases.commands import Verdict
 from picluster.secret import redact
+from picluster.ui.plan_view import missing_document
 from picluster.ui.words import Marks, count, safe
 
 FORMAT = 1
@@ -21,6 +22,10 @@ def as_text(verdict: Verdict, marks: Marks) -> str:
         for plan in verdict.plans:
             lines += _section(plan, target, marks)
         lines.append("")
+    for node, error in verdict.missing.items():
+        fix = [f"      fix: {error.fix}"] if error.fix else []
+        why = f": {error.why}" if error.why else ""
+        lines += [node, f"  {marks.failed} {error.what}{why}", *fix, ""]
     lines.append(_summary(verdict))
     lines += [f"NOTE: {notice}" for notice in verdict.notices]
     return safe(redact("\n".join(lines))) + "\n"
@@ -36,6 +41,7 @@ def as_document(verdict: Verdict) -> dict[str, Any]:
         "exit_code": verdict.exit_code,
         "notices": list(verdict.notices),
         "checks": [_check(plan, item) for plan in verdict.plans for item in plan.items],
+        "missing": missing_document(verdict.missing),
     }
 
 
@@ -96,6 +102,12 @@ def _check(plan: PhasePlan, item: Judged) -> dict[str, str]:
 
 
 def _summary(verdict: Verdict) -> str:
+    if not verdict.missing:
+        return _summary_of_the_seen(verdict)
+    return f"not looked at: {', '.join(verdict.missing)}; else: {_summary_of_the_seen(verdict)}"
+
+
+def _summary_of_the_seen(verdict: Verdict) -> str:
     if verdict.refused:
         return f"not fit: {count(verdict.refused, 'check')} refused; see the fixes above"
     if not verdict.installed:

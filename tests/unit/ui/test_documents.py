@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from tests.unit.ui.samples import failed_run, fine, hosts, plan, reboot, refused
 
 from picluster.engine import events
 from picluster.engine.journal import to_line
+from picluster.engine.plan import LeftOut
+from picluster.errors import Unreachable
 from picluster.model import load
 from picluster.phases.commands import Verdict
 from picluster.steps.registry.contents import StoredImage
@@ -62,6 +64,28 @@ def test_a_plan() -> None:
     document = plan_view.as_document("home", plans, ["a notice"])
     check(document, "plan")
     assert [len(document[key]) for key in ("changes", "refused", "warnings")] == [2, 1, 1]
+
+
+def test_a_plan_and_a_validation_name_the_nodes_that_are_missing() -> None:
+    gone = {"pi2": Unreachable("it cannot be reached over SSH", why="no answer", fix="look at it")}
+    told = [
+        {
+            "target": "pi2",
+            "what": "it cannot be reached over SSH",
+            "why": "no answer",
+            "fix": "look at it",
+        }
+    ]
+    needy = replace(plan(hosts("pi1")), left_out=(LeftOut("pi2", ("the registry runs",)),))
+    planned = plan_view.as_document("home", [needy], (), gone)
+    check(planned, "plan")
+    assert planned["missing"] == told
+    assert planned["left_out"] == [
+        {"phase": "prepare", "node": "pi2", "stages": ["the registry runs"]}
+    ]
+    validated = validate_view.as_document(Verdict("home", (plan(fine("pi1")),), True, (), gone))
+    check(validated, "validate")
+    assert (validated["missing"], validated["exit_code"]) == (told, 4)
 
 
 def test_a_registrys_images() -> None:

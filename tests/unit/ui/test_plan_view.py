@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.unit.ui.samples import NOTICE, fine, hosts, judged, plan, reboot, refused
 
+from picluster.engine.plan import LeftOut
 from picluster.engine.step import Change, Diff
+from picluster.errors import Unreachable
 from picluster.secret import Secret
 from picluster.ui.plan_view import as_diff, as_document, as_text
 from picluster.ui.words import ASCII, UNICODE
@@ -35,6 +39,17 @@ def test_a_plan_reads_node_by_node() -> None:
 def test_a_node_of_several_stages_is_shown_once() -> None:
     text = as_text([plan(hosts("pi1"), hosts("pi2"), reboot("pi1"))], (), UNICODE)
     assert text.count("  pi1\n") == 1
+
+
+def test_what_is_missing_is_told_with_its_cause_and_what_needs_it() -> None:
+    needy = replace(plan(hosts("pi1")), left_out=(LeftOut("pi2", ("it runs", "it is used")),))
+    gone = {"pi2": Unreachable("it cannot be reached", why="no answer", fix="look at its power")}
+    text = as_text([needy], (), UNICODE, gone)
+    assert "  - left out, as pi2 is missing: it runs; it is used\n" in text
+    assert text.endswith(
+        "pi2: it cannot be reached\n  why: no answer\n  fix: look at its power\n\n"
+        "plan: 1 change to make, not looked at: pi2\n"
+    )
 
 
 def test_nothing_to_do_says_so_and_keeps_the_notices() -> None:

@@ -6,7 +6,14 @@ import dataclasses
 
 from tests.unit.ui.samples import NOTICE, failed_run
 
-from picluster.engine.events import Event, RunFinished, RunStarted, StepFinished, TargetTally
+from picluster.engine.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    TargetFailed,
+    TargetTally,
+)
 from picluster.ui.recap import Recap
 from picluster.ui.words import ASCII, UNICODE, Marks
 
@@ -52,6 +59,56 @@ def quiet_run(changed: int) -> list[Event]:
 
 def test_a_failure_tells_what_why_fix_and_evidence() -> None:
     assert recap_of(failed_run()) == SNAPSHOT
+
+
+def without(node: str, *, alarm: bool = False, changed: int = 2) -> list[Event]:
+    started, finished = quiet_run(changed)
+    assert isinstance(finished, RunFinished)
+    gone = TargetFailed(
+        phase="connect",
+        target=node,
+        what="it cannot be reached",
+        why="no answer",
+        fix="look at its power",
+        exit_code=4,
+        alarm=alarm,
+    )
+    return [started, gone, dataclasses.replace(finished, exit_code=4, next_command="picluster up")]
+
+
+def test_a_node_that_was_missing_is_told_of_with_its_cause_and_what_to_run_then() -> None:
+    assert (
+        recap_of(without("pi2"))
+        == """\
+pi2: it cannot be reached
+  why: no answer
+  fix: look at its power
+
+  node    ok  changed  failed  skipped  time
+✓ pi1      4        2       0        0  0.0 s
+✗ pi2   could not be worked on
+
+up without pi2 (exit code 4): 2 changes in 0.6 s, 1 connection, 1 script
+next: picluster up, once pi2 can be worked on
+"""
+    )
+
+
+def test_what_else_was_not_done_is_not_called_done() -> None:
+    left_out = TargetFailed(phase="registry", target="pi2", what="left out: it runs", exit_code=4)
+    started, gone, finished = without("pi2")
+    text = recap_of([started, gone, left_out, finished])
+    assert "pi2: left out: it runs\n" in text
+    assert "up did not finish (exit code 4)" in text
+
+
+def test_a_changed_host_key_is_the_last_thing_before_the_sum() -> None:
+    text = recap_of(without("pi2", alarm=True))
+    assert text.startswith("  node"), text
+    assert (
+        "\nSECURITY: pi2: it cannot be reached\n  why: no answer\n  fix: look at its power\n\nup"
+        in text
+    )
 
 
 def test_it_fits_80_columns_and_ascii() -> None:

@@ -24,6 +24,7 @@ from picluster.engine.step import (
 from picluster.engine.survey import Look
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifact, Artifacts
+from picluster.steps.k3s.nodes import seen_nodes
 from picluster.steps.k3s.state import STATE, K3sState, read_state
 
 STAGED = "k3s-staged"
@@ -208,7 +209,13 @@ class Installed:
     def _older_servers(self, look: Look) -> list[str]:
         """Return the servers with an older K3s that does not change before this node's does."""
         wanted = parse_version(self.version)
-        found = {server: read_state(look.at(server, STATE)).version for server in self.before}
+        registered = seen_nodes(look) or {}
+        found = {
+            server: read_state(look.at(server, STATE)).version
+            # One that was not seen is in the cluster all the same, at its version there.
+            or (registered[server].version if server in registered else "")
+            for server in self.before
+        }
         return [
             server
             for server, version in found.items()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.step import Blocked, Call, Change, Decision, Query, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.survey import UNSEEN, Look
 from picluster.errors import PiclusterError
 from picluster.kube import kubefile
 from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, rewrite
 from picluster.local_files import write_private
-from picluster.steps.k3s.state import CREDENTIALS, read_credentials
+from picluster.steps.k3s.state import CREDENTIALS, read_admin, read_credentials
 
 SAVED = "kubeconfig-saved"
 
@@ -21,6 +21,19 @@ def offered(look: Look, servers: Sequence[str]) -> list[AdminKubeconfig]:
     """Return the kubeconfigs of the servers that have one; each server has its own certificate."""
     found = [read_credentials(look.at(server, CREDENTIALS)).admin for server in servers]
     return [admin for admin in found if admin is not None]
+
+
+def kept_from_one_that_is_away(look: Look, servers: Sequence[str]) -> AdminKubeconfig | None:
+    """Return the saved copy if it may be that of a server of this cluster that was not seen.
+
+    Each server has a certificate of its own, and all are accepted everywhere.
+    """
+    if all(look.at(server, CREDENTIALS) != UNSEEN for server in servers):
+        return None
+    saved = look.beside(SAVED).value
+    kept = read_admin(saved) if isinstance(saved, str) else None
+    same = kept is not None and any(kept.ca == each.ca for each in offered(look, servers))
+    return kept if same else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,8 @@ class SavedKubeconfig:
     def decide(self, look: Look) -> Decision:
         """Want the kubeconfig of any server: which one does not matter while it is accepted."""
         entries = [rewrite(a, self.cluster, self.server_url) for a in offered(look, self.servers)]
-        if look.own.value in [document(entry) for entry in entries]:
+        kept = kept_from_one_that_is_away(look, self.servers)
+        if kept or look.own.value in [document(entry) for entry in entries]:
             return Satisfied()
         return Change(
             f"save the kubeconfig as {self.path}",
@@ -77,9 +91,11 @@ class UserKubeconfig:
     def decide(self, look: Look) -> Decision:
         """Want an entry of the cluster's name that one of the servers would accept."""
         present = str(look.own.value)
+        kept = kept_from_one_that_is_away(look, self.servers)
         entries = [rewrite(a, self.cluster, self.server_url) for a in offered(look, self.servers)]
+        accepted = [*entries, *([rewrite(kept, self.cluster, self.server_url)] if kept else [])]
         try:
-            if any(merge(present, entry) == present for entry in entries):
+            if any(merge(present, entry) == present for entry in accepted):
                 return Satisfied()
         except PiclusterError as error:
             return Blocked(f"{self.path}: {error.what}", error.fix)

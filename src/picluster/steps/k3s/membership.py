@@ -40,9 +40,10 @@ def membership(
 ) -> Membership:
     """Decide how `node` comes into the cluster.
 
-    `servers` are the servers of the file in order; `current` is the server that the node's present
-    configuration joins through. It is kept while it is one of them, so that a second run with
-    another server up changes nothing.
+    `servers` are the servers of the file in order; `states` has those that were seen. `current` is
+    the server that the node's present configuration joins through. It is kept while it is one of
+    them, so that a second run with another server up changes nothing; a node that has joined keeps
+    one that was not seen, for that one may be back in a moment.
     """
     holders = [server for server in servers if states.get(server, K3sState()).in_cluster]
     split = _split(holders, states)
@@ -51,7 +52,8 @@ def membership(
     others = [server for server in servers if server != node]
     if node in holders:
         return Joins(current) if current and current in others else Starts()
-    if current and current in others and (current in holders or not holders):
+    away = current not in states and states.get(node, K3sState()).joined
+    if current and current in others and (current in holders or not holders or away):
         return Joins(current)
     if holders:
         return Joins(_best(holders, states))

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.step import Call, Change, Decision, Diff, Fact, Query, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.labels import node_drift, parse_taint, settle_node
 from picluster.kube.nodes import NodeState
 from picluster.model import Node
 from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.service import READY, RUNNING
 
 NODES = "cluster-nodes"
 
@@ -20,10 +21,10 @@ def nodes_fact(api: ClusterApi) -> Fact:
     return Fact(NODES, "the cluster's nodes are known", Query(api.nodes))
 
 
-def seen_nodes(look: Look) -> dict[str, NodeState]:
-    """Return what the cluster says of its nodes; empty while there is no cluster."""
-    seen = look.beside(NODES).value
-    return seen if isinstance(seen, dict) else {}
+def seen_nodes(look: Look) -> dict[str, NodeState] | None:
+    """Return what the cluster says of its nodes; None while there is no API to ask."""
+    seen = look.at(CLUSTER, NODES).value
+    return seen if isinstance(seen, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,7 @@ class NodeMarks:
 
     node: Node
     api: ClusterApi
-
-    @property
-    def name(self) -> str:
-        """Identify the step."""
-        return f"marks-{self.node.name}"
+    name: str = "marks"
 
     @property
     def title(self) -> str:
@@ -48,13 +45,15 @@ class NodeMarks:
         return f"labels and taints of {self.node.name} are as the cluster file says"
 
     def probe(self) -> None:
-        """The reading of all nodes says it."""
+        """The reading of the node says it."""
 
     def decide(self, look: Look) -> Decision:
-        """Compare the node's labels and taints with the file's."""
+        """Compare the node's labels and taints with the file's, once it is in the cluster."""
         wanted = [parse_taint(str(taint)) for taint in self.node.taints]
-        seen = seen_nodes(look).get(self.node.name)
-        present = seen or NodeState(self.node.name, ready=False)
+        seen = look.beside(READY).value
+        if not isinstance(seen, NodeState) and not look.changing(RUNNING, READY):
+            return Satisfied(detail="it is not in the cluster")
+        present = seen if isinstance(seen, NodeState) else NodeState(self.node.name, ready=False)
         drift = node_drift(present, self.node.labels, wanted)
         if not drift:
             return Satisfied()
@@ -89,7 +88,7 @@ class Strangers:
 
     def decide(self, look: Look) -> Decision:
         """Warn of each node that the file does not have."""
-        strangers = sorted(set(seen_nodes(look)) - set(self.known))
+        strangers = sorted((seen_nodes(look) or {}).keys() - set(self.known))
         if not strangers:
             return Satisfied()
         return Satisfied(

@@ -199,10 +199,16 @@ class Fresh:
         """The state of K3s says it all."""
 
     def decide(self, look: Look) -> Decision:
-        """Refuse a machine that still is a member."""
+        """Refuse a machine that still is a member, and one that nobody has seen."""
         seen = look.at(self.node, STATE)
         state = read_state(seen)
-        if seen != UNSEEN and (state.in_cluster or state.joined):
+        if seen == UNSEEN:
+            return Blocked(
+                f"{self.node} cannot be reached, so nobody can tell what is on it",
+                f"connect it, and run this again; `picluster node remove {self.node}` gives it up",
+                missing=(self.node,),
+            )
+        if state.in_cluster or state.joined:
             return Blocked(
                 f"{self.node} still holds its K3s data, so there is nothing to replace",
                 f"to repair it: `picluster up --limit {self.node}`; to start it "

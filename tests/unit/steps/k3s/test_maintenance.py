@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
 
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Decision, Observation, Risk, Satisfied
+from picluster.engine.survey import CLUSTER
 from picluster.kube.drain import CORDONED
 from picluster.kube.nodes import NodeState
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.install import INSTALLED, Installed
 from picluster.steps.k3s.maintenance import DRAINED, UNCORDONED, Drained, Uncordoned
+from picluster.steps.k3s.nodes import NODES
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.service import Arrival, KnownMachine
 
@@ -124,3 +127,13 @@ def test_any_version_will_do_after_a_restart() -> None:
     arrival = Arrival("pi1", "k3s", "", False, 900, SESSIONS, API)
     assert arrival.missing(READY) == ""
     assert "at " + OLD in Arrival("pi1", "k3s", NEW, False, 9, SESSIONS, API).missing(READY)
+
+
+def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None:
+    step = Installed("agent", NEW, 900, before=["pi2", "pi3"])
+    seen = look(INSTALLED, others={"pi2": printed(version=NEW)}, version=OLD, unit="k3s-agent")
+    registered = {"pi3": NodeState("pi3", ready=False, version=OLD)}
+    survey = dict(seen.survey) | {CLUSTER: {NODES: Observation(value=registered)}}
+    refused = step.decide(replace(seen, survey=survey))
+    assert isinstance(refused, Blocked)
+    assert "newer than pi3" in refused.reason

@@ -54,6 +54,16 @@ def test_an_agent_leaves_a_server_that_lost_its_data() -> None:
     assert membership("agent", SERVERS, states, "pi3") == Joins("pi1")
 
 
+def test_an_agent_that_has_joined_keeps_a_server_that_nobody_has_seen() -> None:
+    states = {"pi1": holder(), "pi2": holder(), "agent": K3sState(joined=True)}
+    assert membership("agent", SERVERS, states, "pi3") == Joins("pi3")
+
+
+def test_an_agent_that_is_still_to_join_takes_a_server_that_is_there() -> None:
+    states = {"pi1": holder(), "pi2": holder(), "agent": K3sState()}
+    assert membership("agent", SERVERS, states, "pi3") == Joins("pi1")
+
+
 def test_servers_with_different_clusters_are_refused_with_who_holds_what() -> None:
     states = {"pi1": holder("ca-1"), "pi2": holder("ca-2"), "pi3": holder("ca-2")}
     assert membership("pi1", SERVERS, states, None) == Split((("pi1",), ("pi2", "pi3")))

@@ -76,6 +76,12 @@ def fresh(**facts: str) -> Any:
     return Fresh("pi1").decide(Look(CLUSTER, "fresh-machine", survey))
 
 
+def test_a_machine_that_nobody_has_seen_replaces_nothing() -> None:
+    unseen = Fresh("pi1").decide(Look(CLUSTER, "fresh-machine", {CLUSTER: {}}))
+    assert isinstance(unseen, Blocked)
+    assert unseen.missing == ("pi1",)
+
+
 def test_only_a_fresh_machine_replaces_a_node() -> None:
     assert fresh() == Satisfied()
     for facts in ({"datastore": "etcd"}, {"joined": "yes"}):

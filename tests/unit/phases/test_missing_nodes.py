@@ -1,0 +1,285 @@
+"""A command goes on without a node that is missing, and says so in its events and its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.jobs import job_on
+
+from picluster.engine.events import Event, RunFinished, TargetFailed
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
+from picluster.engine.survey import CLUSTER, Look
+from picluster.errors import HostKeyChanged, NodeError, PreflightRefused, Unreachable
+from picluster.model import Cluster, parse
+from picluster.phases import commands
+from picluster.phases.bootstrap import bootstrap
+from picluster.phases.build import build
+from picluster.phases.commands import Job
+from picluster.phases.deploy import deploy, repair
+from picluster.phases.k3s import k3s
+from picluster.phases.longhorn import longhorn
+from picluster.phases.preflight import preflight
+from picluster.phases.prepare import prepare
+from picluster.phases.registry import registry
+from picluster.phases.restart import restart
+from picluster.phases.site import Site, make_site
+from picluster.phases.upgrade import upgrade
+
+AWAY = Unreachable("it cannot be reached over SSH", why="no answer", fix="look at its power")
+CHANGED = HostKeyChanged("its host key is not the one that is pinned", fix="replace it")
+
+FILE = """\
+name: home
+nodes:
+  - {name: pi1, address: 10.0.0.1, role: server}
+  - {name: pi2, address: 10.0.0.2, role: server}
+  - {name: pi3, address: 10.0.0.3, role: server}
+  - {name: pi4, address: 10.0.0.4, role: agent}
+"""
+APPS = """\
+registry: {node: pi4}
+longhorn: {}
+images: {builder: pi3}
+opentakserver: {}
+"""
+
+
+def cluster(more: str = "") -> Cluster:
+    return parse(FILE + more).cluster
+
+
+@dataclass(frozen=True)
+class Touched:
+    """A file is there."""
+
+    name: str = "touched"
+    title: str = "the file is there"
+    refuses: str = ""
+
+    def probe(self) -> Script:
+        return Script('cat "$NODE_ROOT/file" 2>/dev/null || true')
+
+    def decide(self, look: Look) -> Decision:
+        if self.refuses:
+            return Blocked(self.refuses)
+        if look.own.out:
+            return Satisfied()
+        return Change("touch", (Run('echo there >"$NODE_ROOT/file"'),))
+
+
+def everywhere(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    names = [node.name for node in site.cluster.nodes]
+    steps = {name: [Touched()] for name in names}
+    yield Phase("all", "all are touched", (Stage("all", steps, independent=True),))
+
+
+@dataclass
+class Desk:
+    """A command's surroundings: nodes that are directories, and the events of its runs."""
+
+    nodes: ShellNodes
+    path: Path
+    events: list[Event] = field(default_factory=list)
+
+    def job(self, command: str = "up", **fields: object) -> Job:
+        job = job_on(self.nodes, cluster(), self.path, command)
+        return replace(job, **{"optional": (), "emit": self.events.append} | fields)  # type: ignore[arg-type]
+
+    @property
+    def touched(self) -> list[str]:
+        return sorted(path.parent.name for path in self.nodes.base.glob("*/file"))
+
+    @property
+    def failed(self) -> list[tuple[str, str]]:
+        return [(each.target, each.what) for each in self.events if isinstance(each, TargetFailed)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    nodes = ShellNodes(tmp_path / "nodes")
+    # The lock's script would wait for the end of the run; these nodes answer when a script is over.
+    return Desk(nodes, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_lock_on_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("picluster.engine.lock.FirstThatIsThere.take", lambda self: None)
+
+
+class TestUp:
+    def test_brings_the_others_to_what_the_file_says(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        assert commands.operate(desk.job(), everywhere) == 4
+        assert desk.touched == ["pi1", "pi3", "pi4"]
+        assert desk.failed == [("pi2", AWAY.what)]
+        finished = desk.events[-1]
+        assert isinstance(finished, RunFinished)
+        assert (finished.exit_code, finished.next_command) == (4, "picluster up")
+
+    def test_repairs_what_is_left_once_the_node_is_back(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        commands.operate(desk.job(), everywhere)
+        desk.nodes.refuse.clear()
+        assert commands.operate(desk.job(), everywhere) == 0
+        assert desk.touched == ["pi1", "pi2", "pi3", "pi4"]
+
+    def test_does_nothing_if_nobody_is_there(self, desk: Desk) -> None:
+        desk.nodes.refuse = dict.fromkeys(["pi1", "pi2", "pi3", "pi4"], AWAY)
+        with pytest.raises(NodeError, match=r"^4 nodes .* nothing was changed on any node"):
+            commands.operate(desk.job(), everywhere)
+        assert desk.touched == []
+
+    def test_does_nothing_if_all_that_it_is_limited_to_are_missing(self, desk: Desk) -> None:
+        desk.nodes.refuse = {"pi2": AWAY, "pi3": AWAY}
+        with pytest.raises(NodeError, match="2 nodes"):
+            commands.operate(desk.job(only={"pi2", "pi3"}), everywhere)
+        assert desk.touched == []
+
+    def test_does_not_mind_a_missing_node_that_it_is_not_about(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        assert commands.operate(desk.job(only={"pi1"}), everywhere) == 0
+        assert desk.touched == ["pi1"]
+
+    def test_does_nothing_without_a_node_that_all_of_it_needs(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        with pytest.raises(Unreachable):
+            commands.operate(desk.job(required=("pi2",)), everywhere)
+        assert desk.touched == []
+
+    def test_goes_on_past_a_changed_host_key_and_raises_the_alarm(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = CHANGED
+        assert commands.operate(desk.job(), everywhere) == 4
+        assert desk.touched == ["pi1", "pi3", "pi4"]
+        assert [each.alarm for each in desk.events if isinstance(each, TargetFailed)] == [True]
+
+    def test_raises_the_alarm_for_a_node_that_it_is_not_about(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = CHANGED
+        assert commands.operate(desk.job(only={"pi1"}), everywhere) == 0
+        assert desk.failed == [("pi2", CHANGED.what)]
+
+    def test_that_is_refused_for_another_reason_says_that_one(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+
+        def refusing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+            yield Phase("fit", "fit", (Stage("fit", {"pi1": [Touched(refuses="too old")]}),))
+
+        with pytest.raises(PreflightRefused, match="nothing was changed: pi1: too old"):
+            commands.operate(desk.job(), refusing)
+
+
+class TestLooking:
+    def test_plans_for_those_that_are_there_and_names_the_other(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        job = desk.job("plan")
+        plans = commands.plan(job, everywhere)
+        assert [item.target for item in plans[0].changes] == ["pi1", "pi3", "pi4"]
+        assert job.missing == {"pi2": AWAY}
+        assert commands.plan_code(job, plans) == 4
+
+    def test_names_one_that_is_lost_while_it_is_looked_at(self, desk: Desk) -> None:
+        desk.nodes.drop_after["pi2"] = 1
+        job = desk.job("plan")
+        job.sessions.renew = _lost  # type: ignore[method-assign]
+        plans = commands.plan(job, everywhere)
+        assert [item.target for item in plans[0].changes] == ["pi1", "pi3", "pi4"]
+        assert list(job.missing) == ["pi2"]
+
+    def test_a_plan_of_all_that_would_be_refused_is_5(self, desk: Desk) -> None:
+        def refusing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+            yield Phase("fit", "fit", (Stage("fit", {"pi1": [Touched(refuses="too old")]}),))
+
+        job = desk.job("plan")
+        assert commands.plan_code(job, commands.plan(job, refusing)) == 5
+
+
+def _lost(node: str) -> object:
+    raise AWAY
+
+
+def site(more: str = "") -> Site:
+    nodes = ShellNodes(Path("/nonexistent"))
+    return make_site(
+        cluster(more),
+        job_on(nodes, cluster(more), Path("/nonexistent"), "up").sessions,
+        file=Path("cluster.yaml"),
+        state=Path("/nonexistent"),
+        cache=Path("/nonexistent"),
+        user_kubeconfig=Path("/nonexistent"),
+        token=None,
+    )
+
+
+def stages(*phases: Phase) -> dict[str, Stage]:
+    return {f"{phase.name}: {stage.title}": stage for phase in phases for stage in phase.stages}
+
+
+def needs(phase: Phase) -> dict[str, list[str]]:
+    return {stage.title: sorted(stage.needs) for stage in phase.stages if stage.needs}
+
+
+class TestWhoNeedsWhom:
+    @pytest.mark.parametrize(
+        "made",
+        [
+            lambda it: preflight(it.cluster),
+            lambda it: prepare(it.cluster),
+            bootstrap,
+            k3s,
+            longhorn,
+        ],
+        ids=["preflight", "prepare", "bootstrap", "k3s", "longhorn"],
+    )
+    def test_what_is_done_on_nodes_stops_at_no_missing_one(
+        self, made: Callable[[Site], Phase]
+    ) -> None:
+        closing = "bootstrap: {disable_password_login: true}\n"
+        for title, stage in stages(made(site(APPS + closing))).items():
+            if set(stage.steps) - {CLUSTER}:
+                assert stage.independent or not stage.barrier, f"{title} stops everybody"
+
+    def test_a_registry_needs_its_node(self) -> None:
+        assert needs(registry(site(APPS))) == {
+            "the registry runs in Docker": ["pi4"],
+            "every node can pull from it": ["pi4"],
+        }
+
+    def test_a_build_needs_its_builder_and_the_registry(self) -> None:
+        phase = build(site(APPS))
+        assert needs(phase) == {stage.title: ["pi3", "pi4"] for stage in phase.stages}
+
+    @pytest.mark.parametrize("made", [deploy, repair])
+    def test_opentakserver_needs_the_registry_and_the_user_s_own_apps_do_not(
+        self, made: Callable[[Site], Phase]
+    ) -> None:
+        phase = made(site(APPS))
+        needy = [stage.title for stage in phase.stages if "pi4" in stage.needs]
+        assert needy
+        assert all("OpenTAKServer" in title for title in needy)
+        assert [stage.title for stage in phase.stages if not stage.needs][-1] == (
+            "your applications run"
+        )
+
+    def test_opentakserver_is_asked_on_a_server_that_is_there(self) -> None:
+        here = site(APPS)
+        here.sessions._away["pi1"] = AWAY
+        assert list(stages(deploy(here))["deploy: OpenTAKServer answers"].steps) == ["pi2"]
+
+    def test_an_upgrade_begins_with_who_is_there(self) -> None:
+        titles = [stage.title for stage in next(iter(upgrade_phases()))]
+        assert titles[:2] == ["there is a cluster", "enough servers are there"]
+
+    def test_a_restart_of_servers_stops_where_the_guard_refuses(self) -> None:
+        (phase,) = restart("once")(site(), frozenset())
+        servers, agents = phase.stages
+        assert servers.barrier
+        assert not servers.independent
+        assert list(agents.steps) == ["pi4"]
+
+
+def upgrade_phases() -> Sequence[Sequence[Stage]]:
+    return [phase.stages for phase in upgrade(site(), frozenset()) if phase.name == "upgrade"]

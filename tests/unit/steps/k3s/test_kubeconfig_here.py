@@ -1,0 +1,77 @@
+"""The kubeconfig on this computer: any server's will do, that of one that is away too."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from tests.unit.kube.kubeconfig_samples import entry
+
+from picluster.engine.step import Change, Decision, Observation, Satisfied
+from picluster.engine.survey import CLUSTER, Look
+from picluster.kube.kubeconfig import document
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.kubeconfig import SAVED, SavedKubeconfig, UserKubeconfig
+from picluster.steps.k3s.state import CREDENTIALS
+
+SERVERS = ("pi1", "pi2", "pi3")
+URL = "https://192.0.2.10:6443"
+
+
+def has(certificate: str, ca: str = "CA-ONE") -> Observation:
+    """What a server's credentials probe prints; each has a certificate of its own."""
+    text = document(entry("default", "https://127.0.0.1:6443", certificate=certificate, ca=ca))
+    return Observation(out=f"{paths.KUBECONFIG}={base64.b64encode(text.encode()).decode()}")
+
+
+ALL = {server: has(f"CERT-{server}") for server in SERVERS}
+
+
+def kept(certificate: str, ca: str = "CA-ONE") -> str:
+    return document(entry("home", URL, certificate=certificate, ca=ca))
+
+
+def saved(text: str, seen: dict[str, Observation]) -> Decision:
+    survey = {server: {CREDENTIALS: each} for server, each in seen.items()}
+    survey[CLUSTER] = {SAVED: Observation(value=text)}
+    step = SavedKubeconfig("home", URL, SERVERS, Path("/nonexistent"))
+    return step.decide(Look(CLUSTER, SAVED, survey))
+
+
+def merged(text: str, copy: str, seen: dict[str, Observation]) -> Decision:
+    survey = {server: {CREDENTIALS: each} for server, each in seen.items()}
+    survey[CLUSTER] = {
+        SAVED: Observation(value=copy),
+        "kubeconfig-merged": Observation(value=text),
+    }
+    step = UserKubeconfig("home", URL, SERVERS, Path("/nonexistent"))
+    return step.decide(Look(CLUSTER, "kubeconfig-merged", survey))
+
+
+def without(server: str) -> dict[str, Observation]:
+    return {name: each for name, each in ALL.items() if name != server}
+
+
+def test_any_servers_is_as_good_as_anothers() -> None:
+    for server in SERVERS:
+        assert saved(kept(f"CERT-{server}"), ALL) == Satisfied()
+    assert isinstance(saved(kept("CERT-former"), ALL), Change)
+    assert isinstance(saved("", ALL), Change)
+
+
+def test_that_of_a_server_that_is_away_is_kept() -> None:
+    mine = kept("CERT-pi1")
+    assert saved(mine, without("pi1")) == Satisfied()
+    assert merged(mine, mine, without("pi1")) == Satisfied()
+
+
+def test_that_of_another_cluster_is_not() -> None:
+    former = kept("CERT-pi1", "CA-FORMER")
+    assert isinstance(saved(former, without("pi1")), Change)
+    assert isinstance(merged("", former, without("pi1")), Change)
+
+
+def test_a_first_one_is_saved_although_a_server_is_away() -> None:
+    assert isinstance(saved("", without("pi1")), Change)
+    assert isinstance(merged("", "", without("pi1")), Change)
+    assert isinstance(merged("", kept("CERT-pi1"), without("pi1")), Change)
