@@ -90,6 +90,9 @@ def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) ->
     lost.break_("power-off")
     try:
         assert nodes_seen_by(fleet.node(1)), "the API has to answer without one server"
+        status = fleet.picluster("status", expect=4)
+        assert "2 of 3 servers answer; the next loss stops the cluster" in status.out
+        assert "cannot be reached over SSH" in status.out
         with fleet.edited(former, labelled(fleet, **{agent.name: "c"})):
             without = fleet.picluster("up", expect=4)
         assert f"up without {lost.name} (exit code 4): 1 change" in without.out

@@ -178,6 +178,12 @@ class Cluster(Section):
         return max(1, min(3, len(self.data_nodes)))
 
     @property
+    def entrance(self) -> str:
+        """The host that users come in by, as it stands in a URL: the VIP, or the first server."""
+        vip = self.k3s.vip
+        return bracketed(vip.address if vip else self.servers[0].address)
+
+    @property
     def builder(self) -> Node | None:
         """The node that images are built on; None if nothing is built."""
         if self.registry is None or not (self.images.build or self.opentakserver):

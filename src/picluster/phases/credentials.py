@@ -12,7 +12,6 @@ from picluster.engine.step import Fact, Query
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.kube.api import Api
 from picluster.model import Cluster
-from picluster.model.network import bracketed
 from picluster.phases import commands
 from picluster.phases.commands import Job
 from picluster.phases.site import Site
@@ -52,7 +51,7 @@ def _logins(cluster: Cluster, reach: ClusterApi) -> Iterator[Login]:
     if cluster.opentakserver is None and cluster.rancher is None:
         return
     api = reach.access()
-    host = bracketed(cluster.servers[0].address)
+    host = cluster.entrance
     ots, rancher = cluster.opentakserver, cluster.rancher
     if ots is not None:
         url = f"http://{host}:{ots.ports.web}"

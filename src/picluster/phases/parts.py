@@ -10,7 +10,6 @@ from picluster.apps import rancher
 from picluster.apps.user_apps import workloads_among
 from picluster.kube.api import Api
 from picluster.kube.rollout import Workload, read_rollout
-from picluster.model.network import bracketed
 from picluster.phases.deploy import workloads
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import objects_of
@@ -32,7 +31,7 @@ class Part:
 def parts_of(site: Site) -> Iterator[Part]:
     """Yield those of the cluster file."""
     cluster = site.cluster
-    host = bracketed(cluster.k3s.vip.address if cluster.k3s.vip else cluster.servers[0].address)
+    host = cluster.entrance
     longhorn, ots = cluster.longhorn, cluster.opentakserver
     if longhorn is not None:
         url = f"http://{host}:{longhorn.ui_port}" if longhorn.ui_port else ""

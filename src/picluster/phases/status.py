@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query, Script, Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.errors import HostKeyChanged, NodeError, PiclusterError, Unreachable
 from picluster.kube.errors import ApiUnavailable
+from picluster.kube.health import readyz
 from picluster.kube.nodes import NodeState
+from picluster.kube.votes import Votes, count_votes
 from picluster.model import Cluster, Node
 from picluster.phases import commands
 from picluster.phases.commands import Job
@@ -22,6 +26,7 @@ from picluster.steps.vitals import VITALS, Vitals, read_vitals, vitals_fact
 _NODES = "nodes"
 _REGISTRY = "registry-answer"
 _PARTS = "parts"
+_READY = "servers-that-answer"
 _ANSWERS = ("200", "401")
 
 
@@ -29,7 +34,8 @@ _ANSWERS = ("200", "401")
 class NodeStatus:
     """One node of the file, or one that only the cluster knows (`role` is then empty).
 
-    `vitals` is None if it cannot be reached, `state` if the cluster does not know it.
+    `vitals` is None if it cannot be reached, and `unreached` says why. `state` is None if the
+    cluster does not know it, or, unless `asked`, could not be asked.
     """
 
     name: str
@@ -37,6 +43,15 @@ class NodeStatus:
     address: str
     vitals: Vitals | None
     state: NodeState | None
+    unreached: str = ""
+    asked: bool = True
+
+    @property
+    def ready(self) -> bool | None:
+        """Whether it is Ready, and was heard of lately; None where that is not known."""
+        if self.state is None:
+            return False if self.asked else None
+        return self.state.ready and self.state.alive
 
     @property
     def well(self) -> bool:
@@ -46,19 +61,19 @@ class NodeStatus:
         decision, and what throttles its processor does not stop it.
         """
         state = self.state
-        if state is None or not state.ready or state.voter is False or state.pressures:
+        if state is None or not self.ready or state.voter is False or state.pressures:
             return False
         return self.vitals is not None or not self.role
 
     @property
     def troubles(self) -> tuple[str, ...]:
         """What is not well, in words."""
-        found = [] if self.vitals is not None or not self.role else ["cannot be reached"]
+        reached = self.vitals is not None or not self.role
+        found = [] if reached else [self.unreached or "cannot be reached"]
         if self.state is None:
-            found.append("not in the cluster")
+            found.append("not in the cluster" if self.asked else "whether it is Ready is not known")
         else:
-            if not self.state.ready:
-                found.append(f"not Ready ({self.state.ready_reason or 'no reason given'})")
+            found += _unready(self.state)
             if self.state.unschedulable:
                 found.append("cordoned")
             if self.state.voter is False:
@@ -67,6 +82,14 @@ class NodeStatus:
         if not self.role:
             found.append("not in the file")
         return (*found, *(self.vitals.throttling if self.vitals else ()))
+
+
+def _unready(state: NodeState) -> list[str]:
+    if not state.ready:
+        return [f"not Ready ({state.ready_reason or 'no reason given'})"]
+    if state.alive or state.life is None:
+        return []
+    return [f"says Ready, and was not heard of for {state.life.silent:.0f} s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,10 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A cluster at one moment. `api` says whether it answers, `registry` is None without one."""
+    """A cluster at one moment. `api` says whether it answers, `registry` is None without one.
+
+    `votes` is None with one server, and where the API does not tell of the nodes.
+    """
 
     cluster: str
     api: bool
@@ -91,6 +117,7 @@ class Status:
     registry: bool | None
     notices: tuple[str, ...] = ()
     parts: tuple[PartStatus, ...] = ()
+    votes: Votes | None = None
 
     @property
     def healthy(self) -> bool:
@@ -109,13 +136,19 @@ class Status:
 
 def status(job: Job) -> Status:
     """Look once. Nodes that cannot be reached are part of the answer."""
-    return read_status(job.cluster, commands.plan(job, _phases)[0].survey, job.notices)
+    survey = commands.plan(job, _phases)[0].survey
+    return read_status(job.cluster, survey, job.notices, job.unreached)
 
 
-def read_status(cluster: Cluster, survey: Survey, notices: tuple[str, ...] = ()) -> Status:
-    """Say how the cluster is, from what was seen. Pure."""
+def read_status(
+    cluster: Cluster,
+    survey: Survey,
+    notices: tuple[str, ...] = (),
+    unreached: Mapping[str, NodeError] = MappingProxyType({}),
+) -> Status:
+    """Say how the cluster is, from what was seen, and why nodes were not. Pure."""
     answers = survey.get(CLUSTER, {})
-    seen, parts = (answers.get(each, UNSEEN).value for each in (_NODES, _PARTS))
+    seen, parts, ready = (answers.get(each, UNSEEN).value for each in (_NODES, _PARTS, _READY))
     known: dict[str, NodeState] = seen if isinstance(seen, dict) else {}
     rows = [
         NodeStatus(
@@ -124,6 +157,8 @@ def read_status(cluster: Cluster, survey: Survey, notices: tuple[str, ...] = ())
             node.address,
             read_vitals(survey[node.name][VITALS]) if node.name in survey else None,
             known.get(node.name),
+            _why(unreached.get(node.name)),
+            asked=isinstance(seen, dict),
         )
         for node in cluster.nodes
     ]
@@ -137,7 +172,19 @@ def read_status(cluster: Cluster, survey: Survey, notices: tuple[str, ...] = ())
         registry = answer.out.strip() in _ANSWERS
     # It may have answered the one question and not the other.
     api = isinstance(seen, dict) and isinstance(parts, list)
-    return Status(cluster.name, api, tuple(rows), registry, notices, _parts(parts))
+    votes = None
+    if cluster.is_ha and isinstance(seen, dict):
+        servers, answering = [node.name for node in cluster.servers], ready or ()
+        votes = count_votes(servers, answering if isinstance(answering, list) else (), known)
+    return Status(cluster.name, api, tuple(rows), registry, notices, _parts(parts), votes)
+
+
+def _why(error: NodeError | None) -> str:
+    """Say in one line why a node was not reached."""
+    if isinstance(error, Unreachable) and error.why:
+        return f"{error.what}: {error.why}"
+    alarm = "SECURITY: " if isinstance(error, HostKeyChanged) else ""
+    return f"{alarm}{error.what}" if error else ""
 
 
 def _parts(seen: object) -> tuple[PartStatus, ...]:
@@ -153,12 +200,24 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     cluster = site.cluster
     looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
     nodes = Fact(_NODES, "the cluster's nodes are known", Query(site.api.nodes))
+    ready = Fact(_READY, "which servers answer is known", Query(partial(_answering, site)))
     parts = Fact(_PARTS, "what runs on the cluster is known", Query(partial(_look_at_parts, site)))
     yield Phase(
         "status",
         "how the cluster is",
-        (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes, parts]})),
+        (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes, ready, parts]})),
     )
+
+
+def _answering(site: Site) -> list[str]:
+    """Return the servers whose own API is ready; one server is its API, and is not asked again."""
+    if not site.cluster.is_ha:
+        return []
+    try:
+        api = site.api.access()
+    except PiclusterError:
+        return []
+    return [server.name for server in site.cluster.servers if readyz(api.at(server.name)).ok]
 
 
 def _look_at_parts(site: Site) -> list[dict[str, object]] | None:

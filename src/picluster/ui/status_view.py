@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from picluster.phases.status import NodeStatus, PartStatus, Status
@@ -37,6 +38,7 @@ def as_document(status: Status) -> dict[str, Any]:
         "healthy": status.healthy,
         "api": status.api,
         "registry": status.registry,
+        "votes": asdict(status.votes) if status.votes else None,
         "notices": list(status.notices),
         "nodes": [_node(node) for node in status.nodes],
         "parts": [
@@ -88,11 +90,10 @@ def _joined(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _summary(status: Status) -> str:
-    ready = sum(node.state is not None and node.state.ready for node in status.nodes)
     parts = [
         f"{status.cluster}: {'healthy' if status.healthy else 'NOT healthy'}",
-        f"{ready} of {len(status.nodes)} nodes Ready",
-        *_votes(status),
+        _readiness(status),
+        *([status.votes.in_words] if status.votes else []),
         "the API answers" if status.api else "the API does not answer",
     ]
     if status.registry is not None:
@@ -100,11 +101,13 @@ def _summary(status: Status) -> str:
     return ", ".join(parts)
 
 
-def _votes(status: Status) -> list[str]:
-    """Say how many servers vote in etcd, where K3s tells of any."""
-    servers = [node.state for node in status.nodes if node.role == "server"]
-    votes = [state.voter for state in servers if state is not None and state.voter is not None]
-    return [f"{sum(votes)} of {len(servers)} servers vote"] if votes else []
+def _readiness(status: Status) -> str:
+    if all(node.ready is None for node in status.nodes):
+        reached = sum(node.vitals is not None for node in status.nodes)
+        return (
+            f"{reached} of {len(status.nodes)} nodes can be reached, which are Ready is not known"
+        )
+    return f"{sum(node.ready is True for node in status.nodes)} of {len(status.nodes)} nodes Ready"
 
 
 def _node(node: NodeStatus) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _node(node: NodeStatus) -> dict[str, Any]:
         "role": node.role,
         "address": node.address,
         "reached": vitals is not None,
-        "ready": bool(state and state.ready),
+        "ready": node.ready,
         "version": state.version if state else "",
         "voter": state.voter if state else None,
         "cordoned": bool(state and state.unschedulable),

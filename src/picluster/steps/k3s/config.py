@@ -48,9 +48,7 @@ def api_url(cluster: Cluster, server: str) -> str:
 
 def public_url(cluster: Cluster) -> str:
     """Return the URL that users call the API by: its own address if it has one, or a server's."""
-    if cluster.k3s.vip is None:
-        return api_url(cluster, cluster.servers[0].name)
-    return f"https://{bracketed(cluster.k3s.vip.address)}:{paths.API_PORT}"
+    return f"https://{cluster.entrance}:{paths.API_PORT}"
 
 
 def server_options(cluster: Cluster, node: Node, role: Starts | Joins) -> dict[str, Value]:

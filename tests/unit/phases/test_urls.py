@@ -1,0 +1,66 @@
+"""Every command names an application by the same URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.jobs import job_on
+
+from picluster.kube.api import Object
+from picluster.model import parse
+from picluster.phases.commands import Job
+from picluster.phases.credentials import _logins
+from picluster.phases.parts import parts_of
+from picluster.phases.site import make_site
+from picluster.steps.k3s.config import public_url
+
+FILE = """\
+name: home
+nodes:
+  - {name: pi1, address: 10.0.0.1, role: server}
+  - {name: pi2, address: 10.0.0.2, role: server}
+  - {name: pi3, address: 10.0.0.3, role: server}
+registry: {node: pi1}
+opentakserver: {}
+rancher: {hostname: rancher.example.org}
+"""
+
+
+class _NoSecrets:
+    """An API that has no password yet."""
+
+    def access(self) -> _NoSecrets:
+        return self
+
+    def call(self, method: str, path: str, **more: object) -> Object:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [
+        ("", "10.0.0.1"),
+        ("k3s: {vip: {address: 10.0.0.100}}\n", "10.0.0.100"),
+    ],
+    ids=["first server", "VIP"],
+)
+def test_status_and_credentials_name_the_same_one(more: str, host: str, tmp_path: Path) -> None:
+    cluster = parse(FILE + more).cluster
+    job: Job = job_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
+    site = make_site(
+        cluster,
+        job.sessions,
+        file=job.file,
+        state=job.state,
+        cache=job.cache,
+        user_kubeconfig=job.user_kubeconfig,
+        token=None,
+    )
+    shown = {part.name: part.url for part in parts_of(site)}
+    told = {each.application: each.url for each in _logins(cluster, _NoSecrets())}  # type: ignore[arg-type]
+    assert told == {name: shown[name] for name in told}
+    assert set(told) == {"OpenTAKServer", "Rancher"}
+    assert told["OpenTAKServer"].startswith(f"http://{host}:")
+    assert public_url(cluster).startswith(f"https://{host}:")
