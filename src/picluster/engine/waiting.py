@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from picluster.engine.probe import Observation, ShellProbe
-from picluster.errors import PiclusterError, Unavailable, Unreachable, WaitFailed
+from picluster.errors import PiclusterError, Unavailable, Unreachable, Unreadable, WaitFailed
 from picluster.secret import redact
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def wait_until(
 
     `what` is how a failure begins: `the workloads do not run`. It looks at least once, and once
     more when `timeout` seconds are over; one observation should take seconds, for the state that is
-    told is the last one seen. What cannot be observed right now (`Unavailable`) counts as waiting,
-    for the API restarts with the servers. `evidence` is asked, once, for what to quote in a
-    failure, such as events.
+    told is the last one seen. What cannot be observed right now (`Unavailable`, `Unreadable`)
+    counts as waiting, for the API restarts with the servers. `evidence` is asked, once, for what to
+    quote in a failure, such as events.
 
     Raises `WaitFailed` at the time limit or when there is no hope, `Unreachable` when the node
     that is asked stays away, whatever else `observe` raises, and `Interrupted` when the user stops
@@ -144,7 +144,7 @@ class Wait(Generic[Facts]):
     interval: float = 1.0
 
     def perform(self, place: Place) -> None:
-        """Wait. Raises `WaitFailed`, and `Unreadable` where the answer makes no sense."""
+        """Wait. Raises what `wait_until` does."""
 
         def run(script: str) -> Completed:
             return place.sessions.read(place.target, script, timeout=_LOOK_SECONDS)
@@ -198,6 +198,8 @@ def _look(
         seen = observe()
     except Unavailable as away:
         return Waiting(away.state, patience.troubles), None
+    except Unreadable as nonsense:  # half an answer of a node that is just starting, for one
+        return Waiting(f"its answer makes no sense: {nonsense.what}", patience.troubles), None
     except Unreachable as lost:
         gone = Waiting(_in_one_line(lost), (Lasting("away", lost.what, patience=_LOST_SECONDS),))
         if isinstance(patience.judge(gone), Hopeless):

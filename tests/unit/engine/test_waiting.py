@@ -13,7 +13,7 @@ from picluster.engine.place import Place, Tools
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Act
 from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Wait, Waiting, wait_until
-from picluster.errors import Unavailable, Unreachable, WaitFailed
+from picluster.errors import Unavailable, Unreachable, Unreadable, WaitFailed
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Tried
 
 T = TypeVar("T")
@@ -191,6 +191,12 @@ def test_whatever_cannot_be_asked_right_now_is_waited_for() -> None:
     watch = Watch(lambda second: away if second < 300 else Done())
     assert watch.wait() == 300
     assert watch.progress.states == ["the registry restarts: connection refused"]
+
+
+def test_half_an_answer_is_asked_for_again() -> None:
+    watch = Watch(lambda second: Unreadable("it has no `code`") if second < 10 else Done())
+    assert watch.wait() == 10
+    assert watch.progress.states == ["its answer makes no sense: it has no `code`"]
 
 
 def test_a_node_may_be_away_for_as_long_as_a_restart_takes() -> None:

@@ -18,7 +18,6 @@ from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
-from picluster.errors import Unreadable
 from picluster.model.network import bracketed
 from picluster.model.opentakserver import OpenTakServer
 
@@ -127,15 +126,12 @@ class AwaitDoors:
 
     def perform(self, place: Place) -> None:
         """Ask until all is well. Raises `WaitFailed`."""
-        probe, session = doors(self.ots, self.address), place.sessions.get(place.target)
+        probe = doors(self.ots, self.address)
 
         def look() -> list[str]:
-            done = session.run(probe.text, timeout=_SECONDS)
+            done = place.sessions.read(place.target, probe.text, timeout=_SECONDS)
             out = done.out.decode("utf-8", "replace")
-            try:
-                return shortcomings(self.ots, probe.parse(Observation(done.status, out)))
-            except Unreadable as error:
-                return [error.what]
+            return shortcomings(self.ots, probe.parse(Observation(done.status, out)))
 
         space = self.ots.namespace
         wait_until(

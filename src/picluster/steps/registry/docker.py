@@ -260,18 +260,25 @@ class DockerRunning:
         return ""
 
 
-def settled(insecure: Sequence[str]) -> Wait[frozenset[str]]:
-    """Return the wait until Docker has read of these registries."""
+@dataclass(frozen=True, slots=True)
+class KnowsOf:
+    """Judges whether Docker has read of all these registries."""
 
-    def judge(known: frozenset[str]) -> Verdict:
-        missing = [name for name in insecure if name not in known]
+    names: tuple[str, ...]
+
+    def __call__(self, known: frozenset[str]) -> Verdict:
+        """Want every one of them to be known."""
+        missing = [name for name in self.names if name not in known]
         return Waiting(f"Docker has not read of {', '.join(missing)} yet") if missing else Done()
 
+
+def settled(insecure: Sequence[str]) -> Wait[frozenset[str]]:
+    """Return the wait until Docker has read of these registries."""
     return Wait(
         "waiting until Docker has read its configuration",
         "Docker runs and has not read its configuration",
         ShellProbe("known-registries", f"{_KNOWN} 2>/dev/null || true", known_registries),
-        judge,
+        KnowsOf(tuple(insecure)),
         timeout=_SETTLE_SECONDS,
         fix=f"`systemctl restart docker` on the node reads {paths.DAEMON_JSON} anew",
         evidence="journalctl --no-pager -o cat -n 15 -u docker",

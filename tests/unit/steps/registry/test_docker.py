@@ -9,7 +9,7 @@ import pytest
 from tests.unit.steps.looking import decide
 
 from picluster.engine.step import Blocked, Change, Observation, Satisfied, WriteFile
-from picluster.engine.waiting import Done, Wait, Waiting
+from picluster.engine.waiting import Done, Waiting
 from picluster.steps.host.packages import installation
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
@@ -161,4 +161,4 @@ class TestRunning:
     def test_the_start_is_followed_by_that_wait(self) -> None:
         decision = self.decide("enabled=enabled", "active=inactive")
         assert isinstance(decision, Change)
-        assert isinstance(decision.actions[-1], Wait)
+        assert decision.actions[-1] == settled(MINE)
