@@ -27,7 +27,7 @@ ALLOWED = {
     "kube/access.py KubeAccess.__init__": "a second between the three tries of one reading",
     "steps/k3s/api.py ClusterApi._fetched_admin": "how long the absence of an API is remembered",
     "steps/host/shell/apt_install.sh": "apt's lock, in the job that outlives us: it tells",
-    "steps/registry/garbage.py _answered": "the registry comes back even if this computer is gone",
+    "steps/registry/shell/collect_garbage.sh": "the registry comes back even if we are gone",
     "ui/plain.py PlainProgress._keep_telling": "the clock of the signs of life",
     "cli/work.py watch_status": "the interval of --watch, which waits for nothing",
     "lab/waiting.py Aloud.sleep": "where a wait of the lab rests: it has no run that is stopped",
