@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ def job_for(
     only = _scope(cluster, choice.limit)
     state = cluster_state(cluster.name)
     stop = threading.Event()
-    prompts = _Prompts()
+    prompts = Prompts()
     connector = _connector(cluster, state, choice, prompts)
     token = _token(cluster) or choice.token
     password = _registry_password(cluster)
@@ -128,23 +128,27 @@ def _scope(cluster: Cluster, limit: Sequence[str]) -> frozenset[str] | None:
 
 
 @dataclass(slots=True)
-class _Prompts:
-    """Asks the user; `pause` keeps whatever draws on the terminal off it meanwhile."""
+class Prompts:
+    """Asks the user; `pause` keeps whatever draws on the terminal off it meanwhile.
+
+    Nodes are connected to in parallel, and each may have something to ask: one at a time.
+    """
 
     pause: Callable[[], AbstractContextManager[None]] = nullcontext
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def agree(self, node: str, kind: str, print_: str) -> bool:
         """Ask about a new host key, as ssh does."""
-        with self.pause():
+        with self._turn, self.pause():
             return _agree(node, kind, print_)
 
     def ask(self, question: str) -> str:
         """Ask for a secret."""
-        with self.pause():
+        with self._turn, self.pause():
             return _ask(question)
 
 
-def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts) -> SshConnector:
+def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: Prompts) -> SshConnector:
     from picluster.ssh.connector import SshConnector
     from picluster.ssh.endpoint import endpoints_of
     from picluster.ssh.host_keys import HostKeys, accept_new, refuse_new
@@ -157,7 +161,7 @@ def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: _Prompts)
     return SshConnector(
         endpoints_of(cluster, prompts.ask),
         HostKeys(state / "known_hosts", agree),
-        _ask if at_a_terminal() else None,
+        prompts.ask if at_a_terminal() else None,
     )
 
 

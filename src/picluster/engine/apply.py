@@ -16,6 +16,7 @@ from picluster.engine.plan import Judged
 from picluster.engine.pool import Sessions
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
+from picluster.engine.session import Session
 from picluster.engine.step import Act, Action, Call, Change, Reboot, Run, Upload, WriteFile
 from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable
 from picluster.secret import redact
@@ -155,7 +156,7 @@ class Applier:
             rest = tasks[done.finished :]
             if not all(task.change.retry_safe for task in rest):
                 raise StepError(rest[0].item.step.name, error) from error
-            self.sessions.renew(self.target)
+            self.sessions.renew(self.target, done.session)
             _Batch(self, rest).run()
 
     def started(self, task: Task) -> None:
@@ -186,6 +187,7 @@ class _Batch:
     applier: Applier
     tasks: list[Task]
     finished: int = 0
+    session: Session | None = None
     _marker: str = field(default_factory=new_marker)
     _tail: list[str] = field(default_factory=list)
     _failed: int | None = None
@@ -206,8 +208,8 @@ class _Batch:
                 self._follow(stream, item)
 
         applier.started(self.tasks[0])
-        session = applier.sessions.get(applier.target)
-        done = session.run(script, timeout=self._timeout(), on_output=on_output)
+        self.session = applier.sessions.get(applier.target)
+        done = self.session.run(script, timeout=self._timeout(), on_output=on_output)
         if self._failed is not None:
             self._raise_failure(self._failed)
         if self.finished < len(self.tasks):

@@ -100,15 +100,16 @@ def observe_all(
     looks: Mapping[str, Callable[[], Mapping[str, Observation]]], sightings: Sightings
 ) -> dict[str, PiclusterError]:
     """Look at several targets in parallel; return the failures, by target."""
-    failures: dict[str, PiclusterError] = {}
 
-    def look_at(target: str) -> None:
+    def look_at(target: str) -> PiclusterError | None:
         try:
             sightings.record(target, looks[target]())
         except PiclusterError as error:
-            failures[target] = error
+            return error
+        return None
 
-    if looks:
-        with ThreadPoolExecutor(max_workers=len(looks)) as pool:
-            list(pool.map(look_at, looks))
-    return failures
+    if not looks:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(looks)) as pool:
+        outcomes = dict(zip(looks, pool.map(look_at, looks), strict=True))
+    return {target: error for target, error in outcomes.items() if error is not None}

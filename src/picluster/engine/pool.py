@@ -11,12 +11,11 @@ from picluster.errors import NodeError, PiclusterError, Unreachable
 
 
 class Sessions:
-    """One session per node, shared by everything that works on the node.
+    """One session per node, shared by everything that works on the node, in whatever thread.
 
-    A session is used by one thread at a time; which node is worked on by which thread is the
-    runner's affair. `parallel` bounds how many nodes are connected to at once. A node that could
-    not be reached when all were connected to is not tried again each time that somebody asks for
-    it, but for `renew`.
+    Nodes are connected to in parallel, at most `parallel` at once; a node is connected to by one
+    thread, while the others that want it wait. A node that could not be reached when all were
+    connected to is not tried again each time that somebody asks for it, but for `renew`.
     """
 
     def __init__(self, connector: Connector, parallel: int = 10) -> None:
@@ -56,13 +55,17 @@ class Sessions:
                 session = self._open.get(node)
             return session if session is not None else self._connect(node)
 
-    def renew(self, node: str) -> Session:
-        """Drop the node's session and connect anew. Raises a `NodeError`."""
+    def renew(self, node: str, lost: Session | None) -> Session:
+        """Return a session that is not the `lost` one. Raises a `NodeError`.
+
+        Several threads may find the same session lost: the node is connected to anew once.
+        """
         with self._lock:
-            session = self._open.pop(node, None)
             self._away.pop(node, None)
-        if session is not None:
-            session.close()
+            if lost is not None and self._open.get(node) is lost:
+                del self._open[node]
+        if lost is not None:
+            lost.close()
         return self.get(node)
 
     def read(self, node: str, script: str, *, timeout: float) -> Completed:
@@ -70,10 +73,12 @@ class Sessions:
 
         Raises a `NodeError`.
         """
+        session = None
         try:
-            return self.get(node).run(script, timeout=timeout)
+            session = self.get(node)
+            return session.run(script, timeout=timeout)
         except Unreachable:
-            return self.renew(node).run(script, timeout=timeout)
+            return self.renew(node, session).run(script, timeout=timeout)
 
     def close_all(self) -> None:
         """Close every session. What is closed is opened again by a later `get`."""
@@ -84,16 +89,24 @@ class Sessions:
 
     def abort(self) -> None:
         """Close every session for good: whatever waits on one fails at once."""
-        self._aborted = True
+        with self._lock:
+            self._aborted = True
         self.close_all()
 
     def _connect(self, node: str) -> Session:
-        if self._aborted:
-            raise Unreachable("the run was stopped", where=node, fix="run the same command again")
+        self._refuse_if_aborted(node)
         session = self._connector.connect(node)
         with self._lock:
-            self._open[node] = session
-        return session
+            if not self._aborted:
+                self._open[node] = session
+                return session
+        session.close()
+        self._refuse_if_aborted(node)
+        raise AssertionError("unreachable")
+
+    def _refuse_if_aborted(self, node: str) -> None:
+        if self._aborted:
+            raise Unreachable("the run was stopped", where=node, fix="run the same command again")
 
     def _try_open(self, node: str) -> Session | NodeError:
         try:

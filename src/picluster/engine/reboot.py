@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 from picluster.engine.pool import Sessions
+from picluster.engine.session import Session
 from picluster.engine.step import Progress
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import HostKeyChanged, NodeError
@@ -50,14 +51,23 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
 
     Raises `WaitFailed` if it is not back in time, `HostKeyChanged` if another system came up.
     """
-    before = sessions.get(node).run(_BOOT_ID, timeout=_COMMAND_SECONDS).out.decode().strip()
+    session = sessions.get(node)
+    before = session.run(_BOOT_ID, timeout=_COMMAND_SECONDS).out.decode().strip()
     asked = progress.clock()
     _ask(sessions, node)
     seen = Boot(before)
 
     def look() -> Boot:
-        nonlocal asked, seen
-        seen = _look(sessions, node, anew=seen.id == before or bool(seen.away))
+        nonlocal asked, seen, session
+        try:
+            if seen.id == before or seen.away:
+                # A connection from before the reboot may take long to fail.
+                session = sessions.renew(node, session)
+            seen = _look(session)
+        except HostKeyChanged:
+            raise
+        except NodeError as error:
+            seen = Boot(away=error.what)
         if seen.id == before and progress.clock() - asked > _ASK_AGAIN_SECONDS:
             asked = progress.clock()
             _ask(sessions, node)
@@ -100,15 +110,8 @@ def _ask(sessions: Sessions, node: str) -> None:
         sessions.get(node).run(_REBOOT, timeout=_COMMAND_SECONDS)
 
 
-def _look(sessions: Sessions, node: str, *, anew: bool) -> Boot:
-    """Look by a connection made `anew`, as one from before the reboot may take long to fail."""
-    try:
-        session = sessions.renew(node) if anew else sessions.get(node)
-        said = session.run(_LOOK, timeout=_COMMAND_SECONDS).out.decode("utf-8", "replace").split()
-    except HostKeyChanged:
-        raise
-    except NodeError as error:
-        return Boot(away=error.what)
+def _look(session: Session) -> Boot:
+    said = session.run(_LOOK, timeout=_COMMAND_SECONDS).out.decode("utf-8", "replace").split()
     if len(said) < len(("id", "up", "system")):
         return Boot(away="it answers, but not yet as it should")
     number, up, system, *jobs = said

@@ -49,6 +49,8 @@ class Run:
     _seconds: dict[str, float] = field(default_factory=dict)
     _locked: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
+    # Taking the lock asks a node: those who only count must not wait for that.
+    _locking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def missing(self) -> frozenset[str]:
@@ -75,7 +77,7 @@ class Run:
 
     def ensure_lock(self) -> bool:
         """Take the cluster's lock if this run does not hold it; return whether it just did."""
-        with self._guard:
+        with self._locking:
             if self._locked or self.take_lock is None:
                 return False
             self.take_lock()
@@ -84,7 +86,7 @@ class Run:
 
     def renew_lock(self) -> None:
         """Take the lock again if it went with a connection: a reboot ends what holds it."""
-        with self._guard:
+        with self._locking:
             if self._locked and self.take_lock is not None:
                 self.take_lock()
 
@@ -142,17 +144,18 @@ class Run:
 
     def tallies(self) -> tuple[TargetTally, ...]:
         """How every target fared so far, in steps."""
-        return tuple(
-            TargetTally(
-                target=target,
-                ok=counts["ok"],
-                changed=counts["changed"],
-                failed=counts["failed"],
-                skipped=counts["skipped"],
-                seconds=self._seconds.get(target, 0.0),
+        with self._guard:
+            return tuple(
+                TargetTally(
+                    target=target,
+                    ok=counts["ok"],
+                    changed=counts["changed"],
+                    failed=counts["failed"],
+                    skipped=counts["skipped"],
+                    seconds=self._seconds.get(target, 0.0),
+                )
+                for target, counts in self._counts.items()
             )
-            for target, counts in self._counts.items()
-        )
 
     def exit_code(self) -> int:
         """The code that the command ends with: 0, or that of what failed or was held back."""

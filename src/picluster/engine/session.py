@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -22,7 +23,10 @@ class Completed:
 
 @dataclass(slots=True)
 class Traffic:
-    """What was spent on the network. Tests assert these counts; nothing else depends on them."""
+    """What was spent on the network. Tests assert these counts; nothing else depends on them.
+
+    Every session of a run adds to the same one, from a thread of its own.
+    """
 
     connections: int = 0
     scripts: int = 0
@@ -30,6 +34,13 @@ class Traffic:
     forwards: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, **amounts: int) -> None:
+        """Add to what has been spent, by the names of the fields."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
 
 
 class Forward(Protocol):
@@ -44,7 +55,11 @@ class Forward(Protocol):
 
 
 class Session(Protocol):
-    """An authenticated connection to one node, as root. One thread uses it at a time."""
+    """An authenticated connection to one node, as root.
+
+    Threads share it: while its node is worked on, the run's lock waits on it, and reads of the
+    Kubernetes API for other nodes go through it.
+    """
 
     @property
     def node(self) -> str:

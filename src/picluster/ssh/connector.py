@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from picluster.engine.session import Traffic
 from picluster.errors import AuthenticationFailed, NodeError, Unreachable
+from picluster.once import Once
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.host_keys import HostKeys
 from picluster.ssh.session import SshSession
@@ -45,12 +46,11 @@ class SshConnector:
     host_keys: HostKeys
     passphrase: Callable[[str], str] | None = None
     traffic: Traffic = field(default_factory=Traffic)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _jumps: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(_AT_ONCE_THROUGH_A_JUMP_HOST)
     )
-    _keys: dict[str, paramiko.PKey] = field(default_factory=dict)
-    _config: Any = None
+    _keys: Once[str, paramiko.PKey] = field(default_factory=Once)
+    _config: Once[str, Any] = field(default_factory=Once)
 
     def connect(self, node: str) -> SshSession:
         """Log in to a node. Raises a `NodeError` that says why not.
@@ -102,13 +102,10 @@ class SshConnector:
             raise explain_failure(endpoint, user, error, by_password=bool(password)) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
-        with self._lock:
-            self.traffic.connections += 1
+        self.traffic.add(connections=1)
         if password is not None and endpoint.sudo_password is None:
             endpoint = replace(endpoint, sudo_password=password)
-        return SshSession(
-            endpoint, connection.user, transport, connection, self.traffic, self._lock
-        )
+        return SshSession(endpoint, connection.user, transport, connection, self.traffic)
 
     def _connection(self, endpoint: Endpoint, password: Secret | None) -> Any:
         import fabric  # noqa: PLC0415 - see above
@@ -159,31 +156,29 @@ class SshConnector:
 
     def _key(self, endpoint: Endpoint) -> paramiko.PKey:
         """Load the private key that the file names, asking for its passphrase at most once."""
+        path = str(endpoint.key)
+        return self._keys.get(path, lambda: self._read_key(endpoint, path))
+
+    def _read_key(self, endpoint: Endpoint, path: str) -> paramiko.PKey:
         import paramiko  # noqa: PLC0415 - see above
 
-        path = str(endpoint.key)
-        with self._lock:
-            if path in self._keys:
-                return self._keys[path]
-            try:
-                key = _load_key(path, None)
-            except paramiko.PasswordRequiredException:
-                if self.passphrase is None:
-                    raise AuthenticationFailed(
-                        f"the key {path} needs its passphrase",
-                        where=str(endpoint),
-                        fix=f"`ssh-add {path}`, or run this in a terminal",
-                    ) from None
-                key = self._key_with_passphrase(endpoint, path)
-            except (OSError, paramiko.SSHException, ValueError) as error:
+        try:
+            return _load_key(path, None)
+        except paramiko.PasswordRequiredException:
+            if self.passphrase is None:
                 raise AuthenticationFailed(
-                    f"the key {path} cannot be used",
+                    f"the key {path} needs its passphrase",
                     where=str(endpoint),
-                    why=str(error),
-                    fix="correct ssh.key; `ssh-keygen -t ed25519` makes a new one",
-                ) from error
-            self._keys[path] = key
-            return key
+                    fix=f"`ssh-add {path}`, or run this in a terminal",
+                ) from None
+            return self._key_with_passphrase(endpoint, path)
+        except (OSError, paramiko.SSHException, ValueError) as error:
+            raise AuthenticationFailed(
+                f"the key {path} cannot be used",
+                where=str(endpoint),
+                why=str(error),
+                fix="correct ssh.key; `ssh-keygen -t ed25519` makes a new one",
+            ) from error
 
     def _key_with_passphrase(self, endpoint: Endpoint, path: str) -> paramiko.PKey:
         import paramiko  # noqa: PLC0415 - see above
@@ -197,16 +192,8 @@ class SshConnector:
             ) from None
 
     def _fabric_config(self) -> Any:
-        """Return one configuration for all connections; nobody's `~/.fabric.py` is run."""
-        import fabric  # noqa: PLC0415 - see above
-
-        with self._lock:
-            if self._config is None:
-                config = fabric.Config(lazy=True)
-                config.load_ssh_config()
-                config.merge()
-                self._config = config
-            return self._config.clone()
+        """Return a copy of one configuration, read once; nobody's `~/.fabric.py` is run."""
+        return self._config.get("fabric", _read_config).clone()
 
     def _apply_rules(self, connection: Any, node: str) -> None:
         """Check host keys our way, and do not let small packets wait for each other."""
@@ -260,10 +247,25 @@ def _transport(
     return transport
 
 
+def _read_config() -> Any:
+    import fabric  # noqa: PLC0415 - see above
+
+    config = fabric.Config(lazy=True)
+    config.load_ssh_config()
+    config.merge()
+    return config
+
+
 def _load_key(path: str, passphrase: str | None) -> paramiko.PKey:
     import paramiko  # noqa: PLC0415 - see above
 
-    return paramiko.PKey.from_path(path, passphrase)
+    # Paramiko hands both on to `cryptography`: the passphrase, whatever Paramiko's own types say,
+    # and the error for a key that has one when none is given.
+    secret: Any = passphrase.encode() if passphrase else None
+    try:
+        return paramiko.PKey.from_path(path, secret)
+    except TypeError:
+        raise paramiko.PasswordRequiredException(f"{path} needs its passphrase") from None
 
 
 def explain_failure(

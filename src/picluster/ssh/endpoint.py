@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from picluster.model import Cluster, Node
 from picluster.model.secret_ref import SecretRef
 from picluster.model.ssh import JumpHost
+from picluster.once import Once
 from picluster.secret import Secret
 
 
@@ -42,26 +42,15 @@ def endpoints_of(cluster: Cluster, ask: Callable[[str], str]) -> dict[str, Endpo
     Raises `ConfigInvalid` if a sudo password that the file refers to cannot be had; so does asking
     for a login password.
     """
-    secrets = _Secrets(ask)
-    return {node.name: _endpoint(cluster, node, secrets) for node in cluster.nodes}
+    fetched: Once[str, Secret] = Once()
+
+    def fetch(reference: SecretRef, label: str) -> Secret:
+        return fetched.get(str(reference), lambda: reference.resolve(label=label, ask=ask))
+
+    return {node.name: _endpoint(cluster, node, fetch) for node in cluster.nodes}
 
 
-@dataclass(slots=True)
-class _Secrets:
-    """Fetches each secret once, whichever of several connections wants it first."""
-
-    ask: Callable[[str], str]
-    _known: dict[str, Secret] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, reference: SecretRef, label: str) -> Secret:
-        with self._lock:
-            if str(reference) not in self._known:
-                self._known[str(reference)] = reference.resolve(label=label, ask=self.ask)
-            return self._known[str(reference)]
-
-
-def _endpoint(cluster: Cluster, node: Node, secrets: _Secrets) -> Endpoint:
+def _endpoint(cluster: Cluster, node: Node, fetch: Callable[[SecretRef, str], Secret]) -> Endpoint:
     ssh = cluster.ssh_for(node)
     login, sudo = ssh.password, ssh.sudo_password
     return Endpoint(
@@ -71,7 +60,7 @@ def _endpoint(cluster: Cluster, node: Node, secrets: _Secrets) -> Endpoint:
         user=ssh.user,
         key=ssh.key,
         jump=ssh.jump,
-        password=partial(secrets.get, login, "password of the nodes") if login else None,
-        sudo_password=secrets.get(sudo, "sudo password of the nodes") if sudo else None,
+        password=partial(fetch, login, "password of the nodes") if login else None,
+        sudo_password=fetch(sudo, "sudo password of the nodes") if sudo else None,
         connect_timeout=cluster.limits.connect,
     )

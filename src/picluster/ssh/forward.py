@@ -59,6 +59,8 @@ class LocalForward:
 
         self._pairs.add(local)
         try:
+            if self._closed.is_set():  # `close` may have come before it could see this pair
+                return
             channel = self._transport.open_channel(
                 "direct-tcpip", self._target, origin, timeout=_OPEN_SECONDS
             )

@@ -51,21 +51,26 @@ def accept_new(node: str, kind: str, print_: str) -> bool:
 
 @dataclass(slots=True)
 class HostKeys:
-    """The pinned host keys of a cluster. Threads may share it."""
+    """The pinned host keys of a cluster.
+
+    Nodes are connected to in parallel, and a jump host's key is met by each of their threads: one
+    key is judged at a time, so that nobody is asked twice.
+    """
 
     own_file: Path
     agree: Agree = refuse_new
     users_files: Sequence[Path] = _USERS_FILES
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.RLock = field(default_factory=threading.RLock)
     _loaded: list[tuple[Path, paramiko.HostKeys]] | None = None
 
     def pinned(self, host: str, port: int) -> dict[str, paramiko.PKey]:
         """Return the keys pinned for a host, by key type; the cluster's own file comes first."""
         entry = host_entry(host, port)
         found: dict[str, paramiko.PKey] = {}
-        for _, keys in self._files():
-            for kind, key in (keys.lookup(entry) or {}).items():
-                found.setdefault(kind, key)
+        with self._turn:
+            for _, keys in self._files():
+                for kind, key in (keys.lookup(entry) or {}).items():
+                    found.setdefault(kind, key)
         return found
 
     def check(self, node: str, host: str, port: int, key: paramiko.PKey) -> None:
@@ -73,13 +78,13 @@ class HostKeys:
 
         Raises `HostKeyChanged` or `HostKeyUnknown`.
         """
-        pinned = self.pinned(host, port)
-        if any(known == key for known in pinned.values()):
-            return
-        if pinned:
-            raise self._changed(node, host, port, key, pinned)
         kind, print_ = key.get_name(), fingerprint(key)
-        with self._lock:
+        with self._turn:
+            pinned = self.pinned(host, port)
+            if any(known == key for known in pinned.values()):
+                return
+            if pinned:
+                raise self._changed(node, host, port, key, pinned)
             agreed = self.agree(node, kind, print_)
             if agreed:
                 self._pin(host_entry(host, port), key)
@@ -95,7 +100,7 @@ class HostKeys:
 
     def forget(self, host: str, port: int) -> bool:
         """Remove a host's pins from the cluster's own file; return whether there were any."""
-        with self._lock:
+        with self._turn:
             if not self.own_file.exists():
                 return False
             entry = host_entry(host, port)
@@ -110,15 +115,14 @@ class HostKeys:
     def _files(self) -> list[tuple[Path, paramiko.HostKeys]]:
         import paramiko  # noqa: PLC0415 - 0.1 s that only a connection needs
 
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = []
-                for path in (self.own_file, *(file.expanduser() for file in self.users_files)):
-                    keys = paramiko.HostKeys()
-                    if path.is_file():
-                        keys.load(str(path))
-                    self._loaded.append((path, keys))
-            return self._loaded
+        if self._loaded is None:
+            self._loaded = []
+            for path in (self.own_file, *(file.expanduser() for file in self.users_files)):
+                keys = paramiko.HostKeys()
+                if path.is_file():
+                    keys.load(str(path))
+                self._loaded.append((path, keys))
+        return self._loaded
 
     def _pin(self, entry: str, key: paramiko.PKey) -> None:
         """Append one line: rewriting the file would race with other runs."""

@@ -42,8 +42,9 @@ class SshSession:
     transport: paramiko.Transport
     connection: Any
     traffic: Traffic
-    traffic_lock: threading.Lock
     _forwards: list[LocalForward] = field(default_factory=list)
+    _closed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def node(self) -> str:
@@ -55,7 +56,7 @@ class SshSession:
         call = self._call(script)
         exchange = _Exchange(self, call.command, timeout, on_output)
         done = exchange.run([call.opening])
-        self.count(scripts=1)
+        self.traffic.add(scripts=1)
         if done.status != 0:
             self._check_sudo(done)
         return done
@@ -71,23 +72,32 @@ class SshSession:
         with source.open("rb") as file:
             slices = iter(lambda: file.read(_SLICE), b"")
             done = exchange.run(itertools.chain([call.opening], slices))
-        self.count(uploads=1)
+        self.traffic.add(uploads=1)
         if done.status != 0:
             self._check_sudo(done)
             raise _upload_failure(self.node, source, path, done)
 
     def forward(self, host: str, port: int) -> LocalForward:
         """Open a local port that reaches `host:port` from the node."""
-        forward = LocalForward(self.transport, host, port)
-        self._forwards.append(forward)
-        self.count(forwards=1)
+        with self._lock:
+            if self._closed:
+                raise Unreachable(
+                    "the connection was closed",
+                    where=str(self.endpoint),
+                    fix="run the same command again",
+                )
+            forward = LocalForward(self.transport, host, port)
+            self._forwards.append(forward)
+        self.traffic.add(forwards=1)
         return forward
 
     def close(self) -> None:
         """Close the connection and everything that uses it."""
-        for forward in self._forwards:
+        with self._lock:
+            self._closed = True
+            forwards, self._forwards = self._forwards, []
+        for forward in forwards:
             forward.close()
-        self._forwards.clear()
         # Paramiko waits for its thread without a limit; a node that is just going down has hung it.
         closing = threading.Thread(target=self._close_connection, daemon=True)
         closing.start()
@@ -102,12 +112,6 @@ class SshSession:
         password = secret.reveal() if secret else None
         prepare = fed_invocation if fed else invocation
         return prepare(script, user=self.user, password=password)
-
-    def count(self, **amounts: int) -> None:
-        """Add to what has been spent, by the names of `Traffic`."""
-        with self.traffic_lock:
-            for name, amount in amounts.items():
-                setattr(self.traffic, name, getattr(self.traffic, name) + amount)
 
     def _check_sudo(self, done: Completed) -> None:
         """Raise `SudoUnavailable` if it was sudo that failed, and not the script."""
@@ -156,7 +160,7 @@ class _Exchange:
                 fix="run the same command again; it goes on where this one stopped",
             ) from error
         out, err = (bytes(self.collected[name]) for name in ("stdout", "stderr"))
-        self.session.count(bytes_received=len(out) + len(err))
+        self.session.traffic.add(bytes_received=len(out) + len(err))
         return Completed(status, out, err)
 
     def _feed(self, channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
@@ -172,7 +176,7 @@ class _Exchange:
                     except socket.timeout:  # noqa: UP041 - what paramiko raises
                         self._check_deadline(channel)
                         continue
-                    self.session.count(bytes_sent=sent)
+                    self.session.traffic.add(bytes_sent=sent)
                     piece = piece[sent:]
 
     def _read(self, channel: paramiko.Channel) -> int:

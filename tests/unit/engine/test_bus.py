@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+
+from tests.unit.racing import THREADS, race
 
 from picluster.engine.bus import Bus
 from picluster.engine.events import Connected, Event
@@ -40,26 +43,21 @@ def test_a_failing_sink_is_reported_once_and_left_out() -> None:
 
 def test_sinks_are_never_called_by_two_threads_at_once() -> None:
     inside = threading.Lock()
-    overlaps: list[Event] = []
     heard: list[Event] = []
 
     def sink(event: Event) -> None:
-        if not inside.acquire(blocking=False):
-            overlaps.append(event)
-            return
+        assert inside.acquire(blocking=False), "two threads at once"
+        time.sleep(0)
         heard.append(event)
         inside.release()
 
-    bus = Bus([sink], lambda sink, error: None)
+    lost: list[Exception] = []
+    bus = Bus([sink], lambda sink, error: lost.append(error))
 
-    def tell() -> None:
-        for _ in range(200):
-            bus(connected("pi1"))
+    def tell(number: int) -> None:
+        for _ in range(20):
+            bus(connected(f"pi{number}"))
 
-    threads = [threading.Thread(target=tell) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert overlaps == []
-    assert len(heard) == 1600
+    race(tell)
+    assert lost == []
+    assert len(heard) == THREADS * 20

@@ -260,7 +260,7 @@ class TestConnections:
         with pytest.raises(Unreachable):
             sessions.get("pi2")
         assert sessions.away == {"pi2"}
-        assert sessions.renew("pi2").node == "pi2", "who waits for it does try again"
+        assert sessions.renew("pi2", None).node == "pi2", "who waits for it does try again"
         assert sessions.away == frozenset()
 
     def test_a_changed_host_key_is_told_as_an_alarm(self, bench: Bench) -> None:

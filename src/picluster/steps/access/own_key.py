@@ -50,7 +50,7 @@ def _derived(path: Path) -> str:
 
     try:
         key = paramiko.PKey.from_path(path)
-    except paramiko.SSHException as error:
+    except (paramiko.SSHException, TypeError) as error:  # the latter for one with a passphrase
         raise ValueError(str(error)) from None
     return f"{key.get_name()} {key.get_base64()}"
 

@@ -7,12 +7,12 @@ passed its checksum, because only verified files are moved into place.
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote as quote_url
 
 from picluster.errors import StepFailed
+from picluster.once import Once
 from picluster.steps.download import Report, digest_of, download
 
 _FIX = (
@@ -53,14 +53,18 @@ def parse_checksums(text: str) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Artifacts:
-    """Finds the files of one K3s version. Threads may ask at once; each file is fetched once."""
+    """Finds the files of one K3s version.
+
+    Nodes are worked on in parallel and ask for the same files: each is fetched, and its checksum
+    compared, once a run.
+    """
 
     version: str
     release_url: str
     install_url: str
     airgap_dir: Path | None
     cache: Path
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _found: Once[str, Artifact] = field(default_factory=Once)
 
     def binary(self, arch: str, report: Report) -> Artifact:
         """Return the K3s binary for a Debian architecture name, verified.
@@ -68,29 +72,35 @@ class Artifacts:
         Raises `StepFailed` if it cannot be had or its checksum is wrong.
         """
         name = binary_name(arch)
-        with self._lock:
-            sums = parse_checksums(self._text(f"sha256sum-{arch}.txt", report))
-            if name not in sums:
-                raise self._failure(f"sha256sum-{arch}.txt does not list {name}", self._where(name))
-            return self._verified(name, sums[name], report)
+        return self._found.get(name, lambda: self._binary(name, arch, report))
 
     def install_script(self, report: Report) -> Artifact:
         """Return K3s's install script; no checksum of it is published, so HTTPS vouches for it."""
-        with self._lock:
-            if self.airgap_dir is not None:
-                path = self._present(self.airgap_dir / INSTALL_SCRIPT)
-            else:
-                key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
-                path = self.cache / self.version / f"install-{key}.sh"
-                self._refresh(self.install_url, path, report)
-            return Artifact(path, digest_of(path))
+        return self._found.get(INSTALL_SCRIPT, lambda: self._install_script(report))
 
     def images(self, arch: str) -> Artifact | None:
         """Return the air-gap image archive for an architecture, if the directory has one."""
         if self.airgap_dir is None:
             return None
         found = sorted(self.airgap_dir.glob(f"k3s-airgap-images-{arch}.tar*"))
-        return Artifact(found[0], digest_of(found[0])) if found else None
+        if not found:
+            return None
+        return self._found.get(found[0].name, lambda: Artifact(found[0], digest_of(found[0])))
+
+    def _binary(self, name: str, arch: str, report: Report) -> Artifact:
+        sums = parse_checksums(self._text(f"sha256sum-{arch}.txt", report))
+        if name not in sums:
+            raise self._failure(f"sha256sum-{arch}.txt does not list {name}", self._where(name))
+        return self._verified(name, sums[name], report)
+
+    def _install_script(self, report: Report) -> Artifact:
+        if self.airgap_dir is not None:
+            path = self._present(self.airgap_dir / INSTALL_SCRIPT)
+        else:
+            key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
+            path = self.cache / self.version / f"install-{key}.sh"
+            self._refresh(self.install_url, path, report)
+        return Artifact(path, digest_of(path))
 
     def _verified(self, name: str, wanted: str, report: Report) -> Artifact:
         if self.airgap_dir is not None:

@@ -1,0 +1,42 @@
+"""Work that several threads want done and that is done once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Once(Generic[Key, Value]):
+    """Values by key that are made at the first request, such as downloads and answers of the user.
+
+    Whoever asks while a value is being made waits for it, and fares as its maker does. A failure is
+    not kept: who asks later has it tried again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[Key, Future[Value]] = {}
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of the key, made by `make` if there is none. Raises what `make` does."""
+        with self._lock:
+            future = self._made.get(key)
+            ours = future is None
+            if future is None:
+                future = self._made[key] = Future()
+        if ours:
+            self._fulfil(key, future, make)
+        return future.result()
+
+    def _fulfil(self, key: Key, future: Future[Value], make: Callable[[], Value]) -> None:
+        try:
+            future.set_result(make())
+        except BaseException as error:
+            with self._lock:
+                del self._made[key]
+            future.set_exception(error)
