@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -82,7 +83,9 @@ def _run_scripts(
 ) -> dict[str, Observation]:
     marker = new_marker()
     script = compile_probes([probe.text for probe in probes.values()], marker)
+    asked = time.time()
     done = sessions.read(node, script, timeout=timeout)
+    answered = time.time()
     try:
         observations = split_output(done.out, done.err, marker, len(probes))
     except ValueError as error:
@@ -93,7 +96,8 @@ def _run_scripts(
             fix="run it again; if it persists, look for a full disk or memory on the node",
             evidence=done.err.decode("utf-8", "replace")[-2000:],
         ) from error
-    return dict(zip(probes, observations, strict=True))
+    dated = [replace(each, asked=asked, answered=answered) for each in observations]
+    return dict(zip(probes, dated, strict=True))
 
 
 def observe_all(

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from picluster.errors import Unreadable
@@ -29,12 +29,17 @@ _QUOTED = 120
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one probe saw: a script's exit status and output, or a live probe's facts."""
+    """What one probe saw: a script's exit status and output, or a live probe's facts.
+
+    It was seen between `asked` and `answered`, in seconds since 1970 by this computer's clock.
+    """
 
     status: int = 0
     out: str = ""
     err: str = ""
     value: object = None
+    asked: float = field(default=0.0, compare=False)
+    answered: float = field(default=0.0, compare=False)
 
     @property
     def lines(self) -> list[str]:

@@ -6,6 +6,10 @@ directories of its own: looking is not to change anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from picluster.engine.probe import Answer, Observation, ShellProbe
+
 SYNCHRONISED = """
 if [ -e /run/systemd/timesync/synchronized ]; then echo synchronised=yes
 elif systemctl is-active --quiet systemd-timesyncd; then echo synchronised=no
@@ -14,3 +18,54 @@ elif ntpq -c 'rv 0 leap' 2>/dev/null | grep -q 'leap=00'; then echo synchronised
 else echo synchronised=no; fi
 """
 """Shell that prints `synchronised=yes` or `=no`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """By how much a clock is ahead of this computer's, in seconds: at least and at most.
+
+    It is read over a network, on a machine that may be busy: all that is known of the moment is
+    that it lies between question and answer. So only what is beyond that is a difference.
+    `synchronised` says that the clock is set from the network.
+    """
+
+    least: float
+    most: float
+    synchronised: bool = False
+
+    @property
+    def middle(self) -> float:
+        """The likeliest difference."""
+        return (self.least + self.most) / 2
+
+    def ahead_of(self, other: Reading) -> float:
+        """By how many seconds it is certainly ahead of the other; below zero it is behind."""
+        if self.least > other.most:
+            return self.least - other.most
+        return min(0.0, self.most - other.least)
+
+
+HERE = Reading(0.0, 0.0)
+"""This computer's own clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The node did not tell its time."""
+
+
+UNREAD = Unread()
+
+
+def read_clock(seen: Observation) -> Reading | Unread:
+    """Read what the probe printed, between the question and the answer."""
+    answer = Answer(seen)
+    if not answer.has("now"):
+        return UNREAD
+    now = answer.decimal("now")
+    return Reading(now - seen.answered, now - seen.asked, answer.flag("synchronised"))
+
+
+CLOCK: ShellProbe[Reading | Unread] = ShellProbe(
+    "clock", f'echo "now=$(date +%s.%N)"\n{SYNCHRONISED}', read_clock
+)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.model import Cluster, Node
-from picluster.steps.preflight.identity import Clock, HostNames, OwnIdentity
+from picluster.steps.preflight.clock import Clock
+from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
 from picluster.steps.preflight.network import (
     AddressIsItsOwn,

@@ -1,17 +1,11 @@
-"""Are the nodes different machines, with clocks that agree: what cloned cards get wrong."""
+"""Are the nodes different machines: what cloned cards get wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
-from picluster.engine.survey import UNSEEN, Look
-from picluster.facts.clock import SYNCHRONISED
-
-# Nodes are asked together, but a busy one answers later, and of many some have to wait their turn.
-# So a small difference says nothing about a node whose clock is synchronised.
-_WARN_SKEW_SECONDS = 2.0
-_MOST_SKEW_SECONDS = 30.0
+from picluster.engine.survey import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,45 +87,3 @@ class HostNames:
             f"{look.target} has the same host name, {own}, as {', '.join(twins)}",
             "set prepare.set_hostname: true, or rename one of them",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The node's clock agrees with the others': certificates of the future are refused."""
-
-    name: str = "clock"
-    title: str = "a clock that agrees"
-
-    def probe(self) -> Script:
-        """Print the time, in seconds, and whether it comes from the network."""
-        return Script(f'echo "now=$(date +%s.%N)"\n{SYNCHRONISED}')
-
-    def decide(self, look: Look) -> Decision:
-        """Compare with the median of all nodes."""
-        seen = look.across(self.name)
-        times = {node: _seconds(sight.facts.get("now", "")) for node, sight in seen.items()}
-        known = sorted(time for time in times.values() if time)
-        own = times.get(look.target, 0.0)
-        if not own or look.own == UNSEEN:
-            return Satisfied(warning="its clock could not be read")
-        skew = own - known[len(known) // 2]
-        if abs(skew) > _MOST_SKEW_SECONDS:
-            return Blocked(
-                f"its clock is {_apart(skew)}",
-                "`timedatectl` on it says whether time synchronisation works; set it once with "
-                "`date -s`",
-            )
-        if abs(skew) > _WARN_SKEW_SECONDS and look.own.facts.get("synchronised") != "yes":
-            return Satisfied(warning=f"its clock is {_apart(skew)}")
-        return Satisfied()
-
-
-def _apart(skew: float) -> str:
-    return f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the other nodes'"
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -10,7 +10,8 @@ from tests.unit.steps.looking import answered
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Blocked, Decision, Satisfied, Script, Step
 from picluster.engine.survey import Look
-from picluster.steps.preflight.identity import Clock, HostNames, OwnIdentity
+from picluster.steps.preflight.clock import Clock
+from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
 from picluster.steps.preflight.network import (
     AddressIsItsOwn,
@@ -81,7 +82,6 @@ def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) ->
         (MemoryCgroupKnown(), ("memory=no",), "reboots"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/24"), "no default route"),
         (NothingInTheWay(), ("firewall=nftables",), "nftables is active"),
-        (Clock(), (), "could not be read"),
     ],
 )
 def test_what_may_go_wrong_is_told(step: Step, lines: tuple[str, ...], warning: str) -> None:
@@ -140,31 +140,6 @@ def test_a_host_name_that_prepare_does_not_set_must_be_the_nodes_own() -> None:
     assert refused.reason == "pi1 has the same host name, pi, as pi2"
     assert isinstance(decide(HostNames(True), "name=pi", pi2="name=pi"), Satisfied)
     assert isinstance(decide(HostNames(False), "name=pi1", pi2="name=pi"), Satisfied)
-
-
-@pytest.mark.parametrize(
-    ("skew", "synchronised", "expected"),
-    [
-        (0, "no", ""),
-        (3, "no", "3 s ahead of the other nodes'"),
-        (-3, "no", "3 s behind the other nodes'"),
-        (3, "yes", ""),
-        (31, "yes", "refused"),
-        (-86400, "no", "refused"),
-    ],
-)
-def test_a_clock_is_compared_with_most_of_the_others(
-    skew: int, synchronised: str, expected: str
-) -> None:
-    others = {"pi2": "now=100000.1", "pi3": "now=100000.0"}
-    lines = (f"now={100000 + skew}", f"synchronised={synchronised}")
-    decision = decide(Clock(), *lines, **others)
-    if expected == "refused":
-        assert isinstance(decision, Blocked)
-    else:
-        assert isinstance(decision, Satisfied)
-        assert expected in decision.warning
-        assert bool(expected) == bool(decision.warning)
 
 
 def test_only_servers_of_several_need_etcds_ports() -> None:

@@ -1,0 +1,115 @@
+"""Clocks: only what is beyond the round trip is a difference, and this computer is a witness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.doubles.shell_nodes import ShellNodes
+
+from picluster.engine.observe import observe
+from picluster.engine.place import Tools
+from picluster.engine.pool import Sessions
+from picluster.engine.probe import Observation
+from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.survey import Look
+from picluster.facts.clock import CLOCK, UNREAD, Reading, Unread
+from picluster.steps.preflight.clock import Clock
+
+NOW = 1_767_225_600.0
+YEARS = -56 * 31_557_600.0
+
+
+def read(ahead: float, *, trip: float = 0.1, synchronised: bool = False) -> Reading | Unread:
+    """Read a clock that is so much ahead of ours, in the middle of a round trip."""
+    said = f"now={NOW + trip / 2 + ahead}\nsynchronised={'yes' if synchronised else 'no'}\n"
+    return CLOCK.parse(Observation(out=said, asked=NOW, answered=NOW + trip))
+
+
+def decide(own: Reading | Unread, *others: Reading | Unread) -> Decision:
+    facts = {"pi1": own} | {f"pi{number}": each for number, each in enumerate(others, start=2)}
+    survey = {name: {CLOCK.name: Observation(value=each)} for name, each in facts.items()}
+    return Clock().decide(Look("pi1", CLOCK.name, survey))
+
+
+def said(decision: Decision) -> str:
+    if isinstance(decision, Blocked):
+        assert decision.fix
+        return f"refused: {decision.reason}"
+    assert isinstance(decision, Satisfied)
+    return decision.warning
+
+
+@pytest.mark.parametrize(
+    ("skew", "synchronised", "expected"),
+    [
+        (0, False, ""),
+        (3, False, "its clock is 3 s ahead of the other nodes'"),
+        (-3, False, "its clock is 3 s behind the other nodes'"),
+        (3, True, ""),
+        (90, False, "refused: its clock is 90 s ahead of the other nodes'"),
+        (-86400, False, "refused: its clock is 24 h behind the other nodes'"),
+        (YEARS, False, "refused: its clock is 56 years behind the other nodes'"),
+    ],
+)
+def test_a_clock_is_compared_with_most_of_the_others(
+    skew: float, synchronised: bool, expected: str
+) -> None:
+    assert said(decide(read(skew, synchronised=synchronised), read(0), read(0))) == expected
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_what_the_round_trip_explains_is_no_difference(slow: int) -> None:
+    """Under load one node answers after seconds, and says the very same time."""
+    readings = [read(0), read(0, trip=10.0), read(0)]
+    own = readings.pop(slow)
+    assert said(decide(own, *readings)) == ""
+
+
+def test_what_is_beyond_the_round_trip_is_told_without_it() -> None:
+    assert said(decide(read(10, trip=6.0), read(0), read(0))) == (
+        "its clock is 7 s ahead of the other nodes'"
+    )
+
+
+def test_nodes_that_are_all_in_1970_are_told_by_this_computer() -> None:
+    assert said(decide(read(YEARS), read(YEARS), read(YEARS))) == (
+        "refused: its clock is 56 years behind this computer's"
+    )
+    assert said(decide(read(YEARS))).startswith("refused: ")
+
+
+def test_a_clock_that_the_network_sets_outweighs_this_computer_s() -> None:
+    own = read(3600, synchronised=True)
+    expected = "this computer's clock is 60 min behind the nodes', which are set from the network"
+    assert said(decide(own, read(3600))) == expected
+    assert said(decide(read(3600), own)) == expected, "the same words, so that they are one line"
+    assert said(decide(read(0), own)) == "refused: its clock is 60 min behind the other nodes'"
+    assert said(decide(own, read(0), read(0))) == expected, "however many say otherwise"
+
+
+def test_of_two_that_differ_this_computer_tells_which_is_wrong() -> None:
+    assert said(decide(read(0), read(86400 * 3))) == ""
+    assert said(decide(read(86400 * 3), read(0))) == (
+        "refused: its clock is 3 days ahead of this computer's"
+    )
+
+
+def test_this_computer_may_be_a_little_off() -> None:
+    assert said(decide(read(20), read(20), read(20))) == ""
+    assert said(decide(read(60), read(60), read(60))) == (
+        "this computer's clock is 60 s behind the nodes'"
+    )
+
+
+def test_a_clock_that_is_not_told_is_no_others_trouble() -> None:
+    assert said(decide(UNREAD, read(0))) == "its clock could not be read"
+    assert said(decide(read(0), UNREAD)) == ""
+
+
+def test_a_look_knows_when_it_was_asked_and_answered(tmp_path: Path) -> None:
+    sessions = Sessions(ShellNodes(tmp_path))
+    seen = observe(sessions, Tools(), "pi1", [Clock()], 30)[CLOCK.name]
+    assert 0 < seen.asked <= seen.answered
+    assert isinstance(seen.value, Reading)
+    assert seen.value.least <= 0 <= seen.value.most, "it is the very clock of this computer"
