@@ -78,6 +78,8 @@ class Sessions:
             session = self.get(node)
             return session.run(script, timeout=timeout)
         except Unreachable:
+            if node in self.away:
+                raise
             return self.renew(node, session).run(script, timeout=timeout)
 
     def close_all(self) -> None:

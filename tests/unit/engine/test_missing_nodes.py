@@ -259,6 +259,8 @@ class TestConnections:
         del bench.nodes.refuse["pi2"]
         with pytest.raises(Unreachable):
             sessions.get("pi2")
+        with pytest.raises(Unreachable):
+            sessions.read("pi2", "true", timeout=5)
         assert sessions.away == {"pi2"}
         assert sessions.renew("pi2", None).node == "pi2", "who waits for it does try again"
         assert sessions.away == frozenset()

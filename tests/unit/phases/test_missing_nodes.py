@@ -197,7 +197,7 @@ class TestLooking:
         assert commands.plan_code(job, commands.plan(job, refusing)) == 5
 
 
-def _lost(node: str) -> object:
+def _lost(node: str, lost: object) -> object:
     raise AWAY
 
 
