@@ -62,10 +62,13 @@ def _confess(error: Exception) -> NoReturn:
     from picluster.cli import crash
     from picluster.secret import redact
 
-    details = redact(traceback.format_exc())
+    directory = None
+    if isinstance(error, crash.Bug) and isinstance(error.__cause__, Exception):
+        directory, error = error.directory, error.__cause__
+    details = redact("".join(traceback.format_exception(error)))
     if _wants_traceback():
         print(details, file=sys.stderr)
-    path = crash.keep(details)
+    path = crash.keep(details, directory)
     print(
         f"this is a bug in picluster: {type(error).__name__}: {redact(str(error))}\n"
         f"  why: picluster did not expect this to happen\n"

@@ -225,7 +225,6 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
     sinks: list[Emit] = [journal, recap]
     stop_drawing: Callable[[], None] = _nothing
     paused: Callable[[], AbstractContextManager[None]] = nullcontext
-    crash.directory = journal.directory
     if choice.as_json and progress:
         from picluster.ui.json_lines import JsonLines
 
@@ -243,7 +242,8 @@ def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iter
         sinks.append(plain)
         stop_drawing, paused = plain.close, plain.paused
     try:
-        yield Sinks(Bus(sinks, _lost_sink), recap.text, stop_drawing, paused)
+        with crash.beside(journal.directory):
+            yield Sinks(Bus(sinks, _lost_sink), recap.text, stop_drawing, paused)
     finally:
         stop_drawing()
         journal.close()

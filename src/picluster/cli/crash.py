@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from picluster.errors import PiclusterError
+from picluster.local_files import PRIVATE_DIRECTORY, create
 from picluster.paths import state_home
 
-directory: Path | None = None
-"""The journal of the run under way; set when it begins."""
+
+class Bug(Exception):
+    """Something that nobody expected, its cause, met a run whose journal is in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(str(directory))
+        self.directory = directory
 
 
-def keep(details: str) -> Path | None:
+@contextmanager
+def beside(directory: Path) -> Iterator[None]:
+    """Raise `Bug` for what nobody expected in the block, so that it is kept beside the journal."""
+    try:
+        yield
+    except (PiclusterError, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise Bug(directory) from error
+
+
+def keep(details: str, directory: Path | None = None) -> Path | None:
     """Store the text, for its owner only; return where, or None if it cannot be stored."""
     with suppress(OSError):
         place = directory or state_home() / "crashes"
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = place / f"crash-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(details)
+        place.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        path = place / f"crash-{stamp}-{secrets.token_hex(4)}.txt"
+        with create(path) as file:
+            file.write(details.encode(errors="replace"))
         return path
     return None

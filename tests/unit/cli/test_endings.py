@@ -93,6 +93,37 @@ main()
 """
 
 
+_BUG_IN_A_RUN = """
+import sys
+from picluster.phases import commands
+from picluster.__main__ import main
+def broken(job, build=None):
+    raise RuntimeError("it broke")
+commands.plan = broken
+sys.argv = ["picluster", "plan", "--file", "cluster.yaml"]
+main()
+"""
+
+
+def test_a_bug_in_a_run_is_kept_beside_its_journal(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text(
+        "name: home\nnodes:\n  - {name: pi1, address: 10.0.0.1, role: server}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _BUG_IN_A_RUN],
+        cwd=tmp_path,
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "this is a bug in picluster: RuntimeError: it broke" in done.stderr
+    (kept,) = tmp_path.rglob("crash-*.txt")
+    assert kept.parent.parent == tmp_path / "picluster/home/runs"
+    assert (kept.parent / "events.jsonl").exists()
+    assert "in broken" in kept.read_text()
+
+
 def test_a_bug_is_admitted_and_its_traceback_kept_without_secrets(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _BUG],
