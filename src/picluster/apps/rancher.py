@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import secrets as random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from picluster.engine.place import Tools
 from picluster.kube.rollout import Workload
 from picluster.model.rancher import Rancher
 from picluster.secret import Secret
+from picluster.steps.manifests.secrets import Wanted
 
 Object = dict[str, Any]
 
@@ -38,6 +41,23 @@ WORKLOADS = (
 def generate(_: Mapping[str, str]) -> dict[str, Secret]:
     """Make the password for the first login."""
     return {PASSWORD: Secret(random.token_urlsafe(18))}
+
+
+PASSWORD_WANTED = Wanted(
+    SECRET, NAMESPACE, PART, (PASSWORD,), generate, HELM_LABELS, HELM_ANNOTATIONS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """The source of the charts."""
+
+    rancher: Rancher
+    replicas: int
+
+    def __call__(self, tools: Tools) -> list[Object]:
+        """Return them."""
+        return objects(self.rancher, self.replicas)
 
 
 def objects(rancher: Rancher, replicas: int) -> list[Object]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Progress, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.opentakserver import Ui
@@ -33,19 +35,21 @@ class UiFiles:
 
     ui: Ui
     directory: Path
-    texts: dict[str, str]
+    texts: Mapping[str, str]
     name: str = UI_FILES
+    secret: bool = False
 
     @property
     def title(self) -> str:
         """State what is true."""
         return f"OpenTAKServer-UI {self.ui.ref or self.ui.version} is on this computer"
 
-    def probe(self) -> Query:
-        """Look whether the files are there, and the same."""
-        return Query(self._is_there)
+    def probe(self) -> UiFiles:
+        """Look whether the files are there."""
+        return self
 
-    def _is_there(self) -> bool:
+    def ask(self, tools: Tools) -> bool:
+        """Look whether the files are there, and the same."""
         site = self.ui.ref is not None or (self.directory / "site" / _INDEX).is_file()
         return site and all(
             (self.directory / name).is_file() and (self.directory / name).read_text() == text
@@ -54,23 +58,34 @@ class UiFiles:
 
     def decide(self, look: Look) -> Decision:
         """Want them there."""
-        if look.own.value is True:
+        if look.read(self.probe()):
             return Satisfied()
         source = self.ui.archive or "its release"
         unpack_ = f"unpack OpenTAKServer-UI {self.ui.version} from {source}"
         return Change(
             f"write the Dockerfile for {self.ui.ref}" if self.ui.ref else unpack_,
-            (Call("fetching OpenTAKServer-UI", self._bring),),
+            (FetchUi(self.ui, self.directory, self.texts),),
             reason="its files are not here",
             retry_safe=True,
         )
 
-    def _bring(self, progress: Progress) -> None:
+
+@dataclass(frozen=True, slots=True)
+class FetchUi:
+    """Bring the files of the web interface here, anew."""
+
+    ui: Ui
+    directory: Path
+    texts: Mapping[str, str]
+    title: str = "fetching OpenTAKServer-UI"
+
+    def perform(self, place: Place) -> None:
+        """Bring them. Raises `StepFailed` for an archive that cannot be had or used."""
         part = self.directory.with_name(f".{self.directory.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         if self.ui.ref is None:
-            archive = self.ui.archive or self._downloaded(progress)
+            archive = self.ui.archive or self._downloaded(place.progress)
             if self.ui.sha256 is not None and digest_of(archive) != self.ui.sha256:
                 raise StepFailed("it is not the file that is wanted", where=str(archive), fix=_FIX)
             unpack(archive, part / "site")

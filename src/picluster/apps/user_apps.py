@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from picluster.engine.place import Tools
 from picluster.errors import ConfigInvalid, StepFailed
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
@@ -31,7 +32,7 @@ class AppSource:
     app: App
     cache: Path
 
-    def __call__(self) -> list[Object]:
+    def __call__(self, tools: Tools) -> list[Object]:
         """Return its objects. Raises `ConfigInvalid` for files that are none, or are not there."""
         found = self._objects()
         if self.app.namespace and not any(
@@ -72,9 +73,16 @@ class AppSource:
             download(url, path, lambda _: None, sha256=wanted, fix=fix)
         return path
 
-    def workloads(self) -> tuple[Workload, ...]:
-        """Return what has to run of it."""
-        return workloads_among(self(), self.app.namespace or _DEFAULT)
+
+@dataclass(frozen=True, slots=True)
+class AppWorkloads:
+    """What has to run of an application."""
+
+    source: AppSource
+
+    def __call__(self, tools: Tools) -> tuple[Workload, ...]:
+        """Return it. Raises what the source does."""
+        return workloads_among(self.source(tools), self.source.app.namespace or _DEFAULT)
 
 
 def workloads_among(manifests: Sequence[Object], namespace: str = _DEFAULT) -> tuple[Workload, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
-from picluster.kube.api import Object
 from picluster.model import Node
 from picluster.model.storage import Longhorn
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
-from picluster.steps.manifests.rollout import RolledOut
+from picluster.steps.manifests.part import Part
+from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.storage.classes import DefaultClass
 from picluster.steps.storage.disks import DataDisk
-from picluster.steps.storage.longhorn import CLASS, WORKLOADS, ManifestHere, adapted
+from picluster.steps.storage.longhorn import CLASS, WORKLOADS, AdaptedManifest, ManifestHere
 from picluster.steps.storage.readiness import FitForLonghorn
 
 _NAME = "longhorn"
@@ -55,25 +55,19 @@ def _on(site: Site, wanted: Longhorn, node: Node) -> list[Step]:
 def _in_cluster(site: Site, wanted: Longhorn) -> list[Step]:
     manifest = ManifestHere(wanted, site.cache, site.cluster.k3s.airgap_dir)
 
-    def objects() -> list[Object]:
-        return adapted(manifest.read(), wanted, site.cluster.replicas)
-
+    source = AdaptedManifest(manifest, site.cluster.replicas)
     return [
         manifest,
         ObjectsApplied(
-            name=_APPLIED,
-            title=f"the objects of Longhorn {wanted.version} are as its manifest says",
-            part=_NAME,
-            source=objects,
-            api=site.api,
-            force=site.consents.force_conflicts,
+            _APPLIED,
+            f"the objects of Longhorn {wanted.version} are as its manifest says",
+            Part(_NAME, source, force=site.consents.force_conflicts),
         ),
         RolledOut(
-            name="longhorn-runs",
-            title="Longhorn's manager, CSI driver and web interface run",
-            workloads=lambda: WORKLOADS,
-            api=site.api,
-            timeout=site.cluster.limits.rollout,
+            "longhorn-runs",
+            "Longhorn's manager, CSI driver and web interface run",
+            These(WORKLOADS),
+            site.cluster.limits.rollout,
             after=(_APPLIED,),
         ),
         *([DefaultClass(CLASS)] if wanted.default_class else []),

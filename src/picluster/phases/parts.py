@@ -12,7 +12,7 @@ from picluster.kube.api import Api
 from picluster.kube.rollout import Workload, read_rollout
 from picluster.phases.deploy import workloads
 from picluster.phases.site import Site
-from picluster.steps.manifests.applied import objects_of
+from picluster.steps.manifests.inventory import objects_of
 from picluster.steps.storage.longhorn import WORKLOADS
 
 

@@ -7,7 +7,8 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.survey import CLUSTER
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
-from picluster.steps.manifests.rollout import RolledOut
+from picluster.steps.manifests.part import Part
+from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.manifests.secrets import SecretKept
 
 _NAME = "rancher"
@@ -28,31 +29,21 @@ def rancher(site: Site) -> Phase:
                 "Rancher runs",
                 {
                     CLUSTER: [
-                        SecretKept(
-                            name="rancher-password",
-                            secret=charts.SECRET,
-                            namespace=charts.NAMESPACE,
-                            part=charts.PART,
-                            keys=(charts.PASSWORD,),
-                            generate=charts.generate,
-                            api=site.api,
-                            labels=charts.HELM_LABELS,
-                            annotations=charts.HELM_ANNOTATIONS,
-                        ),
+                        SecretKept("rancher-password", charts.PASSWORD_WANTED),
                         ObjectsApplied(
-                            name=_APPLIED,
-                            title="the charts of Rancher and cert-manager are as they should be",
-                            part=charts.PART,
-                            source=lambda: charts.objects(settings, replicas),
-                            api=site.api,
-                            force=site.consents.force_conflicts,
+                            _APPLIED,
+                            "the charts of Rancher and cert-manager are as they should be",
+                            Part(
+                                charts.PART,
+                                charts.Charts(settings, replicas),
+                                force=site.consents.force_conflicts,
+                            ),
                         ),
                         RolledOut(
-                            name="rancher-runs",
-                            title="Rancher and cert-manager run",
-                            workloads=lambda: charts.WORKLOADS,
-                            api=site.api,
-                            timeout=cluster.limits.rollout,
+                            "rancher-runs",
+                            "Rancher and cert-manager run",
+                            These(charts.WORKLOADS),
+                            cluster.limits.rollout,
                             after=(_APPLIED,),
                         ),
                     ]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from tests.unit.steps.acting import decided, done
 
 from picluster.apps.built_in import built_in
 from picluster.apps.opentakserver_ui import nginx_conf
-from picluster.apps.ui_files import UiFiles, unpack
-from picluster.engine.apply import StepProgressReport
-from picluster.engine.step import Call, Change, Observation, Satisfied
-from picluster.engine.survey import CLUSTER, Look
+from picluster.apps.ui_files import FetchUi, UiFiles, unpack
+from picluster.engine.step import Satisfied
 from picluster.errors import StepFailed
 from picluster.model import Cluster, parse
 from picluster.model.opentakserver import Ui
@@ -90,11 +88,8 @@ def files(tmp_path: Path, **settings: object) -> UiFiles:
 
 
 def carry_out(step: UiFiles) -> None:
-    change = step.decide(Look(CLUSTER, step.name, {}))
-    assert isinstance(change, Change)
-    action = change.actions[0]
-    assert isinstance(action, Call)
-    action.run(StepProgressReport("build", CLUSTER, step.name, lambda _: None, threading.Event()))
+    change = done(step)
+    assert change.actions == (FetchUi(step.ui, step.directory, step.texts),)
 
 
 def test_the_files_are_unpacked_once_and_then_left_alone(tmp_path: Path) -> None:
@@ -102,8 +97,7 @@ def test_the_files_are_unpacked_once_and_then_left_alone(tmp_path: Path) -> None
     carry_out(step)
     assert (step.directory / "site/a/b.js").read_text() == "top/a/b.js"
     assert (step.directory / "Dockerfile").read_text() == "FROM x\n"
-    seen = {CLUSTER: {step.name: Observation(value=step.probe().run())}}
-    assert step.decide(Look(CLUSTER, step.name, seen)) == Satisfied()
+    assert decided(step) == Satisfied()
 
 
 def test_another_file_than_the_wanted_one_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.unit.phases.test_registry import NODES, site
 
 from picluster.apps.opentakserver.administrator import ADMINISTRATOR_SET
 from picluster.engine.phase import Phase
+from picluster.engine.place import Tools
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Script, Step
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
@@ -69,8 +70,8 @@ def test_nobody_outside_gets_in_before_the_password_is_ours(tak: Site) -> None:
     inside, doors = (
         step
         for step in steps_of(deploy(tak))
-        if isinstance(step, ObjectsApplied) and step.part == "opentakserver"
+        if isinstance(step, ObjectsApplied) and step.part.name == "opentakserver"
     )
-    (door,) = inside.beside
-    assert [identity(each) for each in doors.source()] == [door]
-    assert door not in doors.beside
+    (door,) = inside.part.beside
+    assert [identity(each) for each in doors.part.source(Tools())] == [door]
+    assert door not in doors.part.beside

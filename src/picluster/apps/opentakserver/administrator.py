@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import administrator_job
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
-from picluster.kube.api import merge_patch, segment
+from picluster.kube.api import Api, merge_patch, segment
 from picluster.kube.errors import ApiUnavailable, NotFound
-from picluster.kube.reach import Reach
+from picluster.kube.reach import api_of
 from picluster.kube.removal import delete, delete_and_wait
 from picluster.kube.rollout import Workload, wait_for_rollouts
 from picluster.model.opentakserver import OpenTakServer
@@ -25,71 +27,105 @@ _SET = "picluster.dev/administrator-password"
 """The annotation that tells which password was set: a part of its digest."""
 
 
+class ServerImage(Protocol):
+    """Tells the server's image; data, as a frozen dataclass is."""
+
+    def server_image(self, tools: Tools) -> str:
+        """Return it. Raises `Unsettled` while the registry does not have it."""
+
+
 @dataclass(frozen=True, slots=True)
-class AdministratorPassword:
-    """The generated password was set once; what the user changes it to later is left alone.
+class PasswordSet:
+    """Whether the generated password was set; the password itself is seen nowhere."""
 
-    It is set by the application's own command, in a Job: a hash that is written to the database by
-    hand locks the administrator out. `image` tells the server's image, `disclose` shows the
-    password to the user, once; `timeout` is in seconds.
-    """
-
-    ots: OpenTakServer
-    image: Callable[[], str]
-    api: Reach
-    disclose: Callable[[Secret], None]
-    timeout: float
+    namespace: str
     name: str = ADMINISTRATOR_SET
-    title: str = "the administrator of OpenTAKServer has a password of its own"
+    secret: bool = False
 
-    def probe(self) -> Query:
-        """Read whether it was set; the password itself is seen nowhere."""
-        return Query(self._look)
-
-    def decide(self, look: Look) -> Decision:
-        """Want it set."""
-        if look.own.value is True:
-            return Satisfied()
-        return Change(
-            "set the administrator's password to the generated one",
-            (Call("setting the administrator's password", self._set),),
-            reason="it is still the one that everybody knows",
-            retry_safe=True,
-        )
-
-    def _look(self) -> bool:
+    def ask(self, tools: Tools) -> bool:
+        """Compare the mark of what was set with the password; no, while there is no answer."""
         try:
-            values = read_secret(self.api.access(), self.ots.namespace, credentials.NAME) or {}
-            mark = self._mark()
+            api = api_of(tools)
+            values = read_secret(api, self.namespace, credentials.NAME) or {}
+            mark = _mark(api, self.namespace)
         except ApiUnavailable:
             return False
         password = values.get(credentials.ADMINISTRATOR_PASSWORD)
         return password is not None and mark == _digest(password)
 
-    def _path(self) -> str:
-        return f"/api/v1/namespaces/{segment(self.ots.namespace)}/secrets/{credentials.NAME}"
 
-    def _mark(self) -> str:
-        try:
-            found = self.api.access().call("GET", self._path())
-        except NotFound:
-            return ""
-        return str((found["metadata"].get("annotations") or {}).get(_SET) or "")
+@dataclass(frozen=True, slots=True)
+class SetPassword:
+    """Set the generated password by the application's own command, in a Job.
 
-    def _set(self, progress: Progress) -> None:
-        api = self.api.access()
-        job = administrator_job(self.ots, self.image())
-        workload = Workload("Job", self.ots.namespace, job["metadata"]["name"])
+    A hash that is written to the database by hand locks the administrator out. `disclose` shows
+    the password to the user, once; `timeout` is in seconds.
+    """
+
+    ots: OpenTakServer
+    image: ServerImage
+    timeout: float
+    disclose: Callable[[Secret], None] = field(compare=False, repr=False)
+    title: str = "setting the administrator's password"
+
+    def perform(self, place: Place) -> None:
+        """Set it, and note which. Raises `WaitFailed` if the Job fails."""
+        api, namespace = api_of(place.tools), self.ots.namespace
+        job = administrator_job(self.ots, self.image.server_image(place.tools))
+        workload = Workload("Job", namespace, job["metadata"]["name"])
         # One of a run that was cut off cannot be changed.
-        delete_and_wait(api, workload.path, str(workload), progress)
+        delete_and_wait(api, workload.path, str(workload), place.progress)
         jobs = workload.path.rpartition("/")[0]
         api.call("POST", jobs, query={"fieldManager": "picluster"}, body=job)
-        wait_for_rollouts(api, [workload], timeout=self.timeout, progress=progress)
-        values = read_secret(api, self.ots.namespace, credentials.NAME) or {}
+        wait_for_rollouts(api, [workload], timeout=self.timeout, progress=place.progress)
+        values = read_secret(api, namespace, credentials.NAME) or {}
         password = values[credentials.ADMINISTRATOR_PASSWORD]
-        merge_patch(api, self._path(), {"metadata": {"annotations": {_SET: _digest(password)}}})
+        note = {"metadata": {"annotations": {_SET: _digest(password)}}}
+        merge_patch(api, _path(namespace), note)
         delete(api, workload.path)
         self.disclose(Secret(password))
+
+
+@dataclass(frozen=True, slots=True)
+class AdministratorPassword:
+    """The generated password was set once; what the user changes it to later is left alone.
+
+    `timeout` and `disclose` are as in `SetPassword`.
+    """
+
+    ots: OpenTakServer
+    image: ServerImage
+    disclose: Callable[[Secret], None]
+    timeout: float
+    name: str = ADMINISTRATOR_SET
+    title: str = "the administrator of OpenTAKServer has a password of its own"
+
+    def probe(self) -> PasswordSet:
+        """Read whether it was set."""
+        return PasswordSet(self.ots.namespace)
+
+    def decide(self, look: Look) -> Decision:
+        """Want it set."""
+        if look.read(self.probe()):
+            return Satisfied()
+        return Change(
+            "set the administrator's password to the generated one",
+            (SetPassword(self.ots, self.image, self.timeout, self.disclose),),
+            reason="it is still the one that everybody knows",
+            retry_safe=True,
+        )
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{segment(namespace)}/secrets/{credentials.NAME}"
+
+
+def _mark(api: Api, namespace: str) -> str:
+    try:
+        found = api.call("GET", _path(namespace))
+    except NotFound:
+        return ""
+    return str((found["metadata"].get("annotations") or {}).get(_SET) or "")
 
 
 def _digest(password: str) -> str:

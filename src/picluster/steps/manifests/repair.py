@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from picluster.engine.step import Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
-from picluster.kube.api import Api
 from picluster.kube.apply import apply
 from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.pods import PodState, delete_pod
-from picluster.kube.reach import Reach
+from picluster.kube.reach import api_of
 from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
-from picluster.steps.manifests.applied import Source, Unsettled
+from picluster.steps.manifests.part import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 
 _INVALID = 422
@@ -29,70 +29,54 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeAnew:
-    """No pod of these workloads is stuck, and each workload takes its present manifest.
-
-    Pods and workloads are deleted for that, to be made again by what follows; volumes, claims and
-    Secrets are never touched.
-    """
+class WhatIsBroken:
+    """Which pods of workloads are in trouble, and which do not take their present manifest."""
 
     name: str
-    title: str
     workloads: Workloads
     source: Source
-    api: Reach
+    secret: bool = False
 
-    def probe(self) -> Query:
-        """Look for pods in trouble, and try each workload's manifest without keeping it."""
-        return Query(self._look)
-
-    def decide(self, look: Look) -> Decision:
-        """Want nothing broken."""
-        found = look.own.value if isinstance(look.own.value, Broken) else Broken()
-        names = [f"pod {pod.name}" for pod, _ in found.pods]
-        names += [str(workload) for workload, _ in found.workloads]
-        if not names:
-            return Satisfied()
-        reasons = [why for _, why in (*found.pods, *found.workloads)]
-        return Change(
-            f"make anew: {', '.join(names)}",
-            (Call("deleting what is broken", self._delete),),
-            reason="; ".join(dict.fromkeys(reasons)),
-            retry_safe=True,
-        )
-
-    def _look(self) -> Broken:
+    def ask(self, tools: Tools) -> Broken:
+        """Look, and try each workload's manifest without keeping it."""
         try:
-            return self._broken()
+            return self.find(tools)
         except (ApiUnavailable, Unsettled):
             return Broken()
 
-    def _broken(self) -> Broken:
-        api = self.api.access()
-        pods = []
-        for workload in self.workloads():
+    def find(self, tools: Tools) -> Broken:
+        """Do what `ask` does. Raises `ApiUnavailable` and `Unsettled`."""
+        api, pods = api_of(tools), list[tuple[PodState, str]]()
+        for workload in self.workloads(tools):
             rollout = read_rollout(api, workload)
             troubles = dict(rollout.troubles)
             pods += [(pod, troubles[pod.name].what) for pod in rollout.pods if pod.name in troubles]
-        return Broken(tuple(pods), tuple(self._unchangeable(api)))
+        return Broken(tuple(pods), tuple(self._unchangeable(tools)))
 
-    def _unchangeable(self, api: Api) -> Sequence[tuple[Workload, str]]:
-        found = []
-        known = {(each.kind, each.name): each for each in self.workloads()}
-        for manifest in self.source():
+    def _unchangeable(self, tools: Tools) -> Iterator[tuple[Workload, str]]:
+        known = {(each.kind, each.name): each for each in self.workloads(tools)}
+        for manifest in self.source(tools):
             workload = known.get((manifest["kind"], manifest["metadata"]["name"]))
             if workload is None:
                 continue
             try:
-                apply(api, manifest, dry_run=True, force=True)
+                apply(api_of(tools), manifest, dry_run=True, force=True)
             except ApiRefused as error:
                 if error.status == _INVALID:
-                    found.append((workload, error.why or error.what))
-        return found
+                    yield workload, error.why or error.what
 
-    def _delete(self, progress: Progress) -> None:
-        api = self.api.access()
-        found = self._broken()
+
+@dataclass(frozen=True, slots=True)
+class DeleteBroken:
+    """Delete what is broken at that time; volumes, claims and Secrets are never touched."""
+
+    what: WhatIsBroken
+    title: str = "deleting what is broken"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `WaitFailed` for a workload that does not go."""
+        api, progress = api_of(place.tools), place.progress
+        found = self.what.find(place.tools)
         for workload, _ in found.workloads:
             progress.report(f"deleting {workload}; its volumes stay")
             delete_and_wait(api, workload.path, str(workload), progress, propagation="Foreground")
@@ -102,3 +86,35 @@ class MadeAnew:
                 delete_pod(api, pod)
             except NotFound:
                 continue
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAnew:
+    """No pod of these workloads is stuck, and each workload takes its present manifest.
+
+    Pods and workloads are deleted for that, to be made again by what follows.
+    """
+
+    name: str
+    title: str
+    workloads: Workloads
+    source: Source
+
+    def probe(self) -> WhatIsBroken:
+        """Look for pods in trouble, and try each workload's manifest without keeping it."""
+        return WhatIsBroken(self.name, self.workloads, self.source)
+
+    def decide(self, look: Look) -> Decision:
+        """Want nothing broken."""
+        found = look.read(self.probe())
+        names = [f"pod {pod.name}" for pod, _ in found.pods]
+        names += [str(workload) for workload, _ in found.workloads]
+        if not names:
+            return Satisfied()
+        reasons = [why for _, why in (*found.pods, *found.workloads)]
+        return Change(
+            f"make anew: {', '.join(names)}",
+            (DeleteBroken(self.probe()),),
+            reason="; ".join(dict.fromkeys(reasons)),
+            retry_safe=True,
+        )

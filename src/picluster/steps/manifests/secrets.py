@@ -6,12 +6,13 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Call, Change, Decision, Progress, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.api import Api, Object, merge_patch, segment
 from picluster.kube.apply import ensure_namespace
 from picluster.kube.errors import ApiUnavailable, NotFound
-from picluster.kube.reach import Reach
+from picluster.kube.reach import api_of
 from picluster.secret import Secret, remember
 from picluster.steps.manifests.objects import PART_LABEL
 
@@ -20,100 +21,140 @@ Generate = Callable[[Mapping[str, str]], Mapping[str, Secret]]
 
 
 @dataclass(frozen=True, slots=True)
-class SecretKept:
-    """A Secret has all of its keys. What is in it stays, whatever a later run would make of it.
+class Wanted:
+    """A Secret that is to have these keys.
 
     `labels` and `annotations` are for a Secret that is made. `claims` are volume claims whose data
     is of no use without it: it is not made anew beside them.
     """
 
-    name: str
     secret: str
     namespace: str
     part: str
     keys: tuple[str, ...]
     generate: Generate
-    api: Reach
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     claims: tuple[str, ...] = ()
 
-    @property
-    def title(self) -> str:
-        """State what is true."""
-        return f"the secret {self.namespace}/{self.secret} has every key"
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.secret}"
 
-    def probe(self) -> Query:
-        """Read which keys there are; never their values."""
-        return Query(self._keys)
 
-    def decide(self, look: Look) -> Decision:
-        """Want each key there."""
-        present = look.own.value
-        if isinstance(present, str):
-            return Blocked(
-                f"the secret {self.namespace}/{self.secret} is gone, and {present} is not",
-                "restore the Secret from a backup, or delete the claim, AND ITS DATA, to begin "
-                f"anew: kubectl -n {self.namespace} delete pvc {present}",
-            )
-        known = present if isinstance(present, list) else []
-        missing = [key for key in self.keys if key not in known]
-        if not missing:
-            return Satisfied()
-        return Change(
-            f"generate {', '.join(missing)} in the secret {self.namespace}/{self.secret}",
-            (Call("generating secrets", self._make),),
-            reason="they are not there yet" if isinstance(present, list) else "it is not there yet",
-            retry_safe=True,
-        )
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that a Secret has, never their values.
 
-    def _keys(self) -> list[str] | str | None:
-        """Return the keys; None if there is no Secret, or the claim that is there without one."""
+    `exists` says whether there is such a Secret; `orphan` is a claim that is there without it.
+    """
+
+    exists: bool
+    keys: frozenset[str] = frozenset()
+    orphan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysOf:
+    """Which keys a Secret has, and whether data is there that wants it."""
+
+    name: str
+    wanted: Wanted
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Keys:
+        """Read it; while the cluster does not answer, it is not there."""
         try:
-            api = self.api.access()
-            found = read_secret(api, self.namespace, self.secret)
-            orphan = self._orphan(api) if found is None else None
+            api = api_of(tools)
+            found = read_secret(api, self.wanted.namespace, self.wanted.secret)
+            orphan = self._orphan(api) if found is None else ""
         except ApiUnavailable:
-            return None
-        return sorted(found) if found is not None else orphan
+            return Keys(False)
+        return Keys(found is not None, frozenset(found or ()), orphan)
 
-    def _orphan(self, api: Api) -> str | None:
-        for claim in self.claims:
-            place = f"/api/v1/namespaces/{segment(self.namespace)}/persistentvolumeclaims"
+    def _orphan(self, api: Api) -> str:
+        for claim in self.wanted.claims:
+            place = f"/api/v1/namespaces/{segment(self.wanted.namespace)}/persistentvolumeclaims"
             try:
                 api.call("GET", f"{place}/{segment(claim)}")
             except NotFound:
                 continue
             return claim
-        return None
+        return ""
 
-    def _make(self, progress: Progress) -> None:
-        api = self.api.access()
-        ensure_namespace(api, self.namespace, labels={PART_LABEL: self.part})
-        there = read_secret(api, self.namespace, self.secret)
+
+@dataclass(frozen=True, slots=True)
+class GenerateSecrets:
+    """Make values for the keys that a Secret lacks at that time."""
+
+    wanted: Wanted
+    title: str = "generating secrets"
+
+    def perform(self, place: Place) -> None:
+        """Make them. Raises `ApiUnavailable`, `ApiRefused`."""
+        api, wanted = api_of(place.tools), self.wanted
+        ensure_namespace(api, wanted.namespace, labels={PART_LABEL: wanted.part})
+        there = read_secret(api, wanted.namespace, wanted.secret)
         present = there or {}
-        missing = [key for key in self.keys if key not in present]
-        made = self.generate(present)
+        missing = [key for key in wanted.keys if key not in present]
+        made = wanted.generate(present)
         data = {key: _encoded(made[key]) for key in missing}
-        path = f"/api/v1/namespaces/{segment(self.namespace)}/secrets"
+        path = f"/api/v1/namespaces/{segment(wanted.namespace)}/secrets"
         if there is not None:
-            merge_patch(api, f"{path}/{segment(self.secret)}", {"data": data})
+            merge_patch(api, f"{path}/{segment(wanted.secret)}", {"data": data})
             return
-        api.call("POST", path, query={"fieldManager": "picluster-secrets"}, body=self._new(data))
+        body = self._new(data)
+        api.call("POST", path, query={"fieldManager": "picluster-secrets"}, body=body)
 
     def _new(self, data: Mapping[str, str]) -> Object:
+        wanted = self.wanted
         return {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {
-                "name": self.secret,
-                "namespace": self.namespace,
-                "labels": {PART_LABEL: self.part, **dict(self.labels)},
-                "annotations": dict(self.annotations),
+                "name": wanted.secret,
+                "namespace": wanted.namespace,
+                "labels": {PART_LABEL: wanted.part, **dict(wanted.labels)},
+                "annotations": dict(wanted.annotations),
             },
             "type": "Opaque",
             "data": dict(data),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKept:
+    """A Secret has all of its keys. What is in it stays, whatever a later run would make of it."""
+
+    name: str
+    wanted: Wanted
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the secret {self.wanted} has every key"
+
+    def probe(self) -> KeysOf:
+        """Read which keys there are."""
+        return KeysOf(self.name, self.wanted)
+
+    def decide(self, look: Look) -> Decision:
+        """Want each key there."""
+        present, wanted = look.read(self.probe()), self.wanted
+        if present.orphan:
+            return Blocked(
+                f"the secret {wanted} is gone, and {present.orphan} is not",
+                "restore the Secret from a backup, or delete the claim, AND ITS DATA, to begin "
+                f"anew: kubectl -n {wanted.namespace} delete pvc {present.orphan}",
+            )
+        missing = [key for key in wanted.keys if key not in present.keys]
+        if not missing:
+            return Satisfied()
+        return Change(
+            f"generate {', '.join(missing)} in the secret {wanted}",
+            (GenerateSecrets(wanted),),
+            reason="they are not there yet" if present.exists else "it is not there yet",
+            retry_safe=True,
+        )
 
 
 def read_secret(api: Api, namespace: str, name: str) -> dict[str, str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from picluster.engine.place import Place
+from picluster.engine.place import Place, Tools
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ConfigInvalid
@@ -18,8 +18,8 @@ from picluster.kube.rollout import Workload
 from picluster.model.storage import Longhorn
 from picluster.steps.download import download
 from picluster.steps.local import FileHere
-from picluster.steps.manifests.applied import Unsettled
 from picluster.steps.manifests.objects import parse_objects
+from picluster.steps.manifests.part import Unsettled
 
 NAMESPACE = "longhorn-system"
 CLASS = "longhorn"
@@ -108,6 +108,18 @@ class ManifestHere:
                 fix="picluster phase longhorn",
             )
         return parse_objects(self.path.read_text(), str(self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptedManifest:
+    """The source of Longhorn's objects: its manifest with the settings of the cluster file."""
+
+    manifest: ManifestHere
+    replicas: int
+
+    def __call__(self, tools: Tools) -> list[Object]:
+        """Return them. Raises `Unsettled` while the manifest is not here."""
+        return adapted(self.manifest.read(), self.manifest.longhorn, self.replicas)
 
 
 def adapted(manifests: list[Object], longhorn: Longhorn, replicas: int) -> list[Object]:

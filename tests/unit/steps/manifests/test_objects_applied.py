@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.progress import ProgressDouble
-from tests.unit.steps.acting import decided, done
+from tests.unit.steps.acting import decided, done, place
+from tests.unit.steps.manifests.sources import Given, NotYet
 
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.kube.errors import NotFound
-from picluster.steps.manifests.applied import ObjectsApplied, PartsGone, Unsettled
+from picluster.steps.manifests.applied import ApplyPart, ObjectsApplied, PartsGone
 from picluster.steps.manifests.objects import (
     PART_LABEL,
     holds,
@@ -21,6 +23,7 @@ from picluster.steps.manifests.objects import (
     marked,
     parse_objects,
 )
+from picluster.steps.manifests.part import Part
 
 CONFIG = "/api/v1/namespaces/default/configmaps/web"
 
@@ -43,8 +46,8 @@ def claim(name: str = "data") -> dict[str, Any]:
     }
 
 
-def applied(api: ApiInMemory, *objects: dict[str, Any], part: str = "web", **more: Any) -> Any:
-    return ObjectsApplied("it", "it is there", part, lambda: list(objects), api, **more)
+def applied(*objects: dict[str, Any], part: str = "web", **more: Any) -> Any:
+    return ObjectsApplied("it", "it is there", Part(part, Given(objects), **more))
 
 
 @pytest.fixture
@@ -56,47 +59,47 @@ def test_a_part_can_be_applied_in_two_goes_and_neither_takes_the_others_for_left
     api: ApiInMemory,
 ) -> None:
     first, second = config(), config("door")
-    inside = applied(api, first, beside=(identity(second),))
-    outside = applied(api, second, beside=(identity(first),))
-    done(inside)
+    inside = applied(first, beside=(identity(second),))
+    outside = applied(second, beside=(identity(first),))
+    done(inside, at=place(api))
     with pytest.raises(NotFound):
         api.get(CONFIG.replace("web", "door"))
-    done(outside)
-    assert decided(inside) == decided(outside) == Satisfied()
-    done(applied(api, config(colour="red"), beside=(identity(second),)))
+    done(outside, at=place(api))
+    assert decided(inside, at=place(api)) == decided(outside, at=place(api)) == Satisfied()
+    done(applied(config(colour="red"), beside=(identity(second),)), at=place(api))
     assert api.get(CONFIG.replace("web", "door"))
-    assert "delete 1" in done(applied(api, config(colour="red"))).summary
+    assert "delete 1" in done(applied(config(colour="red")), at=place(api)).summary
 
 
 def test_objects_that_are_not_there_are_made_and_then_left_alone(api: ApiInMemory) -> None:
-    step = applied(api, config(), claim())
-    change = done(step)
+    step = applied(config(), claim())
+    change = done(step, at=place(api))
     assert change.summary == "web: create 2 objects"
     assert "ConfigMap default/web: new" in change.diff.after
     assert api.get(CONFIG)["metadata"]["labels"] == {PART_LABEL: "web"}
     api.sent.clear()
-    assert decided(step) == Satisfied()
+    assert decided(step, at=place(api)) == Satisfied()
     assert not api.writes
     assert not [each for each in api.sent if "(dry)" in each], "no dry run if nothing differs"
 
 
 def test_a_plan_changes_nothing(api: ApiInMemory) -> None:
-    decided(applied(api, config()))
+    decided(applied(config()), at=place(api))
     assert not api.writes
 
 
 def test_a_changed_manifest_is_planned_field_by_field(api: ApiInMemory) -> None:
-    done(applied(api, config()))
-    change = decided(applied(api, config(colour="red")))
+    done(applied(config()), at=place(api))
+    change = decided(applied(config(colour="red")), at=place(api))
     assert change.summary == "web: change 1 object"
     assert "data.colour: green -> red" in change.diff.after.replace('"', "")
 
 
 def test_a_field_edited_by_hand_is_a_conflict_that_names_who_did_it(api: ApiInMemory) -> None:
-    step = applied(api, config())
-    done(step)
+    step = applied(config())
+    done(step, at=place(api))
     api.edit(CONFIG, {"data": {"colour": "blue"}})
-    decision = decided(step)
+    decision = decided(step, at=place(api))
     assert isinstance(decision, Blocked)
     assert "kubectl-edit" in decision.reason
     assert ".data.colour" in decision.reason
@@ -105,73 +108,72 @@ def test_a_field_edited_by_hand_is_a_conflict_that_names_who_did_it(api: ApiInMe
 
 
 def test_with_force_an_edited_field_is_taken_back(api: ApiInMemory) -> None:
-    done(applied(api, config()))
+    done(applied(config()), at=place(api))
     api.edit(CONFIG, {"data": {"colour": "blue"}})
-    change = done(applied(api, config(), force=True))
+    change = done(applied(config(), force=True), at=place(api))
     assert "blue -> green" in change.diff.after.replace('"', "")
     assert api.get(CONFIG)["data"] == {"colour": "green"}
 
 
 def test_a_conflict_that_arises_after_the_look_is_not_forced(api: ApiInMemory) -> None:
-    done(applied(api, config()))
-    step = applied(api, config(colour="red"))
-    change = decided(step)
+    done(applied(config()), at=place(api))
+    step = applied(config(colour="red"))
+    assert decided(step, at=place(api)).actions == (ApplyPart(step.part),)
     api.edit(CONFIG, {"data": {"colour": "blue"}})
     with pytest.raises(ActionFailed, match="kubectl-edit"):
-        change.actions[0].run(ProgressDouble())
+        ApplyPart(step.part).perform(place(api))
     assert api.get(CONFIG)["data"] == {"colour": "blue"}
 
 
 def test_what_somebody_else_added_is_no_difference(api: ApiInMemory) -> None:
-    step = applied(api, config())
-    done(step)
+    step = applied(config())
+    done(step, at=place(api))
     api.edit(CONFIG, {"data": {"other": "x"}, "metadata": {"labels": {"theirs": "y"}}})
-    assert decided(step) == Satisfied()
+    assert decided(step, at=place(api)) == Satisfied()
 
 
 def test_what_left_the_manifests_is_planned_and_pruned(api: ApiInMemory) -> None:
-    done(applied(api, config(), config("old")))
-    step = applied(api, config())
-    change = done(step)
+    done(applied(config(), config("old")), at=place(api))
+    step = applied(config())
+    change = done(step, at=place(api))
     assert change.summary == "web: delete 1 object"
     assert "ConfigMap default/old: no longer in the file; delete it" in change.diff.after
-    assert decided(step) == Satisfied()
+    assert decided(step, at=place(api)) == Satisfied()
     with pytest.raises(NotFound):
         api.get("/api/v1/namespaces/default/configmaps/old")
 
 
 @pytest.mark.parametrize("path", ["persistentvolumeclaims/data"])
 def test_what_data_hangs_on_is_never_pruned_but_named(api: ApiInMemory, path: str) -> None:
-    done(applied(api, config(), claim()))
-    step = applied(api, config())
-    decision = decided(step)
+    done(applied(config(), claim()), at=place(api))
+    step = applied(config())
+    decision = decided(step, at=place(api))
     assert isinstance(decision, Satisfied)
     assert "PersistentVolumeClaim default/data" in decision.warning
     assert api.get(f"/api/v1/namespaces/default/{path}")
-    assert "PersistentVolumeClaim default/data" in decided(step).warning, "nor is it forgotten"
+    again = decided(step, at=place(api))
+    assert again == decision, "nor is it forgotten"
 
 
 def test_an_object_that_somebody_made_theirs_is_not_pruned(api: ApiInMemory) -> None:
-    done(applied(api, config(), config("old")))
+    done(applied(config(), config("old")), at=place(api))
     api.edit(
         "/api/v1/namespaces/default/configmaps/old",
         {"metadata": {"labels": {PART_LABEL: None}}},
     )
-    assert decided(applied(api, config())) == Satisfied()
+    assert decided(applied(config()), at=place(api)) == Satisfied()
 
 
 def test_manifests_that_cannot_be_told_yet_are_a_change_with_the_reason(api: ApiInMemory) -> None:
-    def source() -> list[dict[str, Any]]:
-        raise Unsettled("no images", why="web:1 was not built yet")
-
-    decision = decided(ObjectsApplied("it", "it is there", "web", source, api))
+    part = Part("web", NotYet("web:1 was not built yet"))
+    decision = decided(ObjectsApplied("it", "it is there", part), at=place(api))
     assert isinstance(decision, Change)
     assert decision.reason == "web:1 was not built yet"
 
 
 def test_before_there_is_a_cluster_everything_is_still_to_be_done(api: ApiInMemory) -> None:
     api.away = True
-    decision = decided(applied(api, config()))
+    decision = decided(applied(config()), at=place(api))
     assert isinstance(decision, Change)
     assert "does not answer" in decision.reason
 
@@ -198,9 +200,9 @@ def test_an_object_of_a_kind_that_the_same_manifests_define_is_applied_after_it(
         "metadata": {"name": "one", "namespace": "default"},
         "spec": {"sails": 2},
     }
-    step = applied(api, boat, crd)
-    done(step)
-    assert decided(step) == Satisfied()
+    step = applied(boat, crd)
+    done(step, at=place(api))
+    assert decided(step, at=place(api)) == Satisfied()
     assert api.get("/apis/sea.example/v1/namespaces/default/boats/one")["spec"] == {"sails": 2}
 
 
@@ -213,10 +215,10 @@ def test_a_run_that_was_cut_off_knows_what_it_had_made(api: ApiInMemory) -> None
             if line.startswith("2 of"):
                 raise Cut
 
-    change = decided(applied(api, config("one"), config("two")))
+    part = applied(config("one"), config("two")).part
     with pytest.raises(Cut):
-        change.actions[0].run(After())
-    change = done(applied(api, config("two")))
+        ApplyPart(part).perform(replace(place(api), progress=After()))
+    change = done(applied(config("two")), at=place(api))
     assert "ConfigMap default/one: no longer in the file" in change.diff.after
 
 
@@ -227,11 +229,11 @@ def test_a_secrets_value_is_in_no_plan(api: ApiInMemory) -> None:
         "metadata": {"name": "login", "namespace": "default"},
         "stringData": {"password": "open-sesame"},
     }
-    step = applied(api, secret)
-    first = done(step)
-    assert decided(step) == Satisfied()
+    step = applied(secret)
+    first = done(step, at=place(api))
+    assert decided(step, at=place(api)) == Satisfied()
     changed = {**secret, "stringData": {"password": "shut-sesame"}}
-    second = decided(applied(api, changed))
+    second = decided(applied(changed), at=place(api))
     for change in (first, second):
         assert "sesame" not in repr(change.diff) + change.reason + change.summary
     assert isinstance(second, Change)
@@ -241,21 +243,21 @@ def test_a_secrets_value_is_in_no_plan(api: ApiInMemory) -> None:
 
 
 def test_an_app_that_left_the_file_is_removed_except_for_its_data(api: ApiInMemory) -> None:
-    done(applied(api, config(), claim(), part="web"))
-    done(applied(api, config("other"), part="other"))
-    step = PartsGone("gone", "gone", ("other",), ("longhorn",), api)
-    change = done(step)
+    done(applied(config(), claim(), part="web"), at=place(api))
+    done(applied(config("other"), part="other"), at=place(api))
+    step = PartsGone("gone", "gone", frozenset({"other", "longhorn"}))
+    change = done(step, at=place(api))
     assert "remove web" in change.summary
     assert change.diff.after == "ConfigMap default/web: delete it"
-    decision = decided(step)
+    decision = decided(step, at=place(api))
     assert isinstance(decision, Satisfied)
     assert "PersistentVolumeClaim default/data" in decision.warning
     assert api.get("/api/v1/namespaces/default/configmaps/other")
 
 
 def test_parts_that_picluster_manages_otherwise_stay(api: ApiInMemory) -> None:
-    done(applied(api, config(), part="longhorn"))
-    assert decided(PartsGone("gone", "gone", (), ("longhorn",), api)) == Satisfied()
+    done(applied(config(), part="longhorn"), at=place(api))
+    assert decided(PartsGone("gone", "gone", frozenset({"longhorn"})), at=place(api)) == Satisfied()
 
 
 # ------------------------------------------------------------------ manifests as text

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.unit.steps.acting import decided, done, place
+from tests.unit.steps.manifests.sources import Given
 
 from picluster.engine.step import Change, Satisfied
 from picluster.kube.errors import NotFound
 from picluster.kube.rollout import Workload
 from picluster.steps.manifests.applied import ObjectsApplied
+from picluster.steps.manifests.part import Part
 from picluster.steps.manifests.repair import MadeAnew
-from picluster.steps.manifests.rollout import RolledOut
+from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.storage.classes import DefaultClass
 
 SPACE = "/apis/apps/v1/namespaces/default"
@@ -47,16 +49,16 @@ def api() -> ApiInMemory:
 
 
 def have(api: ApiInMemory, manifest: dict[str, Any]) -> None:
-    done(ObjectsApplied("it", "it", "web", lambda: [manifest], api))
+    done(ObjectsApplied("it", "it", Part("web", Given((manifest,)))), at=place(api))
 
 
-def anew(api: ApiInMemory, manifest: dict[str, Any]) -> MadeAnew:
-    return MadeAnew("fix", "nothing is stuck", lambda: [WEB], lambda: [manifest], api)
+def anew(manifest: dict[str, Any]) -> MadeAnew:
+    return MadeAnew("fix", "nothing is stuck", These((WEB,)), Given((manifest,)))
 
 
 def test_what_runs_is_left_alone(api: ApiInMemory) -> None:
     have(api, stateful())
-    assert decided(anew(api, stateful())) == Satisfied()
+    assert decided(anew(stateful()), at=place(api)) == Satisfied()
 
 
 def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
@@ -64,7 +66,7 @@ def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
     have(api, stuck)
     claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
     pod = api.get(POD)["metadata"]["uid"]
-    change = done(anew(api, stuck))
+    change = done(anew(stuck), at=place(api))
     assert "pod web-0" in change.summary
     assert "web ended 4 times" in change.reason
     assert api.get(POD)["metadata"]["uid"] != pod
@@ -76,16 +78,17 @@ def test_a_pod_that_holds_a_corrected_version_up_is_deleted(api: ApiInMemory) ->
     corrected = stateful()
     corrected["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.lan:5000/web:2"
     have(api, corrected)
-    change = done(anew(api, corrected))
+    change = done(anew(corrected), at=place(api))
     assert "pod web-0" in change.summary
     assert "older version" in change.reason
-    assert decided(RolledOut("runs", "web runs", lambda: [WEB], api, 1.0)) == Satisfied()
+    assert decided(RolledOut("runs", "web runs", These((WEB,)), 1.0), at=place(api)) == Satisfied()
 
 
 def test_a_workload_that_cannot_be_changed_in_place_is_made_anew(api: ApiInMemory) -> None:
     have(api, stateful())
     claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
-    change = done(anew(api, stateful(labels={"app": "other"})))  # as a changed selector would be
+    changed_selector = stateful(labels={"app": "other"})  # is refused as one would be
+    change = done(anew(changed_selector), at=place(api))
     assert str(WEB) in change.summary
     with pytest.raises(NotFound):
         api.get(f"{SPACE}/statefulsets/web")
@@ -94,7 +97,7 @@ def test_a_workload_that_cannot_be_changed_in_place_is_made_anew(api: ApiInMemor
 
 def test_a_plan_tells_what_does_not_run_and_why(api: ApiInMemory) -> None:
     have(api, stateful(trouble="image-missing"))
-    decision = decided(RolledOut("runs", "web runs", lambda: [WEB], api, 1.0))
+    decision = decided(RolledOut("runs", "web runs", These((WEB,)), 1.0), at=place(api))
     assert isinstance(decision, Change)
     assert "0 of 1 pods ready" in decision.reason
     assert "the registry does not have it" in decision.reason
@@ -102,9 +105,9 @@ def test_a_plan_tells_what_does_not_run_and_why(api: ApiInMemory) -> None:
 
 def test_workloads_about_to_change_are_waited_for(api: ApiInMemory) -> None:
     have(api, stateful())
-    step = RolledOut("runs", "web runs", lambda: [WEB], api, 1.0, after=("it",))
-    assert decided(step) == Satisfied()
-    assert isinstance(decided(step, "it"), Change)
+    step = RolledOut("runs", "web runs", These((WEB,)), 1.0, after=("it",))
+    assert decided(step, at=place(api)) == Satisfied()
+    assert isinstance(decided(step, "it", at=place(api)), Change)
 
 
 def storage_class(api: ApiInMemory, name: str, *, default: bool) -> None:

@@ -13,7 +13,7 @@ from tests.unit.steps.looking import decide
 from picluster.engine.step import Change, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.model.storage import Longhorn
-from picluster.steps.manifests.applied import Unsettled
+from picluster.steps.manifests.part import Unsettled
 from picluster.steps.storage.longhorn import ManifestHere, adapted
 from picluster.steps.storage.readiness import FitForLonghorn, GiveUp
 
