@@ -9,7 +9,7 @@ import pytest
 from tests.unit.engine.runs import Bench, FileStep, again, on, phase
 
 from picluster.causes.cause import Cause
-from picluster.engine.events import PhaseFinished
+from picluster.engine.events import PhaseFinished, StepProgress
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.step import Call, Change, Decision, Probe, Progress, Query, Risk, Satisfied
@@ -219,6 +219,19 @@ class CallStep:
         progress.report("1 of 1")
         progress.sleep(0)
         self.box.append("full")
+
+
+class TestOutput:
+    def test_what_a_script_of_ours_says_it_waits_for_is_told_apart_from_what_programs_print(
+        self, bench: Bench
+    ) -> None:
+        how = "echo Unpacking; echo 'picluster: waiting for apt'; printf wanted >$NODE_ROOT/a"
+        run_phase(phase(on(["pi1"], FileStep("a", how=how))), bench.run)
+        told = [event for event in bench.events if isinstance(event, StepProgress)]
+        assert [(event.state, event.passing) for event in told] == [
+            ("Unpacking", True),
+            ("waiting for apt", False),
+        ]
 
 
 class TestClusterSteps:

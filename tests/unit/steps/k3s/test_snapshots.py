@@ -8,16 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.doubles.node_answers import NodeAnswers
+from tests.doubles.progress import ProgressDouble
 from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
 from tests.unit.steps.k3s.test_maintenance import SESSIONS
 
-from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
+from picluster.engine.step import Blocked, Call, Change, Observation, Risk, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import PreflightRefused, UsageError
 from picluster.model import parse
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle, Origin, bundles_in, make_bundle, valid_name
-from picluster.steps.k3s.restoring import RESTORE, ClusterReset, DatabaseAside, Restorable
+from picluster.steps.k3s.restoring import (
+    RESTORE,
+    ClusterReset,
+    DatabaseAside,
+    Restorable,
+    RestoredServerRuns,
+)
+from picluster.steps.k3s.service import Arrival
 from picluster.steps.k3s.snapshots import (
     HERE,
     SNAPSHOTS,
@@ -198,3 +208,30 @@ def test_the_reset_names_what_becomes_of_the_present_database(tmp_path: Path) ->
     decision = step.decide(Look("pi1", step.name, survey))
     assert isinstance(decision, Change)
     assert "kept beside it" in decision.summary
+
+
+def test_passwords_of_nodes_are_forgotten_as_soon_as_the_api_answers() -> None:
+    """Whatever the unit says: where K3s refuses its own node by its password, it never is up."""
+    api, progress = ApiInMemory("pi1", "pi2", "pi3"), ProgressDouble()
+    for name in ("pi1.node-password.k3s", "pi2.node-password.k3s", "other"):
+        api.create("/api/v1/namespaces/kube-system/secrets", "v1", "Secret", name)
+
+    def answer(_: str) -> str:
+        api.away = progress.now < 20
+        return "ActiveState=activating\nSubState=start\n"
+
+    api.away = True
+    arrival = Arrival("pi1", "k3s", "", True, 900, NodeAnswers(answer).sessions, None)  # type: ignore[arg-type]
+    step = RestoredServerRuns(arrival, "r1", api)  # type: ignore[arg-type]
+    decision = step.decide(look(step.name, others={"pi2": RUNS, "pi3": printed()}))
+    assert isinstance(decision, Change)
+    forgetting = decision.actions[1]
+    assert isinstance(forgetting, Call)
+    forgetting.run(progress)
+    assert progress.now == 20
+    assert "the API is away" in progress.states[0]
+    assert api.writes[-3:] == [
+        "DELETE /api/v1/namespaces/kube-system/secrets/pi1.node-password.k3s",
+        "DELETE /api/v1/namespaces/kube-system/secrets/pi2.node-password.k3s",
+        "DELETE /api/v1/nodes/pi3",
+    ]
