@@ -90,6 +90,16 @@ class StepFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarningSettled(Event):
+    """What a step warned of is different at the end; `warning` is empty if its cause is gone."""
+
+    phase: str
+    target: str
+    step: str
+    warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Event):
     """Raw output of a change, cleaned of secrets; for the journal."""
 

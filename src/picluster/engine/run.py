@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
 from picluster.engine.place import Tools
@@ -18,6 +19,9 @@ from picluster.errors import (
     PiclusterError,
     StepFailed,
 )
+
+if TYPE_CHECKING:
+    from picluster.engine.warned import Warned
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class Run:
     held: list[PiclusterError] = field(default_factory=list)
     begun: int = 0
     """How many changes this run has begun to make."""
+    warned: list[Warned] = field(default_factory=list)
+    """What steps warned of, in the order in which they did."""
     _counts: dict[str, Counter[Outcome]] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _locked: bool = False
@@ -107,6 +113,11 @@ class Run:
         if not self.begun:
             return "nothing was changed"
         return f"refused after {self.begun} change{'' if self.begun == 1 else 's'} of this run"
+
+    def warn(self, warned: Warned) -> None:
+        """Remember a warning, to be looked at again once more has been changed."""
+        with self._guard:
+            self.warned.append(warned)
 
     def count(self, event: StepFinished) -> None:
         """Add one step's outcome to its target's tally, and tell the sinks."""

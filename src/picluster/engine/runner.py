@@ -25,6 +25,7 @@ from picluster.engine.refusal import refusal, refuse_if_blocked
 from picluster.engine.run import Run
 from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, key_of
 from picluster.engine.survey import Look
+from picluster.engine.warned import Warned
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
 
@@ -301,8 +302,11 @@ class _Convergence:
 
     def _account(self, item: Judged) -> None:
         change = self.applied.get(item.step.name)
+        satisfied = item.decision if isinstance(item.decision, Satisfied) else Satisfied()
+        warning = redact(satisfied.warning)
+        if warning:
+            self._remember(item.step, warning)
         if change is None:
-            satisfied = item.decision if isinstance(item.decision, Satisfied) else Satisfied()
             _count(
                 self.phase.name,
                 self.target,
@@ -310,12 +314,16 @@ class _Convergence:
                 "ok",
                 self.context,
                 detail=redact(satisfied.detail),
-                warning=redact(satisfied.warning),
+                warning=warning,
             )
         else:
-            self._account_for_change(item.step, change)
+            self._account_for_change(item.step, change, warning)
 
-    def _account_for_change(self, step: Step, change: Change) -> None:
+    def _remember(self, step: Step, text: str) -> None:
+        run = self.context
+        run.warn(Warned(self.phase, self.sightings, self.target, step.name, text, run.begun))
+
+    def _account_for_change(self, step: Step, change: Change, warning: str = "") -> None:
         _count(
             self.phase.name,
             self.target,
@@ -323,6 +331,7 @@ class _Convergence:
             "changed",
             self.context,
             detail=redact(change.summary),
+            warning=warning,
             seconds=self.applier.seconds.get(step.name, 0.0),
         )
 

@@ -19,6 +19,7 @@ from picluster.engine.run import Run
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.session import Session, Traffic
 from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.engine.warned import settle
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
 from picluster.model import Cluster
 from picluster.phases.catalog import PHASES, wanted
@@ -326,11 +327,13 @@ def _together(gone: Mapping[str, NodeError]) -> NodeError:
 
 
 def _finish(work: Work, exit_code: int) -> int:
-    """Tell the recap; return the exit code."""
-    traffic = work.job.traffic
+    """Tell the recap; return the exit code. Unless the user is in a hurry, warnings are settled."""
+    traffic, run = work.job.traffic, work.run
+    if not run.stop.is_set():
+        settle(run.warned, run)
     work.job.emit(
         RunFinished(
-            tallies=work.run.tallies(),
+            tallies=run.tallies(),
             exit_code=exit_code,
             seconds=time.monotonic() - work.began,
             connections=traffic.connections,

@@ -30,8 +30,14 @@ def _line(event: dict[str, Any]) -> str:
 def _finished(event: dict[str, Any]) -> str:
     if event["outcome"] == "ok" and not event["warning"]:
         return ""
-    text = event["warning"] or event["detail"] or event["title"]
+    told = [event["detail"]] if event["outcome"] != "ok" else []
+    told += [f"warning: {event['warning']}"] if event["warning"] else []
+    text = "; ".join(filter(None, told)) or event["title"]
     return f"{event['target']}: {event['outcome']}: {text} ({duration(event['seconds'])})"
+
+
+def _settled(event: dict[str, Any]) -> str:
+    return f"{event['target']}: {event['step']}: {event['warning'] or 'is well by now'}"
 
 
 _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -40,6 +46,7 @@ _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "PhaseStarted": lambda event: f"[{event['phase']}] {event['title']}",
     "StepStarted": lambda event: f"{event['target']}: {event['summary']}",
     "StepFinished": _finished,
+    "WarningSettled": _settled,
     "TargetFailed": lambda event: f"{event['target']}: FAILED: {event['what']}: {event['why']}",
     "PhaseFinished": lambda event: f"[{event['phase']}] {event['outcome']}",
     "RunFinished": lambda event: f"ended with exit code {event['exit_code']}",

@@ -160,10 +160,11 @@ class PlainProgress:
     def _finished(self, event: StepFinished) -> str:
         if event.outcome in ("changed", "failed"):
             self._doing.pop(event.target, None)
+        if event.outcome == "changed":
+            also = f"; warning: {event.warning}" if event.warning else ""
+            return f"  {event.target}: done: {event.detail} ({duration(event.seconds)}){also}"
         if event.warning:
             return f"  {event.target}: warning: {event.warning}"
-        if event.outcome == "changed":
-            return f"  {event.target}: done: {event.detail} ({duration(event.seconds)})"
         if self.verbose and event.outcome == "ok":
             return f"  {event.target}: ok: {event.detail or event.title}"
         return ""

@@ -12,6 +12,7 @@ from picluster.engine.events import (
     StepFinished,
     TargetFailed,
     TargetTally,
+    WarningSettled,
 )
 from picluster.errors import PreflightRefused
 from picluster.ui.words import Marks, count, duration, failure, safe
@@ -25,7 +26,8 @@ class Recap:
     started: RunStarted | None = None
     finished: RunFinished | None = None
     failures: list[TargetFailed] = field(default_factory=list)
-    warnings: dict[str, list[str]] = field(default_factory=dict)
+    warnings: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """What is warned of, by phase, target and step."""
 
     def __call__(self, event: Event) -> None:
         """Take note of what the recap needs."""
@@ -36,10 +38,8 @@ class Recap:
                 self.finished = event
             case TargetFailed():
                 self.failures.append(event)
-            case StepFinished() if event.warning:
-                targets = self.warnings.setdefault(event.warning, [])
-                if event.target not in targets:
-                    targets.append(event.target)
+            case StepFinished() | WarningSettled():
+                self.warnings[event.phase, event.target, event.step] = event.warning
 
     def text(self) -> str:
         """Return the recap; empty if the run did not come to one."""
@@ -49,7 +49,7 @@ class Recap:
             "\n".join(_failure(event) for event in self.failures if not event.alarm),
             "\n".join(
                 f"{self.marks.warning} {', '.join(_in_order(targets, self.started))}: {warning}"
-                for warning, targets in self.warnings.items()
+                for warning, targets in self._by_warning().items()
             ),
             # What was refused has only been looked at: a row of ticks would say something else.
             "" if self._is_refused else _table(self.finished.tallies, self._away, self.marks),
@@ -70,6 +70,14 @@ class Recap:
         if self.finished is None or self.finished.exit_code != PreflightRefused.exit_code:
             return False
         return not any(tally.changed for tally in self.finished.tallies)
+
+    def _by_warning(self) -> dict[str, list[str]]:
+        """Gather the targets that are warned of the same."""
+        gathered: dict[str, list[str]] = {}
+        for (_, target, _), warning in self.warnings.items():
+            if warning and target not in gathered.setdefault(warning, []):
+                gathered[warning].append(target)
+        return gathered
 
     @property
     def _away(self) -> list[str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.desk import FILE, Desk, Touched, everywhere
 from tests.unit.phases.jobs import job_on
 
-from picluster.engine.events import Event, RunFinished, TargetFailed
+from picluster.engine.events import RunFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
-from picluster.engine.survey import CLUSTER, Look
+from picluster.engine.survey import CLUSTER
 from picluster.errors import HostKeyChanged, NodeError, PreflightRefused, Unreachable
 from picluster.model import Cluster, parse
 from picluster.phases import commands
 from picluster.phases.bootstrap import bootstrap
 from picluster.phases.build import build
-from picluster.phases.commands import Job
 from picluster.phases.deploy import deploy, repair
 from picluster.phases.k3s import k3s
 from picluster.phases.longhorn import longhorn
@@ -33,14 +31,6 @@ from picluster.phases.upgrade import upgrade
 AWAY = Unreachable("it cannot be reached over SSH", why="no answer", fix="look at its power")
 CHANGED = HostKeyChanged("its host key is not the one that is pinned", fix="replace it")
 
-FILE = """\
-name: home
-nodes:
-  - {name: pi1, address: 10.0.0.1, role: server}
-  - {name: pi2, address: 10.0.0.2, role: server}
-  - {name: pi3, address: 10.0.0.3, role: server}
-  - {name: pi4, address: 10.0.0.4, role: agent}
-"""
 APPS = """\
 registry: {node: pi4}
 longhorn: {}
@@ -51,64 +41,6 @@ opentakserver: {}
 
 def cluster(more: str = "") -> Cluster:
     return parse(FILE + more).cluster
-
-
-@dataclass(frozen=True)
-class Touched:
-    """A file is there."""
-
-    name: str = "touched"
-    title: str = "the file is there"
-    refuses: str = ""
-
-    def probe(self) -> Script:
-        return Script('cat "$NODE_ROOT/file" 2>/dev/null || true')
-
-    def decide(self, look: Look) -> Decision:
-        if self.refuses:
-            return Blocked(self.refuses)
-        if look.own.out:
-            return Satisfied()
-        return Change("touch", (Run('echo there >"$NODE_ROOT/file"'),))
-
-
-def everywhere(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-    names = [node.name for node in site.cluster.nodes]
-    steps = {name: [Touched()] for name in names}
-    yield Phase("all", "all are touched", (Stage("all", steps, independent=True),))
-
-
-@dataclass
-class Desk:
-    """A command's surroundings: nodes that are directories, and the events of its runs."""
-
-    nodes: ShellNodes
-    path: Path
-    events: list[Event] = field(default_factory=list)
-
-    def job(self, command: str = "up", **fields: object) -> Job:
-        job = job_on(self.nodes, cluster(), self.path, command)
-        return replace(job, **{"optional": (), "emit": self.events.append} | fields)  # type: ignore[arg-type]
-
-    @property
-    def touched(self) -> list[str]:
-        return sorted(path.parent.name for path in self.nodes.base.glob("*/file"))
-
-    @property
-    def failed(self) -> list[tuple[str, str]]:
-        return [(each.target, each.what) for each in self.events if isinstance(each, TargetFailed)]
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    nodes = ShellNodes(tmp_path / "nodes")
-    # The lock's script would wait for the end of the run; these nodes answer when a script is over.
-    return Desk(nodes, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def no_lock_on_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("picluster.engine.lock.FirstThatIsThere.take", lambda self: None)
 
 
 class TestUp:

@@ -13,6 +13,7 @@ from picluster.engine.events import (
     StepFinished,
     TargetFailed,
     TargetTally,
+    WarningSettled,
 )
 from picluster.ui.recap import Recap
 from picluster.ui.words import ASCII, UNICODE, Marks
@@ -147,6 +148,30 @@ def test_nodes_that_are_warned_of_come_in_the_order_of_the_file() -> None:
     assert isinstance(started, RunStarted)
     started = dataclasses.replace(started, targets=("pi1", "pi2"))
     assert "! pi1, pi2, pi9: no clock\n" in recap_of([started, *warning, finished])
+
+
+def warned(*steps: str) -> list[Event]:
+    return [
+        StepFinished(
+            phase="p", target="pi1", step=step, title="t", outcome="ok", warning="cgroup off"
+        )
+        for step in steps
+    ]
+
+
+def test_a_warning_whose_cause_is_gone_by_the_end_is_gone_too() -> None:
+    started, finished = quiet_run(1)
+    gone = WarningSettled(phase="p", target="pi1", step="cgroup", warning="")
+    assert "cgroup off" not in recap_of([started, *warned("cgroup"), gone, finished])
+    assert "cgroup off" in recap_of([started, *warned("cgroup", "other"), gone, finished])
+
+
+def test_a_warning_that_changed_is_the_one_of_the_end() -> None:
+    started, finished = quiet_run(1)
+    now = WarningSettled(phase="p", target="pi1", step="cgroup", warning="a reboot is due")
+    text = recap_of([started, *warned("cgroup"), now, finished])
+    assert "! pi1: a reboot is due\n" in text
+    assert "cgroup off" not in text
 
 
 def test_a_run_that_never_began_has_no_recap() -> None:

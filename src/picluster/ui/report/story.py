@@ -56,11 +56,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A warning of a step that is satisfied all the same."""
+    """A warning of a step that is satisfied all the same, as it is at the end of the run."""
 
     phase: str
     target: str
     text: str
+    step: str = ""
 
 
 @dataclass(slots=True)
@@ -151,11 +152,23 @@ def _step_begins(story: Story, begun: _Begun, event: Event) -> None:
 def _step_ends(story: Story, begun: _Begun, event: Event) -> None:
     """Steps of one script are told together when it ends; `seconds` is what each took itself."""
     if event["warning"]:
-        story.remarks.append(Remark(event["phase"], event["target"], event["warning"]))
+        _remark(story, event)
     step = begun.steps.pop(_key(event), None)
     if step is not None:
         end = float(step["at"]) + float(event["seconds"])
         story.bars.append(_bar(story, step, event["outcome"], end))
+
+
+def _remark(story: Story, event: Event) -> None:
+    story.remarks.append(Remark(event["phase"], event["target"], event["warning"], event["step"]))
+
+
+def _warning_settles(story: Story, begun: _Begun, event: Event) -> None:
+    """Forget what a step warned of, but for what it warns of now."""
+    kept = [each for each in story.remarks if (each.phase, each.target, each.step) != _key(event)]
+    story.remarks[:] = kept
+    if event["warning"]:
+        _remark(story, event)
 
 
 def _target_fails(story: Story, begun: _Begun, event: Event) -> None:
@@ -168,6 +181,7 @@ _TOLD: dict[str, Callable[[Story, _Begun, Event], None]] = {
     "PhaseStarted": _phase_begins,
     "StepStarted": _step_begins,
     "StepFinished": _step_ends,
+    "WarningSettled": _warning_settles,
     "TargetFailed": _target_fails,
     "PhaseFinished": _phase_ends,
     "RunFinished": _run_ends,

@@ -1,0 +1,54 @@
+"""The recap's warnings are those of the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.unit.phases.desk import Desk, everywhere
+
+from picluster.engine.events import RunFinished, WarningSettled
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.step import Decision, Satisfied, Script
+from picluster.engine.survey import Look
+from picluster.phases import commands
+from picluster.phases.site import Site
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Warns of the file that a later phase makes."""
+
+    name: str = "missed"
+    title: str = "the file is there"
+
+    def probe(self) -> Script:
+        return Script('cat "$NODE_ROOT/file" 2>/dev/null || true')
+
+    def decide(self, look: Look) -> Decision:
+        return Satisfied(warning="" if look.own.out else "there is no file; prepare makes it")
+
+
+def warn_then_repair(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+    yield Phase("preflight", "fit", (Stage("fit", {"pi1": [Missed()]}),))
+    yield from everywhere(site, absent)
+
+
+def test_warnings_are_settled_before_the_recap(desk: Desk) -> None:
+    commands.operate(desk.job(), warn_then_repair)
+    settled = [each for each in desk.events if isinstance(each, WarningSettled)]
+    assert [(each.target, each.step, each.warning) for each in settled] == [("pi1", "missed", "")]
+    assert isinstance(desk.events[-1], RunFinished)
+    finished = desk.events[-1]
+    assert finished.scripts == desk.nodes.traffic.scripts
+
+
+def test_a_user_who_stops_the_run_does_not_wait_for_that(desk: Desk) -> None:
+    job = desk.job()
+
+    def stopped(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        yield from warn_then_repair(site, absent)
+        job.stop.set()
+
+    commands.operate(job, stopped)
+    assert not [each for each in desk.events if isinstance(each, WarningSettled)]
