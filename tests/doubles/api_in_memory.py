@@ -12,6 +12,7 @@ from picluster.kube.errors import ApiUnavailable
 from picluster.kube.link import Answer
 from picluster.kube.link import Request as Sent
 from tests.doubles.k3s.apiserver import Api, ApiError, Request, Watch
+from tests.doubles.k3s.controllers import tick
 from tests.doubles.k3s.members import Cluster, Transaction
 from tests.doubles.k3s.store import Object, Store
 
@@ -36,11 +37,14 @@ class _Alone:
 class ApiInMemory:
     """Answers picluster's requests; `sent` lists them. While `away`, no server answers.
 
-    `clock` is the time that its answers carry.
+    `clock` is the time that its answers carry. What follows by itself in a cluster, such as that a
+    pod ends, has followed by each request; `slept` is how many seconds have passed for that.
     """
 
     def __init__(self, *nodes: str) -> None:
-        self._api = Api(cast("Cluster", _Alone()))
+        self._cluster = _Alone()
+        self._api = Api(cast("Cluster", self._cluster))
+        self.slept = 0.0
         self.sent: list[str] = []
         self.away = False
         self.clock: float | None = time.time()
@@ -69,6 +73,7 @@ class ApiInMemory:
     ) -> Any:
         """Answer one request."""
         self.sent.append(f"{method} {path}" + (" (dry)" if "dryRun" in (query or {}) else ""))
+        self._cluster.transact(lambda change: tick(change, time.time() + self.slept))
         headers = {"content-type": content_type, "user-agent": "picluster/0"}
         text = b"" if body is None else json.dumps(body).encode()
         request = Request(method, path, dict(query or {}), headers, text, "admin")

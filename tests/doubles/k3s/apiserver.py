@@ -14,7 +14,7 @@ from . import kinds, resources, stamp
 from .members import Cluster, NoQuorum, Transaction
 from .resources import ApiError, Place
 from .store import Compacted, Event, Object
-from .workloads import LOG
+from .troubles import LOG
 
 _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+)/(?P<version>[^/]+))"
@@ -158,7 +158,7 @@ class Api:
         kind = request.headers.get("content-type", "")
         match request.method:
             case "POST" if place.sub == "eviction":
-                return (lambda change: resources.delete(change, place, {})), 201
+                return (lambda change: resources.delete(change, place, body)), 201
             case "POST" if not place.name:
                 made = self._named(place, body)
                 return (lambda change: resources.create(change, made, body)), 201

@@ -7,10 +7,12 @@ import zlib
 from typing import Any
 
 from .installers import chart_installed, class_made, driver_deployed
+from .lifetime import pass_time
 from .log import now
 from .members import Transaction
+from .scheduling import schedule
 from .store import Key, Object
-from .workloads import daemon_set, pod_gone, replicated, stateful_set
+from .workloads import claimed, daemon_set, replicated, stateful_set
 
 
 def settle(change: Transaction, key: Key, obj: Object) -> Object:
@@ -19,10 +21,21 @@ def settle(change: Transaction, key: Key, obj: Object) -> Object:
     return handler(change, obj) if handler else obj
 
 
+def tick(change: Transaction, moment: float) -> None:
+    """Do what follows by itself as time passes, by now, in seconds since 1970."""
+    pass_time(change, moment)
+    for plural in ("deployments", "replicasets", "statefulsets", "daemonsets"):
+        for key, obj in change.listed("apps", plural):
+            if obj["metadata"].get("ownerReferences"):
+                continue  # its owner sees to it
+            settled = settle(change, key, obj)
+            if settled != obj:
+                change.put(key, settled)
+    schedule(change)
+
+
 def forget(change: Transaction, key: Key, obj: Object) -> None:
     """Do what follows from an object being gone: a node also leaves etcd, its password is freed."""
-    if key[:2] == ("", "pods"):
-        pod_gone(change, obj)
     if key[:2] != ("", "nodes"):
         return
     change.delete(("", "secrets", "kube-system", f"{key[3]}.node-password.k3s"))
@@ -147,20 +160,6 @@ def _node_ips(change: Transaction) -> list[str]:
     return found
 
 
-def _claim(change: Transaction, obj: Object) -> Object:
-    classes = change.store.listed("storage.k8s.io", "storageclasses")
-    flag = "storageclass.kubernetes.io/is-default-class"
-    default = next(
-        (k[3] for k, o in classes if (o["metadata"].get("annotations") or {}).get(flag) == "true"),
-        None,
-    )
-    spec = {**obj["spec"]}
-    if default:
-        spec.setdefault("storageClassName", default)
-    bound = bool(spec.get("storageClassName"))
-    return {**obj, "spec": spec, "status": {"phase": "Bound" if bound else "Pending"}}
-
-
 _SETTLERS = {
     ("apps", "deployments"): _deployment,
     ("apps", "statefulsets"): stateful_set,
@@ -172,6 +171,6 @@ _SETTLERS = {
     ("", "secrets"): _secret,
     ("", "configmaps"): _config_map,
     ("", "services"): _service,
-    ("", "persistentvolumeclaims"): _claim,
+    ("", "persistentvolumeclaims"): claimed,
     ("helm.cattle.io", "helmcharts"): chart_installed,
 }

@@ -6,6 +6,8 @@ them can be tested.
 
 from __future__ import annotations
 
+import uuid
+
 from .members import Transaction
 from .store import Object
 from .workloads import daemon_set, replicated, stored
@@ -86,7 +88,12 @@ def _workload(kind: str, space: str, name: str) -> Object:
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": space, "generation": 1},
+        "metadata": {
+            "name": name,
+            "namespace": space,
+            "generation": 1,
+            "uid": str(uuid.uuid4()),
+        },
         "spec": {
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},

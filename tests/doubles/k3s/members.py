@@ -59,6 +59,16 @@ class Transaction:
         """Return an object."""
         return self._written[key] if key in self._written else self.store.objects.get(key)
 
+    def listed(self, group: str, plural: str, namespace: str = "") -> list[tuple[Key, Object]]:
+        """Return the objects of a kind, of one namespace or of all, by key."""
+        found = dict(self.store.listed(group, plural, namespace))
+        for key, obj in self._written.items():
+            if key[:2] == (group, plural) and (not namespace or key[2] == namespace):
+                found.pop(key, None)
+                if obj is not None:
+                    found[key] = obj
+        return sorted(found.items(), key=lambda pair: pair[0])
+
     def put(self, key: Key, obj: Object) -> Object:
         """Write an object; it gets the next version."""
         self._version += 1

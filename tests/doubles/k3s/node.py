@@ -11,6 +11,7 @@ All of these times are a fifth here.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 
 from . import stamp
 from .config import Options
+from .controllers import tick
 from .log import info, now
 from .members import Cluster, NoQuorum, NotLeading, Transaction
 from .patches import owners, write_owners
@@ -183,6 +185,8 @@ class Registry:
                         self._report(key[3], lost=True)
                 except (NotLeading, NoQuorum):
                     break
+            with contextlib.suppress(NotLeading, NoQuorum):
+                self.cluster.transact(lambda change: tick(change, time.time()))
 
 
 def _renew(transaction: Transaction, name: str, renewed: str) -> None:

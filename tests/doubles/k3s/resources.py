@@ -11,6 +11,7 @@ from typing import Any
 from . import patches
 from .controllers import forget, settle
 from .kinds import Kind
+from .lifetime import marked_as_leaving
 from .log import now
 from .members import Transaction
 from .store import Key, Object
@@ -159,6 +160,10 @@ def delete(change: Transaction, place: Place, body: Object) -> Object:
         if wanted.get(name) and wanted[name] != live["metadata"].get(field):
             message = f"Precondition failed: {name} in precondition: {wanted[name]}"
             raise ApiError(409, "Conflict", message, place.details())
+    if place.key[:2] == ("", "pods"):
+        leaving = marked_as_leaving(live, body.get("deleteOptions") or body)
+        if leaving is not None:
+            return live if leaving == live else change.put(place.key, leaving)
     if live["metadata"].get("finalizers"):
         if "deletionTimestamp" in live["metadata"]:
             return live

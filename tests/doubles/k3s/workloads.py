@@ -1,115 +1,111 @@
-"""What the stand-in makes of workloads: status, volume claims, and pods that are in trouble.
+"""What the stand-in makes of workloads: status, volume claims and pods.
 
-It runs nothing. Every workload is ready at once, unless its annotation `stand-in/trouble`, or that
-of its pods' template, names one of `TROUBLES`: then it has a pod with the status, the events and
-the log of that trouble, so that waiting for it can be tested. `stand-in/log` is what the pod's
-container has printed.
+It runs nothing. A workload is ready as soon as its pods have found their nodes (and at once where
+there is no node, as before the first one of a cluster registers), unless its annotation
+`stand-in/trouble`, or that of its pods' template, asks for one of `troubles`.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-import zlib
 
+from .lifetime import PROTECTION, is_ready
 from .log import now
 from .members import Transaction
+from .pods import alike, digest, has, numbered, one_per_node, owned_by, pods_of
+from .scheduling import waits_for_consumer
 from .store import Key, Object
+from .troubles import marks_of
 
-TROUBLE, LOG = "stand-in/trouble", "stand-in/log"
-_REVISION = "controller-revision-hash"
-
-_NO_IMAGE = 'failed to resolve reference "{image}": {image}: not found'
-_NO_CLASS = 'storageclass.storage.k8s.io "{name}" not found'
-
-TROUBLES: dict[str, Object] = {
-    "image-missing": {
-        "state": {"waiting": {"reason": "ImagePullBackOff", "message": _NO_IMAGE}},
-        "event": ("Failed", f"Failed to pull image: {_NO_IMAGE}"),
-    },
-    "crash-loop": {
-        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting"}},
-        "lastState": {"terminated": {"reason": "Error", "exitCode": 3}},
-        "restartCount": 4,
-        "event": ("BackOff", "Back-off restarting failed container"),
-    },
-    "unschedulable": {
-        "event": (
-            "FailedScheduling",
-            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
-        ),
-    },
-}
+_HASH, _REVISION = "pod-template-hash", "controller-revision-hash"
 
 
 def replicated(change: Transaction, obj: Object) -> Object:
     """Give a Deployment or a ReplicaSet its status and pods."""
     spec = {**obj["spec"]}
-    spec.setdefault("replicas", 1)
-    count, generation = spec["replicas"], obj["metadata"].get("generation", 1)
-    ready = 0 if _pod_in_trouble(change, obj) else count
+    count = spec.setdefault("replicas", 1)
+    obj = {**obj, "spec": spec}
+    ready = count
+    if change.listed("", "nodes"):
+        mark = {_HASH: digest(spec["template"])} if obj["kind"] == "Deployment" else {}
+        owner = _replica_set(change, obj, mark[_HASH]) if mark else obj
+        ready = sum(map(is_ready, alike(change, owner, mark, marks_of(obj))))
     status: Object = {
-        "observedGeneration": generation,
+        "observedGeneration": obj["metadata"].get("generation", 1),
         "replicas": count,
         "readyReplicas": ready,
         "updatedReplicas": count,
         "availableReplicas": ready,
     }
-    return {**obj, "spec": spec, "status": status}
+    return {**obj, "status": status}
+
+
+def _replica_set(change: Transaction, obj: Object, revision: str) -> Object:
+    """Return the ReplicaSet of a Deployment's present template; those of others go."""
+    meta = obj["metadata"]
+    name = f"{meta['name']}-{revision}"
+    for place, other in change.listed("apps", "replicasets", meta["namespace"]):
+        owners = [each["uid"] for each in other["metadata"].get("ownerReferences") or ()]
+        if meta["uid"] in owners and place[3] != name:
+            for pod, _ in pods_of(change, other):
+                change.delete(pod)
+            change.delete(place)
+    key: Key = ("apps", "replicasets", meta["namespace"], name)
+    live = change.get(key)
+    count = obj["spec"]["replicas"]
+    if live is not None and live["spec"]["replicas"] == count:
+        return live
+    made: Object = live or {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "namespace": meta["namespace"],
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": now(),
+            "ownerReferences": [owned_by(obj)],
+        },
+        "spec": {"selector": obj["spec"].get("selector"), "template": obj["spec"]["template"]},
+    }
+    return change.put(key, {**made, "spec": {**made["spec"], "replicas": count}})
 
 
 def stateful_set(change: Transaction, obj: Object) -> Object:
-    """Give a StatefulSet its status, claims and pod.
-
-    Of `OrderedReady`, the default, a pod of an older revision that is not ready is not replaced:
-    the controller waits for it to become ready first, for ever (kubernetes.io, "Forced rollback";
-    kubernetes/pkg/controller/statefulset/stateful_set_control.go). Deleted, it comes back as the
-    newest revision wants it.
-    """
+    """Give a StatefulSet its status, claims and pods."""
     spec = {**obj["spec"]}
-    spec.setdefault("replicas", 1)
-    spec.setdefault("podManagementPolicy", "OrderedReady")
+    count = spec.setdefault("replicas", 1)
+    policy = spec.setdefault("podManagementPolicy", "OrderedReady")
     spec.setdefault("updateStrategy", {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+    obj = {**obj, "spec": spec}
     _claims(change, obj)
-    meta, count = obj["metadata"], spec["replicas"]
-    template = json.dumps(spec["template"], sort_keys=True)
-    wanted = f"{meta['name']}-{zlib.crc32(template.encode()):08x}"
-    pod = change.get(("", "pods", meta["namespace"], f"{meta['name']}-0"))
-    ordered = spec["podManagementPolicy"] == "OrderedReady"
-    if pod is not None and ordered and pod["metadata"]["labels"][_REVISION] != wanted:
-        ready, updated = 0, 0
-    else:
-        ready, updated = 0 if _pod_in_trouble(change, obj, wanted) else count, count
-    before = (obj.get("status") or {}).get("currentRevision", wanted)
+    revision, name = digest(spec["template"]), obj["metadata"]["name"]
+    mark = {_REVISION: f"{name}-{revision}"}
+    ready = updated = count
+    if change.listed("", "nodes"):
+        ordered = policy == "OrderedReady"
+        have = numbered(change, obj, mark, marks_of(obj), ordered=ordered)
+        ready = sum(map(is_ready, have))
+        updated = sum(has(pod, labels=mark) for pod in have)
+    before = (obj.get("status") or {}).get("currentRevision", mark[_REVISION])
     status: Object = {
-        "observedGeneration": meta.get("generation", 1),
+        "observedGeneration": obj["metadata"].get("generation", 1),
         "replicas": count,
         "readyReplicas": ready,
         "availableReplicas": ready,
         "updatedReplicas": updated,
         "currentReplicas": count - updated if ready < count else count,
-        "currentRevision": wanted if ready == count else before,
-        "updateRevision": wanted,
+        "currentRevision": mark[_REVISION] if ready == count == updated else before,
+        "updateRevision": mark[_REVISION],
     }
-    return {**obj, "spec": spec, "status": status}
-
-
-def pod_gone(change: Transaction, pod: Object) -> None:
-    """Have a StatefulSet make a pod anew that was deleted, while it is there itself."""
-    meta = pod["metadata"]
-    for owner in meta.get("ownerReferences") or ():
-        key = ("apps", "statefulsets", meta["namespace"], owner["name"])
-        live = change.get(key) if owner["kind"] == "StatefulSet" else None
-        if live is not None:
-            change.put(key, stateful_set(change, live))
+    return {**obj, "status": status}
 
 
 def daemon_set(change: Transaction, obj: Object) -> Object:
-    """Give a DaemonSet its status: a pod on every node."""
-    count = sum(1 for _ in change.store.listed("", "nodes"))
+    """Give a DaemonSet its status, and a pod on every node."""
+    have = one_per_node(change, obj, {_REVISION: digest(obj["spec"]["template"])}, marks_of(obj))
     names = ("desired", "current", "updated")
-    status: Object = {f"{name}NumberScheduled": count for name in names}
-    ready = 0 if _pod_in_trouble(change, obj) else count
+    ready = sum(map(is_ready, have))
+    status: Object = {f"{name}NumberScheduled": len(have) for name in names}
     status |= {"numberReady": ready, "numberAvailable": ready, "numberMisscheduled": 0}
     return {**obj, "status": {**status, "observedGeneration": obj["metadata"].get("generation", 1)}}
 
@@ -125,111 +121,35 @@ def stored(change: Transaction, key: Key, obj: Object) -> None:
 def _claims(change: Transaction, obj: Object) -> None:
     meta = obj["metadata"]
     for template in obj["spec"].get("volumeClaimTemplates") or ():
-        name = f"{template['metadata']['name']}-{meta['name']}-0"
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": meta["namespace"]},
-            "spec": template["spec"],
-            "status": {"phase": "Bound"},
-        }
-        stored(change, ("", "persistentvolumeclaims", meta["namespace"], name), claim)
+        for number in range(obj["spec"]["replicas"]):
+            name = f"{template['metadata']['name']}-{meta['name']}-{number}"
+            claim = {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": name, "namespace": meta["namespace"]},
+                "spec": template["spec"],
+            }
+            key: Key = ("", "persistentvolumeclaims", meta["namespace"], name)
+            if change.get(key) is None:
+                stored(change, key, claimed(change, claim))
 
 
-def _pod_in_trouble(change: Transaction, obj: Object, revision: str = "") -> bool:
-    """Have a pod in the trouble that is asked for, and none otherwise; return whether it is."""
-    meta = obj["metadata"]
-    space, name = meta["namespace"], f"{meta['name']}-{'0' if revision else 'stuck'}"
-    own = (obj["spec"]["template"].get("metadata") or {}).get("annotations") or {}
-    notes = {**(meta.get("annotations") or {}), **own}
-    trouble = TROUBLES.get(notes.get(TROUBLE, ""))
-    change.delete(("", "pods", space, name))
-    if trouble is None:
-        return False
-    template = obj["spec"]["template"]
-    container = template["spec"]["containers"][0]
-    filled = {"image": container["image"], "name": "no-such-class"}
-    pod: Object = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": space,
-            "labels": {
-                **((template.get("metadata") or {}).get("labels") or {}),
-                **({_REVISION: revision} if revision else {}),
-            },
-            "annotations": {LOG: notes.get(LOG, "")},
-            "ownerReferences": [
-                {
-                    "apiVersion": obj["apiVersion"],
-                    "kind": obj["kind"],
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                }
-            ],
-        },
-        "spec": template["spec"],
-        "status": _status(trouble, container, filled),
-    }
-    stored(change, ("", "pods", space, name), pod)
-    reason, message = trouble["event"]
-    _event(change, space, ("Pod", name), (reason, message.format(**filled)))
-    for volume in template["spec"].get("volumes") or ():
-        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-        if claim and "state" not in trouble:
-            said = ("ProvisioningFailed", _NO_CLASS.format(**filled))
-            _event(change, space, ("PersistentVolumeClaim", claim), said)
-            _pending(change, ("", "persistentvolumeclaims", space, claim))
-    return True
-
-
-def _status(trouble: Object, container: Object, filled: Object) -> Object:
-    if "state" not in trouble:
-        message = trouble["event"][1]
-        scheduled = {"type": "PodScheduled", "status": "False", "message": message}
-        return {"phase": "Pending", "conditions": [scheduled]}
-    waiting = trouble["state"]["waiting"]
-    state = {"waiting": {**waiting, "message": waiting["message"].format(**filled)}}
-    one = {
-        "name": container["name"],
-        "image": container["image"],
-        "ready": False,
-        "restartCount": trouble.get("restartCount", 0),
-        "state": state,
-        "lastState": trouble.get("lastState", {}),
-    }
-    # The kubelet writes Ready, as False, in the second in which it writes when the pod started.
-    ready = {"type": "Ready", "status": "False", "lastTransitionTime": now()}
-    return {
-        "phase": "Pending",
-        "startTime": now(),
-        "conditions": [ready],
-        "containerStatuses": [one],
-    }
-
-
-def _event(change: Transaction, space: str, about: tuple[str, str], said: tuple[str, str]) -> None:
-    (kind, name), (reason, message) = about, said
-    stored(
-        change,
-        ("", "events", space, f"{name}.{reason.lower()}"),
-        {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{name}.{reason.lower()}", "namespace": space},
-            "involvedObject": {"kind": kind, "namespace": space, "name": name},
-            "type": "Warning",
-            "reason": reason,
-            "message": message,
-            "count": 3,
-            "lastTimestamp": now(),
-        },
+def claimed(change: Transaction, obj: Object) -> Object:
+    """Give a claim the default class, and its status: bound, unless it waits for a pod."""
+    flag = "storageclass.kubernetes.io/is-default-class"
+    default = next(
+        (
+            key[3]
+            for key, each in change.listed("storage.k8s.io", "storageclasses")
+            if (each["metadata"].get("annotations") or {}).get(flag) == "true"
+        ),
+        None,
     )
-
-
-def _pending(change: Transaction, key: Key) -> None:
-    claim = change.get(key)
-    if claim is not None:
-        change.put(key, {**claim, "status": {"phase": "Pending"}})
+    spec = {**obj["spec"]}
+    if default:
+        spec.setdefault("storageClassName", default)
+    obj = {**obj, "spec": spec, "metadata": {**obj["metadata"], "finalizers": [PROTECTION]}}
+    if spec.get("volumeName"):
+        return {**obj, "status": obj.get("status") or {"phase": "Bound"}}
+    bound = bool(spec.get("storageClassName")) and not waits_for_consumer(change, obj)
+    return {**obj, "status": {"phase": "Bound" if bound else "Pending"}}

@@ -218,7 +218,7 @@ def api() -> ApiInMemory:
     ("trouble", "quoted", "fix"),
     [
         ("image-missing", ["Failed to pull image", "not found"], "picluster phase build"),
-        ("crash-loop", ["Back-off restarting", "log of web-stuck/web:\nno database"], "its log"),
+        ("crash-loop", ["Back-off restarting", "log of web-", "/web:\nno database"], "its log"),
         (
             "unschedulable",
             ["unbound immediate PersistentVolumeClaims"],

@@ -38,7 +38,9 @@ def stateful(labels: dict[str, str] | None = None, **notes: str) -> dict[str, An
             "serviceName": "web",
             "selector": {"matchLabels": {"app": "web"}},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
+            "volumeClaimTemplates": [
+                {"metadata": {"name": "data"}, "spec": {"storageClassName": "longhorn"}}
+            ],
         },
     }
 
