@@ -261,8 +261,12 @@ LIFE = (
         before=reflashed,
     ),
     Row(
-        ("node remove", "node remove NODE"),
-        "node remove box4",
+        (
+            "node remove",
+            "node remove NODE",
+            "node remove NODE --lose-volume NAMESPACE/CLAIM",
+        ),
+        "node remove box4 --lose-volume own/nothing",
         "next: picluster",
         types=("box4",),
         after=joined_again,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,10 +13,11 @@ import yaml
 from picluster.lab import faults
 from picluster.paths import cluster_state
 from tests.lab.bench import Bench, Pi, differing, until
-from tests.lab.kube import nodes_seen_by
+from tests.lab.kube import ask, fetched, nodes_seen_by
 from tests.lab.labs import rehearse
 
 VOLUME = "/var/lib/rancher/k3s/storage/pvc-1_default_photos"
+SETS = "/apis/apps/v1/namespaces/default/statefulsets"
 OWN_RULE = "-A INPUT -p tcp -m tcp --dport 8123 -m comment --comment mine -j ACCEPT"
 THEIR_RULES = (
     "iptables -N KUBE-SERVICES && iptables -A FORWARD -j KUBE-SERVICES && "
@@ -121,17 +124,61 @@ def test_a_reset_goes_on_without_a_node_that_is_off_and_says_so(made: Bench) -> 
     assert made.lab.name not in contexts(made)
 
 
+def database_on(bench: Bench, node: Pi) -> None:
+    """A StatefulSet whose only volume is on this node, by K3s' own storage class."""
+    first = bench.node(1)
+    others = [each.name for each in bench.nodes if each is not node]
+    labels = {"app": "db"}
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "db", "image": "db"}]},
+        },
+        "volumeClaimTemplates": [
+            {"metadata": {"name": "data"}, "spec": {"storageClassName": "local-path"}}
+        ],
+    }
+    body = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
+    make = ask("POST", SETS, json.dumps({**body, "spec": spec}))
+    for closed in (True, None):
+        cordon = json.dumps({"spec": {"unschedulable": closed}})
+        first.sh("".join(ask("PATCH", f"/api/v1/nodes/{name}", cordon) for name in others))
+        if closed:
+            first.sh(make)
+            until(lambda: pod_of_database(bench)["spec"].get("nodeName") == node.name)
+
+
+def pod_of_database(bench: Bench) -> dict[str, Any]:
+    return fetched(bench.node(1), "/api/v1/namespaces/default/pods/db-0")
+
+
 def test_a_node_is_taken_out_and_can_come_back(made: Bench) -> None:
+    """Not with the only copy of somebody's data, unless its volume is given up by name."""
     first, third, agent = made.node(1), made.node(3), made.node(4)
+    database_on(made, agent)
+    pod = pod_of_database(made)["metadata"]["uid"]
+    refused = made.picluster("node", "remove", agent.name, "--yes", expect=5)
+    assert f"{agent.name} has the only copy of default/data-db-0" in refused.said
+    assert "StatefulSet default/db could not start on any other node" in refused.said
+    assert "`--lose-volume default/data-db-0`" in refused.said
+    assert pod_of_database(made)["metadata"]["uid"] == pod
+    assert not nodes_seen_by(first)[agent.name]["cordoned"]
+    give_up = ["--lose-volume", "default/data-db-0"]
+    planned = made.picluster("node", "remove", agent.name, "--dry-run", *give_up)
+    assert "give up default/data-db-0" in planned.out
     for command, node in (
-        (["node", "remove", agent.name], agent),
-        (["reset", "--node", third.name], third),
+        (["node", "remove", agent.name, *give_up], agent),
+        (["reset", "--node", third.name, *give_up], third),
     ):
         made.picluster(*command, "--yes")
         assert node.name not in nodes_seen_by(first)
         assert node.status("test -e /var/lib/rancher/k3s/server") != 0
         assert node.status("test -e /usr/local/bin/k3s") != 0
         assert "nothing to do" in made.picluster(*command, "--yes").said
+    until(lambda: pod_of_database(made)["status"]["phase"] == "Running")
+    assert pod_of_database(made)["spec"]["nodeName"] in {first.name, made.node(2).name}
+    first.sh(ask("DELETE", f"{SETS}/db"))
     voters = {name: node["voter"] for name, node in nodes_seen_by(first).items()}
     assert voters == {first.name: "True", made.node(2).name: "True"}
     refused = made.picluster("node", "remove", made.node(2).name, "--yes", expect=5)

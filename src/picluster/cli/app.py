@@ -23,8 +23,10 @@ from picluster.cli.options import (
     Force,
     Format,
     Json,
+    KeepVolume,
     Last,
     Limit,
+    LoseVolume,
     Parallel,
     Verbose,
     Yes,
@@ -339,6 +341,8 @@ def reset(
     ] = None,
     yes: Yes = False,
     data: Data = False,
+    lose_volume: LoseVolume = None,
+    keep_volume: KeepVolume = None,
     file: File = DEFAULT_FILE,
     parallel: Parallel = None,
     dry_run: DryRun = False,
@@ -347,12 +351,21 @@ def reset(
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Uninstall the cluster from every node. Volumes stay, unless --data is given."""
-    from picluster.cli.context import Choice
+    from picluster.cli.context import Choice, volume_consents
     from picluster.cli.node import leave
+    from picluster.errors import UsageError
+    from picluster.steps.storage.only_copies import NOTHING_NAMED
 
+    said = volume_consents(lose_volume or (), keep_volume or ())
     if node is not None:
         choice = Choice(file, (node,), parallel, json, verbose, accept_new_host_keys, (node,))
+        choice = replace(choice, consents=said)
         sys.exit(leave(choice, node, command="reset", data=data, yes=yes, dry_run=dry_run))
+    if said.volumes != NOTHING_NAMED:
+        raise UsageError(
+            "--lose-volume and --keep-volume are about the volumes of one node",
+            fix="name the node with --node; a whole cluster keeps its volumes unless --data",
+        )
     choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
     sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
 

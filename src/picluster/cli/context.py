@@ -21,6 +21,7 @@ from picluster.phases.catalog import wanted
 from picluster.phases.commands import Job
 from picluster.phases.site import NOTHING_SPECIAL, Consents
 from picluster.secret import Secret
+from picluster.steps.storage.only_copies import VolumeConsents
 
 if TYPE_CHECKING:
     from picluster.ssh.connector import SshConnector
@@ -104,6 +105,16 @@ def consents(file: Path, format_disks: Sequence[str], *, force_conflicts: bool) 
             )
         agreed.add((name, device))
     return Consents(frozenset(agreed), force_conflicts)
+
+
+def volume_consents(lose: Sequence[str], keep: Sequence[str]) -> Consents:
+    """Return what the options say about volumes. Raises `UsageError` if they contradict."""
+    both = sorted(set(lose) & set(keep))
+    if both:
+        raise UsageError(
+            f"{', '.join(both)} cannot be given up and kept", fix="name it with one option only"
+        )
+    return Consents(volumes=VolumeConsents(frozenset(lose), frozenset(keep)))
 
 
 def every_node(file: Path) -> list[str]:

@@ -15,6 +15,8 @@ from picluster.cli.options import (
     DryRun,
     File,
     Json,
+    KeepVolume,
+    LoseVolume,
     Verbose,
     Yes,
 )
@@ -36,6 +38,8 @@ def remove(
     *,
     yes: Yes = False,
     data: Data = False,
+    lose_volume: LoseVolume = None,
+    keep_volume: KeepVolume = None,
     file: File = DEFAULT_FILE,
     dry_run: DryRun = False,
     json: Json = False,
@@ -46,18 +50,25 @@ def remove(
 
     One that is broken, or not in the file any more, is forgotten all the same.
     """
-    from picluster.cli.context import Choice
+    from picluster.cli.context import Choice, volume_consents
 
     choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys, (node,))
+    said = volume_consents(lose_volume or (), keep_volume or ())
+    choice = replace_fields(choice, consents=said)
     sys.exit(leave(choice, node, command="node-remove", data=data, yes=yes, dry_run=dry_run))
 
 
 def leave(choice: Choice, node: str, *, command: str, data: bool, yes: bool, dry_run: bool) -> int:
     """Let one node leave; return the exit code."""
     from picluster.cli import work
+    from picluster.errors import UsageError
     from picluster.model import load
     from picluster.phases.membership import remove as removed
 
+    if data and choice.consents.volumes.keep:
+        raise UsageError(
+            "--data would delete what --keep-volume keeps", fix="leave one of the two out"
+        )
     cluster = load(choice.file).cluster
     if node not in [known.name for known in cluster.nodes]:
         choice = replace_fields(choice, limit=(), optional=[each.name for each in cluster.nodes])
@@ -72,6 +83,8 @@ def leave(choice: Choice, node: str, *, command: str, data: bool, yes: bool, dry
 def replace(
     node: Name,
     *,
+    lose_volume: LoseVolume = None,
+    keep_volume: KeepVolume = None,
     file: File = DEFAULT_FILE,
     dry_run: DryRun = False,
     json: Json = False,
@@ -83,12 +96,14 @@ def replace(
     Its new host key has to be confirmed. The other servers have to be healthy.
     """
     from picluster.cli import pins, work
-    from picluster.cli.context import Choice, at_a_terminal
+    from picluster.cli.context import Choice, at_a_terminal, volume_consents
     from picluster.errors import UsageError
     from picluster.model import load
     from picluster.phases.membership import replace as replaced
 
     choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys)
+    said = volume_consents(lose_volume or (), keep_volume or ())
+    choice = replace_fields(choice, consents=said)
     if dry_run:
         sys.exit(work.show_operation(choice, replaced(node)))
     if not accept_new_host_keys and not at_a_terminal():

@@ -43,5 +43,19 @@ Format = Annotated[
     list[str] | None,
     typer.Option("--format-disk", help="NODE:DEVICE whose data may be DELETED; may be repeated."),
 ]
+LoseVolume = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lose-volume",
+        help="NAMESPACE/CLAIM that only this node has, and that is given up; may be repeated.",
+    ),
+]
+KeepVolume = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep-volume",
+        help="NAMESPACE/CLAIM that only this node has, and that waits for it; may be repeated.",
+    ),
+]
 
 DEFAULT_FILE = Path("cluster.yaml")

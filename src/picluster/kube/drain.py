@@ -6,7 +6,7 @@ uncordoned: what an administrator cordoned stays cordoned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CORDONED = "picluster.dev/cordoned"
 """Annotation on a node that picluster cordoned; its value says what for."""
 
+_DAEMONS = ("DaemonSet",)
 _MIRROR = "kubernetes.io/config.mirror"
 _TOO_MANY_REQUESTS = 429
 _NAMED = 3
@@ -59,17 +60,25 @@ def uncordon(api: Api, name: str) -> None:
     merge_patch(api, node_path(name), patch)
 
 
-def evictable(pods: Iterable[Mapping[str, Any]]) -> list[Pod]:
+def evictable(pods: Iterable[Mapping[str, Any]], staying: Collection[str] = _DAEMONS) -> list[Pod]:
     """Return the pods that a drain moves. Pure.
 
     Those of DaemonSets would come back at once, static ones are the kubelet's own, and finished
     ones need nothing from the node: they all stay, as with `kubectl drain --ignore-daemonsets`.
+    `staying` are the kinds of owners whose pods do.
     """
-    return [_pod(pod) for pod in pods if not _stays(pod)]
+    return [_pod(pod) for pod in pods if not _stays(pod, staying)]
 
 
-def drain(api: Api, name: str, *, timeout: float, progress: Progress) -> None:
-    """Evict what can be evicted from a node, and wait until it is gone.
+def drain(
+    api: Api,
+    name: str,
+    *,
+    timeout: float,
+    progress: Progress,
+    staying: Collection[str] = _DAEMONS,
+) -> None:
+    """Evict what can be evicted from a node, and wait until it is gone; see `evictable`.
 
     Evictions respect disruption budgets: one that a budget refuses is tried again until `timeout`
     seconds are over. Raises `WaitFailed` naming the pods that stay and what keeps them.
@@ -79,7 +88,7 @@ def drain(api: Api, name: str, *, timeout: float, progress: Progress) -> None:
 
     def look() -> _Leaving:
         nonlocal last
-        left = pods_to_leave(glance, name)
+        left = pods_to_leave(glance, name, staying)
         last = _Leaving(
             tuple(left), {str(pod): why for pod in left if (why := _evict(glance, pod))}
         )
@@ -126,10 +135,10 @@ def _judge(leaving: _Leaving) -> Verdict:
     )
 
 
-def pods_to_leave(api: Api, name: str) -> list[Pod]:
+def pods_to_leave(api: Api, name: str, staying: Collection[str] = _DAEMONS) -> list[Pod]:
     """Return the pods that a drain of the node would move."""
     listed = api.call("GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={name}"})
-    return evictable(listed.get("items") or [])
+    return evictable(listed.get("items") or [], staying)
 
 
 def _evict(api: Api, pod: Pod) -> str:
@@ -154,11 +163,11 @@ def _evict(api: Api, pod: Pod) -> str:
     return ""
 
 
-def _stays(pod: Mapping[str, Any]) -> bool:
+def _stays(pod: Mapping[str, Any], staying: Collection[str]) -> bool:
     meta = pod.get("metadata") or {}
     owners = meta.get("ownerReferences") or []
     return (
-        any(owner.get("kind") == "DaemonSet" and owner.get("controller") for owner in owners)
+        any(owner.get("kind") in staying and owner.get("controller") for owner in owners)
         or _MIRROR in (meta.get("annotations") or {})
         or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
     )

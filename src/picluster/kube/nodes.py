@@ -116,10 +116,15 @@ def node_state(node: Mapping[str, Any]) -> NodeState:
 
 def list_nodes(api: Api) -> dict[str, NodeState]:
     """Return all nodes of the cluster by name, with what their Leases say."""
-    listed: Object = api.call("GET", NODES)
-    states = sorted(map(node_state, listed.get("items") or []), key=lambda state: state.name)
+    states = node_states(api)
     lives = read_lives(api)
     return {state.name: replace(state, life=lives.get(state.name)) for state in states}
+
+
+def node_states(api: Api) -> list[NodeState]:
+    """Return all nodes of the cluster in order of their names, without their Leases."""
+    listed: Object = api.call("GET", NODES)
+    return sorted(map(node_state, listed.get("items") or []), key=lambda state: state.name)
 
 
 def get_node(api: Api, name: str) -> NodeState | None:

@@ -234,6 +234,12 @@ _UNSCHEDULED: tuple[tuple[str, str, bool], ...] = (
         False,
     ),
     (r"Insufficient (memory|cpu)", "free memory or CPU on a node, or add a node", True),
+    (
+        r"volume node affinity|PersistentVolume's node affinity",
+        "the node that has its volume is away or cordoned: bring it back; if it is gone for good, "
+        "`picluster node remove` or `node replace` gives the volume up by name",
+        True,
+    ),
     (r"taint", "take the taint off a node, or give the pod a toleration", True),
     (r"affinity|selector", "label a node as the pod wants it, or change what it wants", True),
     (r"free ports", "another pod has that port on every node", True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
-from picluster.kube.api import Api
+from picluster.kube.api import Api, Object
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 
@@ -35,15 +35,31 @@ def delete_and_wait(
     propagation: Propagation = "Background",
 ) -> None:
     """Delete an object and wait until it is gone. Raises `WaitFailed`."""
-    if not delete(api, path, propagation=propagation):
-        return
+    former = find(api, path)
+    if former is not None and delete(api, path, propagation=propagation):
+        wait_until_gone(api, path, former, what, progress, timeout=timeout)
+
+
+def find(api: Api, path: str) -> Object | None:
+    """Return an object, or None if there is none."""
+    try:
+        found: Object = api.call("GET", path)
+    except NotFound:
+        return None
+    return found
+
+
+def wait_until_gone(
+    api: Api, path: str, former: Object, what: str, progress: Progress, *, timeout: float
+) -> None:
+    """Wait until an object is gone, or another one has its name. Raises `WaitFailed`.
+
+    A StatefulSet makes a claim again as soon as the former one is gone.
+    """
 
     def gone() -> bool:
-        try:
-            Glance(api).call("GET", path)
-        except NotFound:
-            return True
-        return False
+        present = find(Glance(api), path)
+        return present is None or present["metadata"]["uid"] != former["metadata"]["uid"]
 
     wait_until(
         f"{what} does not go",

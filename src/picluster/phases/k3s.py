@@ -19,6 +19,7 @@ from picluster.steps.k3s.snapshots import Saved, SavedBeforeUpgrade, here_fact
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
 from picluster.steps.k3s.vip import VipManifest
 from picluster.steps.registry.certificates import TrustedAuthority
+from picluster.steps.storage.stored_data import StoredBeforeUpgrade, stored_data_known
 
 
 def k3s(site: Site) -> Phase:
@@ -40,7 +41,13 @@ def k3s(site: Site) -> Phase:
             ),
             Stage(
                 "the data is saved before an upgrade",
-                {CLUSTER: [here_fact(site.snapshots), _saved_before_upgrade(site)]},
+                {
+                    CLUSTER: [
+                        here_fact(site.snapshots),
+                        stored_data_known(StoredBeforeUpgrade(cluster.k3s.version)),
+                        _saved_before_upgrade(site),
+                    ]
+                },
             ),
             Stage(
                 "servers form one cluster",

@@ -16,6 +16,7 @@ from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.registry.removal import docker_removal, removal
+from picluster.steps.storage.reset_volumes import VolumesAtReset
 
 
 def reset(*, data: bool) -> Build:
@@ -39,12 +40,21 @@ def _phase(site: Site, absent: list[str], *, data: bool) -> Phase:
         "reset",
         "nothing of the cluster is on any node",
         (
+            Stage("volumes are named", {CLUSTER: [_volumes(cluster, absent, data=data)]}),
             Stage("agents leave", _cleaning(cluster, cluster.agents, data=data), barrier=False),
             Stage("servers leave", _cleaning(cluster, others, data=data), barrier=False),
             Stage("the last server leaves", _cleaning(cluster, [first], data=data), barrier=False),
             Stage("this computer forgets the cluster", {CLUSTER: _forgetting(site, absent)}),
         ),
     )
+
+
+def _volumes(cluster: Cluster, absent: list[str], *, data: bool) -> Step:
+    return VolumesAtReset(data, _longhorn_data(cluster), absent)
+
+
+def _longhorn_data(cluster: Cluster) -> str:
+    return cluster.longhorn.data_path if cluster.longhorn else DEFAULT_PATH
 
 
 def _cleaning(cluster: Cluster, nodes: Sequence[Node], *, data: bool) -> dict[str, list[Step]]:
@@ -57,11 +67,10 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
     The state of K3s has to be looked at with them.
     """
     volumes = DataDeleted if data else DataKept
-    longhorn = cluster.longhorn.data_path if cluster.longhorn else DEFAULT_PATH
     steps: list[Step] = [
         Uninstalled(),
         volumes("the volumes of local-path", VOLUMES),
-        volumes("Longhorn's replicas", longhorn),
+        volumes("Longhorn's replicas", _longhorn_data(cluster)),
     ]
     registry, builder, names = cluster.registry, cluster.builder, list(cluster.registry_endpoints)
     if registry is not None and registry.node == node.name:

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from picluster.engine.phase import Phase, Stage, one_at_a_time
 from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER
 from picluster.model import Node
 from picluster.phases.commands import Build
 from picluster.phases.k3s import arrival
 from picluster.phases.site import Site
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.state import state_fact
+from picluster.steps.storage.stored_data import stored_data_known
 
 
 def restart(request: str) -> Build:
@@ -30,6 +32,7 @@ def _phase(site: Site, request: str) -> Phase:
         "restart",
         "K3s was restarted on every node",
         (
+            Stage("what only one node has is known", {CLUSTER: [stored_data_known()]}),
             Stage(
                 "servers restart one at a time",
                 {node.name: _steps(site, node, request) for node in cluster.servers},

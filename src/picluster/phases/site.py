@@ -13,7 +13,7 @@ from picluster.engine.session import Session
 from picluster.errors import NodeError, PreflightRefused
 from picluster.kube.health import readyz
 from picluster.kube.link import Server
-from picluster.kube.quorum import Refused, may_disrupt
+from picluster.kube.quorum import Allowed, Refused, Ruling, may_disrupt
 from picluster.model import Cluster
 from picluster.secret import Secret
 from picluster.steps.access.login import KeyLogin
@@ -24,6 +24,7 @@ from picluster.steps.k3s.snapshots import Copying, snapshot_directory
 from picluster.steps.k3s.token import Token, choose_token
 from picluster.steps.registry.certificates import Trust, choose_authority
 from picluster.steps.registry.credentials import Credentials, credentials
+from picluster.steps.storage.only_copies import NOTHING_NAMED, VolumeConsents
 
 
 def _keep_quiet(_: str, __: Secret) -> None:
@@ -46,11 +47,13 @@ class Consents:
     """What the user agreed to on the command line, for this run only.
 
     `format_disks` are disks, by node and device, that everything may be deleted on;
-    `force_conflicts` is to take over fields of Kubernetes objects that others set.
+    `force_conflicts` is to take over fields of Kubernetes objects that others set; `volumes` says
+    what becomes of those that go with a node.
     """
 
     format_disks: frozenset[tuple[str, str]] = frozenset()
     force_conflicts: bool = False
+    volumes: VolumeConsents = NOTHING_NAMED
 
 
 NOTHING_SPECIAL = Consents()
@@ -98,6 +101,12 @@ class Site:
 
     def removal_guard(self, node: str) -> None:
         """Raise `PreflightRefused` unless the cluster keeps its majority once this node is gone."""
+        verdict = self.removal_ruling(node)
+        if isinstance(verdict, Refused):
+            raise PreflightRefused(verdict.reason, where=node, fix=verdict.fix)
+
+    def removal_ruling(self, node: str) -> Ruling:
+        """Judge whether the cluster keeps its majority once this node is gone."""
         nodes = self.api.nodes()
         readiness = {
             server.name: readyz(self.api.access().at(server.name))
@@ -105,10 +114,8 @@ class Site:
             if nodes is not None
         }
         if nodes is not None and node in nodes and not nodes[node].is_server:
-            return
-        verdict = may_disrupt(node, nodes, readiness, (), destructive=True)
-        if isinstance(verdict, Refused):
-            raise PreflightRefused(verdict.reason, where=node, fix=verdict.fix)
+            return Allowed()
+        return may_disrupt(node, nodes, readiness, (), destructive=True)
 
     def _refuse_blind_disruption(self, server: str) -> None:
         """Refuse while the API is silent and other servers hold data: they may need this one."""

@@ -89,12 +89,14 @@ def list_all(job: Job) -> tuple[list[Bundle], list[Snapshot]]:
 def restore(bundle: Bundle) -> Build:
     """Return what takes the cluster back to a snapshot; on bare nodes it makes that cluster anew.
 
-    The first server is made anew from it, and if that fails, the others still have their data.
-    Then they join it, as `up` would have them do.
+    Whether it can be is looked at first, and the release lies on every server before the first one
+    stops. That one is made anew from the snapshot, and if that fails, the others still have their
+    data. Then they join it, as `up` would have them do.
     """
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield preflight(site.cluster)
+        yield Phase("restore", "it can be", (_possible(site, bundle, absent),))
         yield prepare(site.cluster, guard=site.quorum_guard)
         yield _restored(site, bundle, absent)
         yield k3s(site)
@@ -105,17 +107,18 @@ def restore(bundle: Bundle) -> Build:
 def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
     cluster, request = site.cluster, site.began
     first, *others = cluster.servers
-    checks = {each.name: _checks(each, bundle) for each in cluster.servers}
     stopping = {each.name: [ServerStopped(request)] for each in cluster.servers}
     joining = {each.name: [DatabaseAside(request)] for each in others}
     arrived = arrival(site, first)
-    agents = {each.name: facts(each) for each in cluster.agents if each.name not in absent}
     return Phase(
         "restore",
         f"the cluster is back at {bundle.name}",
         (
-            Stage("it can be", checks | agents),
-            Stage("K3s is on the first server", {first.name: [staged(site, first)]}),
+            _possible(site, bundle, absent),
+            Stage(
+                "K3s is on every server",
+                {each.name: [staged(site, each)] for each in cluster.servers},
+            ),
             Stage("servers stop", stopping),
             Stage(
                 "the first server is made anew",
@@ -135,6 +138,12 @@ def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
             Stage("what is left", {each.name: [FormerDatabases()] for each in cluster.servers}),
         ),
     )
+
+
+def _possible(site: Site, bundle: Bundle, absent: frozenset[str]) -> Stage:
+    servers = {each.name: _checks(each, bundle) for each in site.cluster.servers}
+    agents = {each.name: facts(each) for each in site.cluster.agents if each.name not in absent}
+    return Stage("it can be", servers | agents)
 
 
 def _checks(server: Node, bundle: Bundle) -> list[Step]:

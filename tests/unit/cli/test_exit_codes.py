@@ -27,6 +27,15 @@ def test_a_wrong_command_line_exits_2(picluster: Picluster, arguments: list[str]
         (["up", "--from", "k3s", "--until", "prepare"], "comes after"),
         (["known-hosts", "forget", "pi9"], "pi9"),
         (["logs"], "no run"),
+        (["reset", "--yes", "--lose-volume", "tak/data"], "--node"),
+        (
+            ["node", "remove", "pi1", "--yes", "--lose-volume", "tak/a", "--keep-volume", "tak/a"],
+            "tak/a cannot be given up and kept",
+        ),
+        (
+            ["node", "remove", "pi1", "--yes", "--data", "--keep-volume", "tak/a"],
+            "--data would delete what --keep-volume keeps",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -69,6 +69,12 @@ def test_only_pods_that_can_be_elsewhere_leave() -> None:
     assert [each.name for each in evictable(pods)] == ["web", "alone"]
 
 
+def test_other_owners_can_keep_their_pods_where_they_are() -> None:
+    pods = [pod("replicas", ownerReferences=owned_by("InstanceManager")), pod("alone")]
+    left = evictable(pods, ("DaemonSet", "InstanceManager"))
+    assert [each.name for each in left] == ["alone"]
+
+
 def test_a_drained_node_keeps_no_pod_that_could_leave() -> None:
     api = PodsApi(pod("web"), pod("agent", ownerReferences=owned_by("DaemonSet")))
     drain(api, "pi1", timeout=60, progress=ProgressDouble())

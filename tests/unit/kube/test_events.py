@@ -43,7 +43,7 @@ def test_events_of_the_newer_form_are_read() -> None:
         "series": {"count": 4, "lastObservedTime": "2025-01-01T00:05:00.000000Z"},
         "reportingComponent": "scheduler",
         "reason": "FailedScheduling",
-        "message": "x" * 999,
+        "message": "no node fits; " * 70,
         "lastTimestamp": None,
     }
     line = event_line(event)

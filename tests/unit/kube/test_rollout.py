@@ -131,6 +131,13 @@ def test_a_first_crash_is_no_trouble_yet() -> None:
         ("0/3 nodes are available: 3 Insufficient memory.", "free memory", True),
         ("1 node(s) had untolerated taint {a: b}", "toleration", True),
         ("didn't match Pod's node affinity/selector", "label a node", True),
+        (
+            "1 node(s) had untolerated taint {a: b}, "
+            "2 node(s) didn't match PersistentVolume's node affinity",
+            "bring it back",
+            True,
+        ),
+        ("1 node(s) had volume node affinity conflict", "bring it back", True),
         ("pod has unbound immediate PersistentVolumeClaims", "volume", False),
         ("whatever", "describe pod", False),
     ],

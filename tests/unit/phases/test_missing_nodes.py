@@ -207,7 +207,7 @@ class TestWhoNeedsWhom:
 
     def test_a_restart_of_servers_stops_where_the_guard_refuses(self) -> None:
         (phase,) = restart("once")(site(), frozenset())
-        servers, agents = phase.stages
+        *_, servers, agents = phase.stages
         assert servers.barrier
         assert not servers.independent
         assert list(agents.steps) == ["pi4"]

@@ -11,6 +11,7 @@ from picluster.kube.nodes import NodeState
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.service import READY
 from picluster.steps.k3s.state import STATE, read_state
+from picluster.steps.storage.stored_data import held_by_longhorn, missed_without
 
 DRAINED = "drained"
 UNCORDONED = "uncordoned"
@@ -45,10 +46,15 @@ class Drained:
         changes = state.version not in ("", self.version)
         if self.alone or not changes or not isinstance(seen, NodeState) or not seen.ready:
             return Satisfied()
+        reason = f"K3s {state.version} becomes {self.version}"
+        if missed := missed_without(look, self.node):
+            reason += f"; away until it is back: {missed}"
+        if held := held_by_longhorn(look, self.node):
+            reason += f"; Longhorn's node-drain-policy may not let the last good copy of {held} go"
         return Change(
             f"cordon and drain {self.node}",
             (Call(f"draining {self.node}", self._drain),),
-            reason=f"K3s {state.version} becomes {self.version}",
+            reason=reason,
             risk=Risk.DRAIN,
             retry_safe=True,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from picluster.engine.step import (
@@ -23,12 +24,14 @@ from picluster.kube.drain import cordon, drain, pods_to_leave
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, delete_node, get_node
+from picluster.kube.quorum import Refused, Ruling
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.state import STATE, read_state
 
 EVACUATED = "evacuated"
 DEPARTED = "departed"
 
+_STAYING = ("DaemonSet", "InstanceManager")
 _STOP_SECONDS = 180.0
 _GONE_SECONDS = 120.0
 _UNASKABLE = Blocked(
@@ -51,15 +54,48 @@ def read_presence(api: ClusterApi, node: str) -> Presence | None:
     try:
         access = api.access()
         seen = get_node(access, node)
-        pods = len(pods_to_leave(access, node)) if seen is not None and seen.ready else 0
+        leaving = seen is not None and seen.ready
+        pods = len(pods_to_leave(access, node, _STAYING)) if leaving else 0
         return Presence(seen, pods, _has_password(access, node))
     except PiclusterError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
+class MajorityStays:
+    """The cluster keeps its majority once a node is gone; `ask` is the quorum guard's ruling.
+
+    The guard is asked again right before anything is done; this has a plan say what it would.
+    """
+
+    node: str
+    ask: Callable[[], Ruling]
+    name: str = "majority-stays"
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return f"the cluster keeps its majority without {self.node}"
+
+    def probe(self) -> Query:
+        """Ask the guard."""
+        return Query(self.ask)
+
+    def decide(self, look: Look) -> Decision:
+        """Refuse what the guard refuses."""
+        ruling = look.own.value
+        if isinstance(ruling, Refused):
+            return Blocked(ruling.reason, ruling.fix)
+        return Satisfied()
+
+
+@dataclass(frozen=True, slots=True)
 class Evacuated:
-    """No pods that could be elsewhere are left on a node. `timeout` is in seconds."""
+    """No pods that could be elsewhere are left on a node. `timeout` is in seconds.
+
+    Longhorn's instance managers stay: one with the last good copy of a volume refuses to leave for
+    ever, and whether that volume may be lost was asked before.
+    """
 
     node: str
     timeout: float
@@ -100,7 +136,7 @@ class Evacuated:
     def _drain(self, progress: Progress) -> None:
         api = self.api.access()
         cordon(api, self.node, "it leaves the cluster")
-        drain(api, self.node, timeout=self.timeout, progress=progress)
+        drain(api, self.node, timeout=self.timeout, progress=progress, staying=_STAYING)
 
 
 @dataclass(frozen=True, slots=True)

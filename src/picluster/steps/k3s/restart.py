@@ -10,6 +10,7 @@ from picluster.engine.survey import Look
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.service import Arrival, start
 from picluster.steps.k3s.state import STATE, read_state
+from picluster.steps.storage.stored_data import missed_without
 
 _SECONDS = 30.0
 
@@ -53,10 +54,16 @@ class Restarted:
                 Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
                 Run(note, timeout=_SECONDS),
             ),
-            reason="asked for",
+            reason=self._reason(missed_without(look, self.arrival.node)),
             risk=Risk.RESTART,
             retry_safe=True,
         )
+
+    def _reason(self, missed: str) -> str:
+        """Containers go on while K3s restarts; its unit leaves them alone (KillMode=process)."""
+        if not missed:
+            return "asked for; pods go on meanwhile"
+        return f"asked for; pods go on meanwhile, but can start nowhere else if it fails: {missed}"
 
     @property
     def _note(self) -> str:

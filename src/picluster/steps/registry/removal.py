@@ -74,6 +74,25 @@ OUR_CONTAINERS = ShellProbe(
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryLeaves:
+    """The user knows that the cluster's registry goes with the node that it is on."""
+
+    node: str
+    name: str = "registry-leaves"
+    title: str = "the registry is on no node that goes"
+
+    def probe(self) -> None:
+        """The cluster file says it."""
+
+    def decide(self, look: Look) -> Decision:
+        """Say what that means; its images can be made again."""
+        return Satisfied(
+            warning=f"the registry is on {self.node}: until `picluster up` brings it up again, no "
+            "pod starts on a node that has not its image"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryGone:
     """There is no container of the registry; its images on disk are not touched."""
 
