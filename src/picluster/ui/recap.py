@@ -62,7 +62,7 @@ class Recap:
     @property
     def _is_done_elsewhere(self) -> bool:
         """Whether nothing went wrong but that nodes could not be worked on."""
-        return all(event.phase == "connect" for event in self.failures)
+        return bool(self._away) and all(event.phase == "connect" for event in self.failures)
 
     @property
     def _is_refused(self) -> bool:

@@ -103,6 +103,13 @@ def test_what_else_was_not_done_is_not_called_done() -> None:
     assert "up did not finish (exit code 4)" in text
 
 
+def test_a_refusal_after_changes_is_no_run_without_nodes() -> None:
+    started, finished = quiet_run(1)
+    assert isinstance(finished, RunFinished)
+    text = recap_of([started, dataclasses.replace(finished, exit_code=5)])
+    assert "up did not finish (exit code 5)" in text
+
+
 def test_a_changed_host_key_is_the_last_thing_before_the_sum() -> None:
     text = recap_of(without("pi2", alarm=True))
     assert text.startswith("  node"), text
