@@ -61,5 +61,11 @@ def required_in(schema: Any, path: str = "") -> dict[str, str]:
             found |= required_in(inner, f"{path}/{key}")
     elif isinstance(schema, list):
         for number, inner in enumerate(schema):
-            found |= required_in(inner, f"{path}/{number}")
+            found |= required_in(inner, f"{path}/{_kind(inner) or number}")
     return found
+
+
+def _kind(schema: Any) -> str:
+    """Return what an alternative is for: an event by its name."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return str(properties.get("event", {}).get("const", ""))
