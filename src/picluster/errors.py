@@ -64,7 +64,7 @@ class ConfigInvalid(PiclusterError):
 
 
 class NodeError(PiclusterError):
-    """A node could not be worked on at all; nothing was changed on it."""
+    """A node could not be worked on at all, or not any more."""
 
     exit_code = 4
 

@@ -9,15 +9,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import typer
 from tests.documented import FENCE, NAMES, PAGES, ROOT, all_blocks, blocks, commands_in
+from tests.unit.command_line import CLI, options_of, trouble_with
 
-from picluster.cli.app import app
 from picluster.engine.step import Change, Observation, Satisfied
 from picluster.engine.survey import Look
 from picluster.model import load
-
-CLI = typer.main.get_command(app)
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _MAKE = re.compile(r"\bmake((?: +[a-z][a-z-]*)+)")
@@ -56,32 +53,6 @@ def test_a_broken_link_would_be_found() -> None:
 
 
 # ------------------------------------------------------------------ commands
-
-
-def options_of(command: Any) -> set[str]:
-    names = (name for item in command.params for name in [*item.opts, *item.secondary_opts])
-    return {"--help", *(name for name in names if name.startswith("-"))}
-
-
-def trouble_with(arguments: str) -> str:
-    """Say what is wrong with a call of picluster as a page shows it; empty if nothing is."""
-    command: Any = CLI
-    words = arguments.split()
-    while words and hasattr(command, "commands"):
-        if words[0].startswith("-"):
-            break
-        if words[0] not in command.commands:
-            return f"there is no command {words[0]!r} in `picluster{arguments}`"
-        command = command.commands[words.pop(0)]
-    for word in words:
-        if word == "--":  # what follows is another program's
-            break
-        option = word.strip("[],.").partition("=")[0]
-        known = options_of(command)
-        stacked = re.fullmatch(r"-(v+)", option) and "-v" in known
-        if option.startswith("-") and option not in known and not stacked:
-            return f"there is no option {option} in `picluster{arguments}`"
-    return ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

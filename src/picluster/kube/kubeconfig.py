@@ -241,7 +241,7 @@ def _refuse_clash(root: yaml.MappingNode, entry: Entry) -> None:
     taken = "cluster" if not ours else "context" if not context_ours else "user"
     raise PiclusterError(
         f"the kubeconfig has a {taken} called {name} that picluster did not write",
-        why="it belongs to something else; nothing was changed",
+        why="it belongs to something else, and the file is as it was",
         fix=f"rename it, such as `kubectl config rename-context {name} {name}-old` and the entries "
         "under clusters and users, or call this cluster by another name",
     )

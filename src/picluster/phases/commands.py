@@ -352,5 +352,6 @@ def _next_command(job: Job, exit_code: int) -> str:
         return {"reset": "picluster up"}.get(operation, "picluster validate")
     if operation == "reset" and node:
         return f"picluster reset --node {node}"
-    words = [operation, part, *([node] if operation == "node" else [])]
+    words = {"doctor-fix": ["doctor", "--fix"]}.get(job.command, [operation, part])
+    words += {"node": [node], "snapshot": ["NAME"] if part != "save" else []}.get(operation, [])
     return " ".join(filter(None, ["picluster", *words]))

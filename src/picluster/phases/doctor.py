@@ -206,7 +206,9 @@ def _rows(
         look = Look(item.target, item.step.name, survey)
         check = own.get(item.step.name)
         if check is not None:
-            yield Diagnosed(check.name, check.title, check.judge(look))
+            found = check.judge(look)
+            found = replace(found, fix=found.fix.replace("NODE", node.name))
+            yield Diagnosed(check.name, check.title, found)
             continue
         finding = finding_of(item.step, item.decision, installed=is_installed(look))
         yield Diagnosed(item.step.name, item.step.title, finding)

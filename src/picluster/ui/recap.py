@@ -14,7 +14,7 @@ from picluster.engine.events import (
     TargetTally,
     WarningSettled,
 )
-from picluster.errors import PreflightRefused
+from picluster.errors import NodeError, PreflightRefused
 from picluster.ui.words import Marks, count, duration, failure, safe
 
 
@@ -89,7 +89,7 @@ class Recap:
         changed = sum(tally.changed for tally in finished.tallies)
         away = ", ".join(self._away)
         done = count(changed, "change") if changed else "nothing to do"
-        if finished.exit_code and finished.tallies and self._is_done_elsewhere:
+        if finished.exit_code == NodeError.exit_code and self._is_done_elsewhere:
             outcome = f"{started.command} without {away} (exit code {finished.exit_code}): {done}"
         elif finished.exit_code:
             outcome = f"{started.command} did not finish (exit code {finished.exit_code})"

@@ -110,6 +110,14 @@ def test_a_refusal_after_changes_is_no_run_without_nodes() -> None:
     assert "up did not finish (exit code 5)" in text
 
 
+def test_a_run_that_was_refused_besides_is_not_called_done() -> None:
+    started, gone, finished = without("pi2", changed=0)
+    assert isinstance(finished, RunFinished)
+    text = recap_of([started, gone, dataclasses.replace(finished, exit_code=5)])
+    assert "pi2: it cannot be reached" in text
+    assert "up did not finish (exit code 5)" in text
+
+
 def test_a_changed_host_key_is_the_last_thing_before_the_sum() -> None:
     text = recap_of(without("pi2", alarm=True))
     assert text.startswith("  node"), text

@@ -80,7 +80,7 @@ def _run(place: Place, script: str) -> None:
     done = place.sessions.get(place.target).run(script, timeout=_SECONDS)
     if done.status != 0:
         raise ActionFailed(
-            "sshd's settings were not changed",
+            "sshd's settings could not be changed",
             where=place.target,
             why=done.err.decode("utf-8", "replace").strip(),
             fix="`sshd -t` on it says what is wrong with /etc/ssh/sshd_config",

@@ -18,7 +18,10 @@ from picluster.steps.doctor.finding import (
 from picluster.steps.host.text import decoded
 
 _PICLUSTERS_FIX = "picluster phase prepare"
-_REBOOT = "drain it if a cluster runs on it (`picluster node drain`), and reboot it"
+_REBOOT = (
+    "reboot it; if a cluster runs on it, `kubectl drain --ignore-daemonsets NODE` first, and "
+    "`kubectl uncordon NODE` once it is back"
+)
 _ENABLES, _DISABLES = "cgroup_enable=memory", "cgroup_disable=memory"
 
 

@@ -61,7 +61,8 @@ class K3sService:
         last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
         evidence = f"{seen}; it last said: {last[:200]}" if last else seen
         why = cause.why if cause else "its journal names no cause that is known"
-        fix = cause.fix if cause else f"`picluster logs {look.target}` shows its journal"
+        shows = f"`picluster exec --node NODE -- journalctl -u {unit} -n 200` shows its journal"
+        fix = cause.fix if cause else shows
         fix = fix.replace("NODE", look.target)
         if state == "active" or (state == "activating" and not restarts):
             return warning(evidence, why if cause else "it is starting, or starts anew", fix)

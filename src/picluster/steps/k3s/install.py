@@ -21,7 +21,7 @@ from picluster.engine.step import (
     Satisfied,
     WriteFile,
 )
-from picluster.engine.survey import Look
+from picluster.engine.survey import UNSEEN, Look
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifact, Artifacts
 from picluster.steps.k3s.nodes import seen_nodes
@@ -193,6 +193,7 @@ class Installed:
             return Blocked(
                 f"an agent would be newer than {', '.join(older)}",
                 "upgrade the servers first: leave --limit out, or repair what keeps them from it",
+                missing=tuple(each for each in older if look.at(each, STATE) == UNSEEN),
             )
         return Change(
             f"install K3s {self.version} as {unit}.service",

@@ -67,7 +67,7 @@ class GiveUp:
     def perform(self, place: Place) -> None:
         """Raise `ActionFailed`: what was not mended by now will not be."""
         raise ActionFailed(
-            "it cannot carry Longhorn, of which nothing was installed",
+            "it cannot carry Longhorn",
             where=self.node,
             why="; ".join(lack for lack, _ in self.lacking),
             fix="; ".join(dict.fromkeys(fix for _, fix in self.lacking)),

@@ -137,3 +137,4 @@ def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None
     refused = step.decide(replace(seen, survey=survey))
     assert isinstance(refused, Blocked)
     assert "newer than pi3" in refused.reason
+    assert refused.missing == ("pi3",)
