@@ -107,6 +107,25 @@ def test_a_key_that_is_there_is_used_and_not_touched(
     assert enters(fresh, key_filename=str(solo.lab.key))
 
 
+def test_sudo_gets_the_password_where_the_key_is_on_the_card_already(
+    solo: Bench, fresh: Pi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Raspberry Pi OS comes since April 2026, flashed with a key: sudo asks all the same."""
+    key = tmp_path / "keys" / "id_new"
+    key.parent.mkdir()
+    key.write_bytes(solo.lab.key.read_bytes())
+    key.chmod(0o600)
+    fresh.sh(
+        "install -d -m 700 -o pi -g pi /home/pi/.ssh\n"
+        f"echo '{solo.lab.key.with_suffix('.pub').read_text().strip()}' "
+        ">/home/pi/.ssh/authorized_keys; chown pi:pi /home/pi/.ssh/authorized_keys"
+    )
+    done = solo.picluster("phase", "bootstrap", "--json")
+    assert changed(done) == {"sudo-without-password"}
+    monkeypatch.delenv("PI_PASSWORD")
+    assert changed(solo.picluster("phase", "bootstrap", "--json")) == set()
+
+
 def test_the_password_is_told_to_nobody(solo: Bench, fresh: Pi) -> None:
     fresh.sh(f"umask 077; systemd-run -q --unit=spy sh -c '{SPYING}'")
     said = solo.picluster("phase", "bootstrap").said

@@ -5,7 +5,14 @@ In `why` and `fix`, `USER` stands for whom it refused.
 
 from __future__ import annotations
 
+import re
+
 from picluster.causes.cause import Cause
+
+_ASKS = (
+    r"a password is required|no tty present|a terminal is required|"
+    r"interactive authentication is required"
+)
 
 SUDO: tuple[Cause, ...] = (
     Cause(
@@ -14,8 +21,7 @@ SUDO: tuple[Cause, ...] = (
         "correct what ssh.sudo_password refers to",
     ),
     Cause(
-        r"a password is required|no tty present|a terminal is required|"
-        r"interactive authentication is required",
+        _ASKS,
         "sudo asks for a password for USER",
         # Asked like this, sudo says the same to those who may not use it at all.
         "set ssh.sudo_password (such as `prompt`), or allow it without: "
@@ -45,3 +51,12 @@ SUDO: tuple[Cause, ...] = (
         "install it, or log in as root",
     ),
 )
+
+
+def asks_for_a_password(out: bytes, err: str) -> bool:
+    """Whether sudo wanted a password before it began anything: it says so, and nobody else a word.
+
+    A script that goes on to call sudo itself has begun, and must not be run again.
+    """
+    lines = [line for line in err.splitlines() if line.strip()]
+    return not out and len(lines) == 1 and re.search(_ASKS, lines[0]) is not None

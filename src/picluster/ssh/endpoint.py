@@ -18,7 +18,7 @@ from picluster.secret import Secret
 class Endpoint:
     """One node's address and how to log in to it; `connect_timeout` in seconds.
 
-    `password` is only asked for where no key is let in.
+    `password` is only asked for where no key is let in, or sudo asks.
     """
 
     node: str

@@ -10,12 +10,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from picluster.causes.cause import explain
-from picluster.causes.sudo import SUDO
+from picluster.causes.sudo import SUDO, asks_for_a_password
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.errors import ActionFailed, SudoUnavailable, Unreachable
 from picluster.ssh.endpoint import Endpoint
@@ -53,13 +53,32 @@ class SshSession:
 
     def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
         """Run a script as root; see `Session.run`."""
+        done = self._run(script, timeout, on_output)
+        if done.status != 0 and self._sudo_gets_the_password(done):
+            done = self._run(script, timeout, on_output)
+        if done.status != 0:
+            self._check_sudo(done)
+        return done
+
+    def _run(self, script: str, timeout: float, on_output: OnOutput | None) -> Completed:
         call = self._call(script)
         exchange = _Exchange(self, call.command, timeout, on_output)
         done = exchange.run([call.opening])
         self.traffic.add(scripts=1)
-        if done.status != 0:
-            self._check_sudo(done)
         return done
+
+    def _sudo_gets_the_password(self, done: Completed) -> bool:
+        """Whether sudo asked before it let the script begin, and can be told the login's password.
+
+        A key that was let in needs none, and Raspberry Pi OS asks at sudo all the same.
+        """
+        endpoint = self.endpoint
+        if endpoint.sudo_password is not None or endpoint.password is None:
+            return False
+        if not asks_for_a_password(done.out, done.err.decode("utf-8", "replace")):
+            return False
+        self.endpoint = replace(endpoint, sudo_password=endpoint.password())
+        return True
 
     def upload(
         self, source: Path, path: str, *, sha256: str, mode: int, owner: str, timeout: float
