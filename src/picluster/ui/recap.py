@@ -61,8 +61,9 @@ class Recap:
 
     @property
     def _is_done_elsewhere(self) -> bool:
-        """Whether nothing went wrong but that nodes could not be worked on."""
-        return bool(self._away) and all(event.phase == "connect" for event in self.failures)
+        """Whether nothing went wrong but that nodes could not be worked on, and others were."""
+        worked = self.finished is not None and bool(self.finished.tallies and self._away)
+        return worked and all(event.phase == "connect" for event in self.failures)
 
     @property
     def _is_refused(self) -> bool:

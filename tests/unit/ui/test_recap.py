@@ -110,6 +110,13 @@ def test_a_refusal_after_changes_is_no_run_without_nodes() -> None:
     assert "up did not finish (exit code 5)" in text
 
 
+def test_a_run_without_anybody_did_not_finish() -> None:
+    started, gone, finished = without("pi1")
+    assert isinstance(finished, RunFinished)
+    text = recap_of([started, gone, dataclasses.replace(finished, tallies=())])
+    assert "up did not finish (exit code 4)" in text
+
+
 def test_a_run_that_was_refused_besides_is_not_called_done() -> None:
     started, gone, finished = without("pi2", changed=0)
     assert isinstance(finished, RunFinished)
