@@ -30,6 +30,7 @@ from picluster.lab.serve import url
 from picluster.lab.slow_disk import relieve
 from picluster.lab.supervise import power_off, power_on
 from picluster.lab.waiting import Aloud
+from picluster.local_files import write_private
 from picluster.paths import cluster_state
 
 _LOCK = Path("/run/lock/picluster-lab")
@@ -128,7 +129,6 @@ def wait_until_booted(node: LabNode, report: Report) -> None:
 def trust(lab: LabLayout, nodes: Iterable[LabNode]) -> None:
     """Pin the present host keys of nodes: the lab made them, so it knows them first-hand."""
     pins = cluster_state(lab.name) / "known_hosts"
-    pins.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     addresses = {node.address for node in nodes}
     kept = [
         line
@@ -136,7 +136,7 @@ def trust(lab: LabLayout, nodes: Iterable[LabNode]) -> None:
         if line.split(maxsplit=1)[:1] and line.split(maxsplit=1)[0] not in addresses
     ]
     fresh = [identity.host_key_lines(node) for node in nodes]
-    pins.write_text("".join(f"{line}\n" for line in kept) + "".join(fresh))
+    write_private(pins, "".join(f"{line}\n" for line in kept) + "".join(fresh))
 
 
 def _existing(wish: Wish) -> LabLayout | None:
