@@ -5,34 +5,35 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.cli.warm import Warm
 
 Picluster = Callable[..., subprocess.CompletedProcess[str]]
 
 
+_OUTSIDE = {"CI", "NO_COLOR", "FORCE_COLOR", "PICLUSTER_FILE", "SSH_AUTH_SOCK"}
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """A process that has imported picluster, to run it from."""
+    process = Warm({key: value for key, value in os.environ.items() if key not in _OUTSIDE})
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def picluster(tmp_path: Path) -> Picluster:
-    """Run the command in `tmp_path`, with its streams as pipes."""
-    outside = {"CI", "NO_COLOR", "FORCE_COLOR", "PICLUSTER_FILE", "SSH_AUTH_SOCK"}
-    inherited = {key: value for key, value in os.environ.items() if key not in outside}
+def picluster(tmp_path: Path, warm: Warm) -> Picluster:
+    """Run the command in `tmp_path`, with nobody at its streams."""
+    inherited = {key: value for key, value in os.environ.items() if key not in _OUTSIDE}
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     home |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "picluster", *arguments],
-            cwd=tmp_path,
-            env=inherited | home | {"PYTHONIOENCODING": "utf-8"} | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return warm.run(arguments, inherited | home | environment, tmp_path)
 
     return run
 
