@@ -133,7 +133,7 @@ def test_a_node_that_is_away_is_told_in_the_one_form(view: Bench, columns: int) 
     lost = view.node(3)
     lost.break_("power-off")
     try:
-        text = shown(view, columns, "up", expect=4)
+        text = shown(view, columns, "up", "--until", "prepare", expect=4)
     finally:
         lost.mend()
     assert lost.name in text

@@ -13,6 +13,7 @@ from picluster.kube.errors import NotFound
 from picluster.kube.events import fetch_events, quote_events
 from picluster.kube.glance import Glance
 from picluster.kube.kinds import KNOWN, group_path
+from picluster.kube.nodes import list_nodes
 from picluster.kube.pods import (
     PodState,
     Trouble,
@@ -75,8 +76,12 @@ class Rollout:
     """Pods that hold a StatefulSet up, and that Kubernetes does not replace."""
 
 
-def missing_in(kind: str, live: Mapping[str, Any] | None) -> str:
-    """Return what a workload lacks of running as its present specification says; pure."""
+def missing_in(kind: str, live: Mapping[str, Any] | None, away: int = 0) -> str:
+    """Return what a workload lacks of running as its present specification says; pure.
+
+    `away` is how many pods of a DaemonSet are on nodes that are not there: they will run once
+    those are back, and no waiting before that makes them.
+    """
     if live is None:
         return "is not there"
     spec, status = live.get("spec") or {}, live.get("status") or {}
@@ -91,6 +96,7 @@ def missing_in(kind: str, live: Mapping[str, Any] | None) -> str:
         ready = int(status.get("numberAvailable") or 0)
         if wanted == 0:
             return "wants no node yet"
+        wanted -= away
     else:
         wanted = int(spec.get("replicas", 1))
         updated = int(status.get("updatedReplicas") or 0)
@@ -122,6 +128,8 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
     failed = failed_job(live) if workload.kind == "Job" else ""
     labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     pods = tuple(list_pods(api, workload.namespace, labels)) if labels else ()
+    if workload.kind == "DaemonSet" and not missing_in("DaemonSet", live, _away(api, pods)):
+        return Rollout(workload, "", pods=pods)
     held = holding_up(live, pods) if workload.kind == "StatefulSet" else ()
     troubles = [(pod.name, trouble_with(pod)) for pod in held]
     troubles += [
@@ -133,6 +141,13 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
         stuck = _claim_trouble(api, workload.namespace, claim)
         troubles += [(claim, stuck)] if stuck else []
     return Rollout(workload, missing, failed, pods, tuple(troubles), held)
+
+
+def _away(api: Api, pods: Sequence[PodState]) -> int:
+    """Count the pods on nodes that are not Ready: the node controller calls those not ready too."""
+    nodes = list_nodes(api)
+    there = {name for name, node in nodes.items() if node.ready and node.alive}
+    return sum(not pod.ready and pod.node in nodes.keys() - there for pod in pods)
 
 
 def _read_chart(api: Api, chart: Workload) -> Rollout:

@@ -58,6 +58,25 @@ def test_what_a_workload_lacks(kind: str, live: dict[str, Any] | None, missing: 
     assert bool(found) == bool(missing)
 
 
+@pytest.mark.parametrize(
+    ("updated", "available", "away", "missing"),
+    [
+        (3, 2, 1, ""),
+        (2, 2, 1, ""),
+        (3, 2, 0, "has 2 of 3 pods ready"),
+        (3, 1, 1, "has 1 of 2 pods ready"),
+        (1, 2, 1, "has 1 of 2 pods of its present version"),
+    ],
+)
+def test_a_daemon_set_does_not_lack_the_pods_of_nodes_that_are_away(
+    updated: int, available: int, away: int, missing: str
+) -> None:
+    live = status(
+        desiredNumberScheduled=3, updatedNumberScheduled=updated, numberAvailable=available
+    )
+    assert missing_in("DaemonSet", live, away) == missing
+
+
 def test_a_job_that_failed_for_good_says_why() -> None:
     condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
     assert failed_job({"status": {"conditions": [condition]}}) == "BackoffLimitExceeded"
@@ -271,3 +290,44 @@ def test_a_chart_runs_once_its_job_is_done(api: ApiInMemory) -> None:
     assert read_rollout(api, chart).missing == "has not ended yet"
     api.call("DELETE", job)
     assert read_rollout(api, chart).missing == "", "K3s deletes jobs that are done"
+
+
+class Canned:
+    """Answers each path with what it is given; every node's Lease is fresh."""
+
+    clock = None
+
+    def __init__(self, answers: dict[str, dict[str, Any]]) -> None:
+        self.answers = answers
+
+    def call(self, method: str, path: str, **more: Any) -> Any:
+        return self.answers.get(path, {"items": []})
+
+
+def node_of(name: str, *, ready: bool) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": "True" if ready else "Unknown"}
+    return {"metadata": {"name": name}, "status": {"conditions": [condition]}}
+
+
+def pod_on(node: str, *, ready: bool) -> dict[str, Any]:
+    condition = {"type": "Ready", "status": "True" if ready else "False"}
+    meta = {"namespace": "x", "name": f"ds-{node}"}
+    return {"metadata": meta, "spec": {"nodeName": node}, "status": {"conditions": [condition]}}
+
+
+@pytest.mark.parametrize(("there", "missing"), [(False, ""), (True, "has 2 of 3 pods ready")])
+def test_only_a_node_that_is_away_excuses_its_pod_of_a_daemon_set(
+    there: bool, missing: str
+) -> None:
+    """The node controller marks the pods of a node that is not Ready as not ready themselves."""
+    work, names = Workload("DaemonSet", "x", "ds"), ("pi1", "pi2", "pi3")
+    live = status(desiredNumberScheduled=3, updatedNumberScheduled=3, numberAvailable=2)
+    live["spec"] = {"selector": {"matchLabels": {"app": "ds"}}}
+    nodes = [node_of(name, ready=there or name != "pi3") for name in names]
+    pods = [pod_on(name, ready=name != "pi3") for name in names]
+    answers = {
+        work.path: live,
+        "/api/v1/nodes": {"items": nodes},
+        "/api/v1/namespaces/x/pods": {"items": pods},
+    }
+    assert read_rollout(Canned(answers), work).missing == missing  # type: ignore[arg-type]
