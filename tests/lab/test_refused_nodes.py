@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from picluster.lab import faults
@@ -51,7 +53,7 @@ def test_a_node_that_cannot_be_worked_on_stops_only_itself(
     assert said in without.said
     assert "fix:" in without.said
     assert "Traceback" not in without.said
-    assert f"up without {victim.name} (exit code 4): 2 changes" in without.out
+    assert re.search(rf"up without {victim.name} \(exit code 4\): [0-9]+ changes", without.out)
     assert ("SECURITY" in without.out) == (damage is with_another_host_key)
     for node in (first, second):
         node.sh("ls /etc/sysctl.d/*picluster*")

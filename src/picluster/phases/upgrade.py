@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.step import Blocked, Decision, Satisfied, Step
 from picluster.engine.survey import CLUSTER, Look
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.site import Site
+from picluster.steps.k3s.farewell import NotReached
 from picluster.steps.k3s.state import states
 
 
@@ -28,8 +29,23 @@ def upgrade(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         phase,
         name="upgrade",
         title=f"every node runs K3s {site.cluster.k3s.version}",
-        stages=(Stage("there is a cluster", {CLUSTER: [ClusterExists(servers)]}), *phase.stages),
+        stages=(
+            Stage("there is a cluster", {CLUSTER: [ClusterExists(servers)]}),
+            Stage("who keeps the version", {CLUSTER: [_left_behind(site, absent)]}),
+            *phase.stages,
+        ),
     )
+
+
+def _left_behind(site: Site, absent: frozenset[str]) -> Step:
+    """Return the step that says which agents keep the version that they have.
+
+    Kubernetes lets an agent be older than the servers:
+    https://kubernetes.io/releases/version-skew-policy/
+    """
+    agents = [node.name for node in site.cluster.agents if node.name in absent]
+    consequence = "it keeps its version of K3s, as an agent may; upgrade again when it is back"
+    return NotReached(agents, consequence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from tests.unit.phases.jobs import job_on
 
 from picluster.engine.events import RunFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.survey import CLUSTER
+from picluster.engine.step import Satisfied
+from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import HostKeyChanged, NodeError, PreflightRefused, Unreachable
 from picluster.model import Cluster, parse
 from picluster.phases import commands
@@ -203,7 +204,21 @@ class TestWhoNeedsWhom:
 
     def test_an_upgrade_begins_with_who_is_there(self) -> None:
         titles = [stage.title for stage in next(iter(upgrade_phases()))]
-        assert titles[:2] == ["there is a cluster", "enough servers are there"]
+        assert titles[:3] == [
+            "there is a cluster",
+            "who keeps the version",
+            "enough servers are there",
+        ]
+
+    @pytest.mark.parametrize(("absent", "said"), [("pi4", "pi4 cannot be reached"), ("pi2", "")])
+    def test_an_upgrade_says_which_agent_keeps_its_version(self, absent: str, said: str) -> None:
+        phases = {phase.name: phase for phase in upgrade(site(), frozenset({absent}))}
+        stage = stages(phases["upgrade"])["upgrade: who keeps the version"]
+        (decision,) = [each.decide(Look(CLUSTER, each.name, {})) for each in stage.steps[CLUSTER]]
+        assert isinstance(decision, Satisfied)
+        assert decision.warning.startswith(said)
+        assert bool(decision.warning) == bool(said)
+        assert "keeps its version" in decision.warning or not said
 
     def test_a_restart_of_servers_stops_where_the_guard_refuses(self) -> None:
         (phase,) = restart("once")(site(), frozenset())
