@@ -29,6 +29,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	find src tests -name '*.sh' -exec $(BIN)/shellcheck {} +
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

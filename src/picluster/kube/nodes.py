@@ -45,6 +45,7 @@ class NodeState:
     in seconds since 1970 by the node's own clock: at its start, on a change, every five minutes.
     `given_up` is whether the node controller says that nobody knows how the node is. `life` is what
     its Lease says, None if that was not read.
+    `pod_cidrs` are the networks that its pods have.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NodeState:
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
+    pod_cidrs: tuple[str, ...] = ()
     unschedulable: bool = False
     pressures: tuple[str, ...] = ()
     reported: float | None = field(default=None, compare=False)
@@ -104,6 +106,7 @@ def node_state(node: Mapping[str, Any]) -> NodeState:
         annotations=dict(meta.get("annotations") or {}),
         taints=tuple(_taint(each) for each in spec.get("taints") or []),
         addresses={each["type"]: each["address"] for each in status.get("addresses") or []},
+        pod_cidrs=tuple(spec.get("podCIDRs") or filter(None, [spec.get("podCIDR")])),
         unschedulable=bool(spec.get("unschedulable")),
         pressures=tuple(
             kind for kind in _PRESSURES if conditions.get(kind, {}).get("status") == "True"

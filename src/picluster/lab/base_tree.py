@@ -50,6 +50,7 @@ _ON_OFFER = (
     "tree",
     "jq",
     "iptables",
+    "nftables",
 )
 # Docker for the registry, and the program that the lab's own registry image is made of. Without
 # what they recommend: picluster installs without it, and it would double the download.

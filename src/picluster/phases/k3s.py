@@ -11,6 +11,7 @@ from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
 from picluster.steps.k3s.install import Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
+from picluster.steps.k3s.leftovers import Cleared, own_network
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
 from picluster.steps.k3s.seen import ServersSeen
@@ -83,7 +84,12 @@ def staged(site: Site, node: Node) -> Step:
 
 
 def _staging(site: Site, node: Node) -> list[Step]:
-    steps = [*facts(node), KnownMachine(node.name), staged(site, node)]
+    steps = [
+        *facts(node),
+        Cleared(own_network(site.cluster)),
+        KnownMachine(node.name),
+        staged(site, node),
+    ]
     if node.is_server:
         steps.append(MemberStarted(paths.unit(node.role)))
     return steps

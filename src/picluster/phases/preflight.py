@@ -5,6 +5,7 @@ from __future__ import annotations
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.model import Cluster, Node
+from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.preflight.clock import Clock
 from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
@@ -44,12 +45,13 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
         HostNames(will_be_set=prepare.set_hostname),
         AddressIsItsOwn(
             cluster.k3s_for(node).node_ip or node.address,
-            (cluster.k3s.cluster_cidr, cluster.k3s.service_cidr),
+            own_network(cluster),
+            cluster.k3s.service_cidr,
         ),
         PortsFree(ports),
         *_registry_port(cluster, node),
         MemoryCgroupKnown(),
-        NothingInTheWay(),
+        NothingInTheWay(cluster.k3s.flannel_backend),
     ]
 
 

@@ -13,6 +13,7 @@ from picluster.phases.commands import Build
 from picluster.phases.site import Site
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
+from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.registry.removal import docker_removal, removal
@@ -68,7 +69,7 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
     """
     volumes = DataDeleted if data else DataKept
     steps: list[Step] = [
-        Uninstalled(),
+        Uninstalled(own_network(cluster)),
         volumes("the volumes of local-path", VOLUMES),
         volumes("Longhorn's replicas", _longhorn_data(cluster)),
     ]

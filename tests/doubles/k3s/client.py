@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .certs import ca_hash
+from .flannel import Network
 from .log import error, fatal, info, now_exactly
 from .node import RENEWAL
 from .store import Object, write_atomically
@@ -76,6 +77,7 @@ class NodeAgent:
     ) -> None:
         self._about, self._password, self._client = about, password, client
         self._servers, self._data = servers, data
+        self._network = Network(about["name"])
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Register, retrying as long as it takes, and then send heartbeats for ever."""
@@ -117,6 +119,7 @@ class NodeAgent:
                 continue
             others = [url for url in found.get("servers", ()) if url != server]
             self._servers = [server, *others] if others else self._servers
+            self._network.follow(found["flannel"])
             return
         raise why or Refused("no server is known")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
 from pathlib import Path
 
 from .config import Options
@@ -85,20 +84,6 @@ def token(options: Options) -> str:
             fatal(f"open {name}: no such file or directory")
         given = path.read_text()
     return given.strip()
-
-
-def make_vxlan() -> None:
-    """Make flannel's interface, as a real K3s does; the stand-in sends nothing through it."""
-    if Path("/") != ROOT or Path("/sys/class/net/flannel.1").exists():
-        return
-    made = subprocess.run(
-        ["ip", "link", "add", "flannel.1", "type", "vxlan", "id", "1", "dstport", "8472"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "not supported" in made.stderr.lower():
-        fatal("flannel exited: operation not supported")
 
 
 def notify(state: str) -> None:

@@ -11,6 +11,7 @@ bin=${INSTALL_K3S_BIN_DIR:-/usr/local/bin}
 units=${INSTALL_K3S_SYSTEMD_DIR:-/etc/systemd/system}
 
 # The command: from INSTALL_K3S_EXEC, then from arguments; K3S_URL makes an agent.
+# shellcheck disable=SC2086 # words, as K3s's own script reads them
 set -- ${INSTALL_K3S_EXEC:-} "$@"
 case "${1:-}" in
   server|agent) role=$1; shift ;;
@@ -56,10 +57,26 @@ done
 info "Creating killall script $bin/k3s-killall.sh"
 cat >"$bin/k3s-killall.sh" <<KILLALL
 #!/bin/sh
-# K3s stand-in: stops what runs.
+# K3s stand-in: stops what runs, pods too, and takes the network down, as far as K3s's own does:
+# it leaves host-gw's routes (k3s-io/k3s#2808).
 [ "\$(id -u)" = 0 ] || exec sudo "\$0" "\$@"
 for unit in $units/k3s*.service; do
   [ -e "\$unit" ] && systemctl stop "\$(basename "\$unit")"
+done
+pkill -KILL -f '^/var/lib/rancher/k3s/data/[^/]*/bin/containerd-shim'
+grep -oE ' (/run/k3s|/var/lib/kubelet/(pods|plugins))[^ ]*' /proc/mounts | sort -r |
+  while read -r at; do umount -f "\$at"; done
+for space in /run/netns/cni-*; do
+  [ ! -e "\$space" ] || ip netns delete "\${space##*/}"
+done
+for link in \$(ip -o link show master cni0 2>/dev/null | sed 's/^[0-9]*: //; s/[@:].*//') \
+  cni0 flannel.1 flannel-v6.1 kube-ipvs0 flannel-wg flannel-wg-v6; do
+  ip link delete "\$link" 2>/dev/null
+done
+rm -rf /var/lib/cni/
+for tool in iptables ip6tables; do
+  ! command -v "\$tool-save" >/dev/null ||
+    "\$tool-save" | grep -vE 'KUBE-|CNI-|[Ff][Ll][Aa][Nn][Nn][Ee][Ll]' | "\$tool-restore"
 done
 exit 0
 KILLALL

@@ -22,6 +22,7 @@ from typing import Any
 from . import stamp
 from .config import Options
 from .controllers import tick
+from .flannel import free_subnet, leases
 from .log import info, now
 from .members import Cluster, NoQuorum, NotLeading, Transaction
 from .patches import owners, write_owners
@@ -72,8 +73,9 @@ def _taint(text: str) -> Object:
 class Registry:
     """The leader's care for nodes. Every server has one; only the leader's acts."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, backend: str, network: str) -> None:
         self.cluster = cluster
+        self._backend, self._network = backend, network
         self._heard: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -84,11 +86,12 @@ class Registry:
             self._check_password(transaction, about)
             key = ("", "nodes", "", about["name"])
             live = transaction.get(key)
-            node = _node(about, live)
+            subnet = free_subnet(self._network, self._nodes())
+            node = _node(about, live, subnet)
             write_owners(node, owners(live) if live else {("k3s", "Update", ""): set()}, live, "v1")
             transaction.put(key, node)
             _renew(transaction, about["name"], about["renewTime"])
-            return {"servers": self.servers()}
+            return {"servers": self.servers(), **self._of_network(node)}
 
         result = self.cluster.transact(change)
         self._heard[about["name"]] = time.monotonic()
@@ -119,7 +122,15 @@ class Registry:
         if ("", "nodes", "", name) in self.cluster.store.objects:
             self.cluster.transact(lambda transaction: _renew(transaction, name, renewed))
         self._report(name, lost=False)
-        return {"servers": self.servers()}
+        return {"servers": self.servers(), **self._of_network()}
+
+    def _nodes(self) -> list[Object]:
+        return [node for _, node in self.cluster.store.listed("", "nodes")]
+
+    def _of_network(self, *coming: Object) -> Object:
+        """Return what a node's flannel watches; a node that comes is not stored yet."""
+        present = leases([*self._nodes(), *coming])
+        return {"flannel": {"backend": self._backend, "network": self._network, "leases": present}}
 
     def _report(self, name: str, *, lost: bool) -> None:
         key = ("", "nodes", "", name)
@@ -220,7 +231,7 @@ def _age(written: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(written)).total_seconds()
 
 
-def _node(about: Object, live: Object | None) -> Object:
+def _node(about: Object, live: Object | None, subnet: str) -> Object:
     name, arch = about["name"], about["arch"]
     own = {
         "kubernetes.io/hostname": name,
@@ -253,7 +264,7 @@ def _node(about: Object, live: Object | None) -> Object:
     notes = {**(meta.get("annotations") or {}), **annotations}
     node["metadata"] = {**meta, "labels": labels, "annotations": notes}
     if live is None:
-        node["spec"] = {"podCIDR": "10.42.0.0/24", "providerID": f"k3s://{name}"}
+        node["spec"] = {"podCIDR": subnet, "podCIDRs": [subnet], "providerID": f"k3s://{name}"}
         if about["taints"]:
             node["spec"]["taints"] = about["taints"]
     amounts = {"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "32Gi"}

@@ -17,6 +17,7 @@ from typing import Any
 from . import certs, client, host, stamp
 from .apiserver import Request
 from .config import Options
+from .flannel import make_tunnel
 from .log import error, fatal, info, now
 from .members import Cluster
 from .node import Registry, describe
@@ -80,6 +81,7 @@ class ServerProcess:
         self.etcd = bool(
             options.flag("cluster-init") or self.joins or (self.place.etcd / "member").exists()
         )
+        self.backend = options.text("flannel-backend", "vxlan")
         self.secret = ""
 
     def run(self) -> None:
@@ -103,8 +105,7 @@ class ServerProcess:
         if cluster.me not in cluster.members and self.joins:
             self._join(peers, cluster)
         self._await_quorum(cluster)
-        if self.options.text("flannel-backend", "vxlan") == "vxlan":
-            host.make_vxlan()
+        make_tunnel(self.backend)
         info("Kube API server is now running (stand-in)")
         info(f"k3s {stamp.VERSION} stand-in is up and running")
         host.notify("READY=1")
@@ -232,7 +233,8 @@ class ServerProcess:
         tls = serving(cert, key, self.place.pair("client-ca")[0])
         ca = self.place.pair("server-ca")[0].read_bytes()
         supervisor = Supervisor(cluster, peers, self.secret, ca)
-        self.registry = Registry(cluster)
+        network = self.options.text("cluster-cidr", "10.42.0.0/16")
+        self.registry = Registry(cluster, self.backend, network)
         self._own_endpoints(supervisor, cluster)
         handler = type("BoundHandler", (Handler,), {"supervisor": supervisor})
         where = self.options.text("bind-address") or os.environ.get("STANDIN_BIND", "")

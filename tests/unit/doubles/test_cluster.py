@@ -105,6 +105,8 @@ def trio(make: Make) -> list[Machine]:
 
 def test_three_servers_vote_survive_one_loss_and_stop_without_a_majority(make: Make) -> None:
     one, two, three = trio(make)
+    networks = sorted(node.spec.pod_cidr for node in core(one).list_node().items)
+    assert networks == ["10.42.0.0/24", "10.42.1.0/24", "10.42.2.0/24"]
     core(two).create_namespace({"metadata": {"name": "kept"}})
     one.stop()
     eventually(lambda: healthy(two) and healthy(three), 15)

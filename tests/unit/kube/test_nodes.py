@@ -45,6 +45,23 @@ def test_a_server_is_read_whole() -> None:
     assert seen.pressures == ("DiskPressure",)
 
 
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, ()),
+        ({"podCIDR": "10.42.0.0/24"}, ("10.42.0.0/24",)),
+        (
+            {"podCIDR": "10.42.0.0/24", "podCIDRs": ["10.42.0.0/24", "fd00:42::/64"]},
+            ("10.42.0.0/24", "fd00:42::/64"),
+        ),
+    ],
+)
+def test_the_networks_of_its_pods_are_read(
+    spec: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    assert node_state({"metadata": {"name": "s1"}, "spec": spec}).pod_cidrs == expected
+
+
 def test_a_learner_is_no_voter() -> None:
     seen = node_state(node("s2", roles=("etcd",), voter="False"))
     assert seen.voter is False

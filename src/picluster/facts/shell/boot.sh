@@ -2,6 +2,7 @@
 # current/ after the next boot. Bookworm moved the file and left a note in its old place, which is
 # not a command line.
 ignored=no
+# shellcheck disable=SC2013 # words are what is wanted
 for word in $(cat /proc/cmdline); do
   case $word in
     cgroup_enable=memory) ignored=yes ;;

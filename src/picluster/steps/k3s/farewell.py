@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.step import Call, Change, Decision, Query, Satisfied
-from picluster.engine.survey import UNSEEN, Look
+from picluster.engine.survey import Look
 from picluster.kube import kubefile
-from picluster.steps.k3s.uninstall import UNINSTALLED, left
+from picluster.steps.k3s.uninstall import UNINSTALLED, installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class CredentialsForgotten:
     def _remains(self, look: Look, node: str) -> bool:
         if (node, UNINSTALLED) in look.planned:
             return False
-        return look.at(node, UNINSTALLED) == UNSEEN or bool(left(look, node))
+        seen = installation(look, node)
+        return seen is None or bool(seen.traces.left)
 
     def _remove(self) -> None:
         kubefile.remove_from(self.kubeconfig, self.cluster)

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
+from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
+from picluster.facts.routes import Route
 from picluster.steps.k3s import paths
+from picluster.steps.k3s.leftovers import (
+    OwnNetwork,
+    Traces,
+    as_reason,
+    clear_text,
+    flannels,
+    look_text,
+    read_traces,
+)
 from picluster.steps.k3s.state import STATE, read_state
 
 UNINSTALLED = "k3s-uninstalled"
@@ -20,15 +32,16 @@ VOLUMES = f"{paths.DATA_DIR}/storage"
 
 _SECONDS = 600.0
 _UNITS = "/etc/systemd/system"
-_KUBELET = "/var/lib/kubelet"
+# The kubelet keeps pods' logs in /var/log, which K3s's own script leaves. Longhorn's volumes are
+# iSCSI targets of this name, and the initiator remembers them (longhorn/go-iscsi-helper).
 _FILES = (
     *(
         f"{_UNITS}/{unit}.service{part}"
         for unit in ("k3s", "k3s-agent")
         for part in ("", ".env", ".d")
     ),
-    "/etc/systemd/system/multi-user.target.wants/k3s.service",
-    "/etc/systemd/system/multi-user.target.wants/k3s-agent.service",
+    f"{_UNITS}/multi-user.target.wants/k3s.service",
+    f"{_UNITS}/multi-user.target.wants/k3s-agent.service",
     *(
         f"{paths.BINARY}{part}"
         for part in ("", ".new", "-killall.sh", "-uninstall.sh", "-agent-uninstall.sh")
@@ -38,128 +51,92 @@ _FILES = (
     "/run/k3s",
     "/run/flannel",
     "/var/lib/cni",
+    "/var/log/pods",
+    "/var/log/containers",
+    "/etc/iscsi/nodes/iqn.2019-10.io.longhorn:*",
+    "/var/lib/iscsi/nodes/iqn.2019-10.io.longhorn:*",
+    "/dev/longhorn",
     paths.LOADED_DIR,
     paths.STAGING_DIR,
     paths.RECORDER,
 )
-_TOOLS = "kubectl crictl ctr"
-_LINKS = r"flannel\.1|flannel-v6\.1|flannel-wg|flannel-wg-v6|cni0|kube-ipvs0"
-_TABLES = "iptables ip6tables iptables-legacy ip6tables-legacy"
-# A chain is named where it is made, where a rule is added to it, and where a rule jumps to it.
-_CHAINS = "(^:|-A |-j |-g )(KUBE|CNI|FLANNEL)-"
-_MOUNTS = f"^(/run/k3s|{_KUBELET}/|/run/netns/cni-|{paths.DATA_DIR}/)"
-_PROCESSES = f"^{paths.DATA_DIR}/data/"
+_VALUES = {
+    "DATA_DIR": paths.DATA_DIR,
+    "KUBELET_DIR": "/var/lib/kubelet",
+    "VOLUMES": VOLUMES,
+    "FILES": " ".join(_FILES),
+    "TOOLS_OF_K3S": "kubectl crictl ctr",
+}
 
-_LOOK = f"""
-for path in {" ".join(_FILES)}; do
-  [ ! -e "$path" ] && [ ! -L "$path" ] || echo "left=$path"
-done
-for tool in {_TOOLS}; do
-  [ "$(readlink /usr/local/bin/$tool)" != k3s ] || echo "left=/usr/local/bin/$tool"
-done
-for path in {_KUBELET} {paths.DATA_DIR}; do
-  [ -d "$path" ] || continue
-  rest=$(find "$path" -mindepth 1 -maxdepth 1 ! -path {VOLUMES} | head -n 1)
-  [ -z "$rest" ] || echo "left=$path"
-done
-awk '{{print $2}}' /proc/self/mounts | grep -E '{_MOUNTS}' | grep -v '^{VOLUMES}' |
-  sed 's/^/left=mount /'
-ip -o link show 2>/dev/null | grep -oE ': ({_LINKS})[:@]' | tr -d ':@ ' | sed 's/^/left=link /'
-for tool in {_TABLES}; do
-  rules=$($tool-save 2>/dev/null | grep -cE -e '{_CHAINS}')
-  [ "${{rules:-0}}" = 0 ] || echo "left=$tool: $rules rules of Kubernetes"
-done
-pgrep -f '{_PROCESSES}' 2>/dev/null | sed 's/^/left=process /'
-[ ! -d {paths.SERVER_DIR}/db ] || echo "database=yes"
-echo "snapshots=$(ls {paths.SERVER_DIR}/db/snapshots 2>/dev/null | wc -l)"
-true
-"""
 
-_REMOVE = f"""
-for unit in k3s k3s-agent; do
-  systemctl disable --now --quiet $unit 2>/dev/null || true
-done
-[ ! -x {paths.BINARY}-killall.sh ] || {paths.BINARY}-killall.sh >/dev/null 2>&1 || true
-pkill -KILL -f '{_PROCESSES}' 2>/dev/null || true
-if command -v iscsiadm >/dev/null; then
-  iscsiadm -m session 2>/dev/null |
-    sed -n 's/^[a-z]*: \\[\\([0-9]*\\)\\].*:iqn[^ ]*longhorn.*/\\1/p;
-            s/^[a-z]*: \\[\\([0-9]*\\)\\].* iqn[.]2019-10[.]io[.]longhorn.*/\\1/p' |
-    while read -r session; do iscsiadm -m session -r "$session" -u || true; done
-fi
-awk '{{print $2}}' /proc/self/mounts | grep -E '{_MOUNTS}' | grep -v '^{VOLUMES}' | sort -r |
-  while read -r at; do umount "$at" || umount -l "$at"; done
-find /run/netns -name 'cni-*' -delete 2>/dev/null || true
-ip -o link show 2>/dev/null | grep -oE ': ({_LINKS})[:@]' | tr -d ':@ ' |
-  while read -r link; do ip link delete "$link" || true; done
-for tool in {_TABLES}; do
-  rules=$($tool-save 2>/dev/null) || continue
-  printf '%s\\n' "$rules" | grep -qE -e '{_CHAINS}' || continue
-  printf '%s\\n' "$rules" | grep -vE -e '{_CHAINS}' | $tool-restore
-done
-for tool in {_TOOLS}; do
-  [ "$(readlink /usr/local/bin/$tool)" != k3s ] || rm -f /usr/local/bin/$tool
-done
-for path in {_KUBELET} {paths.DATA_DIR}; do
-  [ -d "$path" ] || continue
-  find "$path" -mindepth 1 -maxdepth 1 ! -path {VOLUMES} -exec rm -rf --one-file-system {{}} +
-  [ "$path" != {paths.DATA_DIR} ] || rmdir {VOLUMES} 2>/dev/null || true
-  rmdir "$path" 2>/dev/null || true
-done
-rm -rf --one-file-system {" ".join(_FILES)}
-for path in /etc/rancher /var/lib/rancher /var/lib/picluster /usr/local/lib/picluster; do
-  rmdir "$path" 2>/dev/null || true
-done
-systemctl daemon-reload
-systemctl reset-failed k3s k3s-agent 2>/dev/null || true
-"""
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What there is of K3s on a machine, and what goes with it for good."""
+
+    traces: Traces
+    database: bool
+    snapshots: int
+
+
+def read_installation(seen: Observation) -> Installation:
+    """Read what the probe prints."""
+    answer = Answer(seen)
+    return Installation(
+        read_traces(seen), database=answer.flag("database"), snapshots=answer.number("snapshots")
+    )
+
+
+def installation(look: Look, node: str) -> Installation | None:
+    """Return what was seen of K3s on a node; None if it was not looked at."""
+    seen = look.at(node, UNINSTALLED).value
+    return seen if isinstance(seen, Installation) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Uninstalled:
     """Nothing of K3s is on the node, but the volumes that its pods wrote to.
 
-    Of the host's firewall only the chains of Kubernetes, CNI and flannel go, and of its iSCSI
-    sessions only Longhorn's.
+    Of the host's firewall only the chains of Kubernetes, CNI and flannel go, of its routes only
+    those that flannel set, and of its iSCSI sessions only Longhorn's.
     """
 
+    own: OwnNetwork
     name: str = UNINSTALLED
     title: str = "nothing of K3s is on the node"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Installation]:
         """List what is there of it."""
-        return Script(_LOOK)
+        text = look_text(self.own) + shell(__package__, "look_for_files", **_VALUES)
+        return ShellProbe(UNINSTALLED, text, read_installation)
 
     def decide(self, look: Look) -> Decision:
         """Want nothing left."""
-        found = left(look)
-        if not found:
+        seen = look.read(self.probe())
+        others = [each.traces for each in look.every(self.probe()).values()]
+        routes = flannels(seen.traces, self.own, others)
+        if not (seen.traces.left or routes):
             return Satisfied()
         state = read_state(look.beside(STATE))
-        what = f"uninstall K3s {state.version}".rstrip()
-        costs = self._costs(look)
+        what = f"uninstall K3s {state.version}" if state.version else "remove what is left of K3s"
+        costs = _costs(seen)
         return Change(
             f"{what}, and delete {costs}" if costs else what,
-            (Run(_REMOVE, timeout=_SECONDS),),
-            reason=f"there {'are' if len(found) > 1 else 'is'} {_some(found)}",
+            (Run(self._removal(routes), timeout=_SECONDS),),
+            reason=as_reason(seen.traces.left, routes),
             risk=Risk.DATA_LOSS if costs else Risk.RESTART,
             retry_safe=True,
         )
 
-    def _costs(self, look: Look) -> str:
-        facts = look.own.facts
-        snapshots = int(facts.get("snapshots") or 0)
-        parts = ["its copy of the cluster's database"] if facts.get("database") else []
-        parts += [f"{snapshots} etcd snapshots on it"] if snapshots else []
-        return " and ".join(parts)
+    def _removal(self, routes: list[Route]) -> str:
+        """Return the script. K3s stops first, so that nothing comes back, and files go last."""
+        return (
+            shell(__package__, "stop_k3s")
+            + clear_text(self.own, routes)
+            + shell(__package__, "remove_files", **_VALUES)
+        )
 
 
-def left(look: Look, node: str = "") -> list[str]:
-    """Return what is left of K3s on a node, by default the one that is looked at."""
-    seen = look.at(node or look.target, UNINSTALLED)
-    return [line.removeprefix("left=") for line in seen.lines if line.startswith("left=")]
-
-
-def _some(found: list[str], most: int = 3) -> str:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
+def _costs(seen: Installation) -> str:
+    parts = ["its copy of the cluster's database"] if seen.database else []
+    parts += [f"{seen.snapshots} etcd snapshots on it"] if seen.snapshots else []
+    return " and ".join(parts)

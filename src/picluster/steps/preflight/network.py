@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Decision, Satisfied, Script
 from picluster.engine.survey import Look
+from picluster.facts.routes import Route
+from picluster.model.network import as_ip, as_network
+from picluster.steps.k3s.leftovers import (
+    OwnNetwork,
+    Traces,
+    flannels,
+    look_routes,
+    may_be_flannels,
+    named,
+    read_traces,
+)
 from picluster.steps.registry.paths import COLLECTOR, CONTAINER
 
 API_PORT, KUBELET_PORT, ETCD_PORTS = 6443, 10250, (2379, 2380)
@@ -98,51 +109,78 @@ class RegistryPortFree:
 
 
 @dataclass(frozen=True, slots=True)
+class Wiring:
+    """A machine's addresses and routes; `k3s` says that some of them may be Kubernetes' own."""
+
+    traces: Traces
+    has_default: bool
+    k3s: bool
+
+
+def read_wiring(seen: Observation) -> Wiring:
+    """Read what the probe prints."""
+    answer = Answer(seen)
+    return Wiring(read_traces(seen), answer.has("default"), answer.flag("k3s"))
+
+
+@dataclass(frozen=True, slots=True)
 class AddressIsItsOwn:
-    """The node has the address that the file gives it, and no route collides with the CIDRs."""
+    """The node has the address that the file gives it, and no route collides with the CIDRs.
+
+    Routes that a former K3s left are no collision: the k3s phase removes them.
+    """
 
     address: str
-    cidrs: Sequence[str]
+    own: OwnNetwork
+    services: str
     name: str = "address"
     title: str = "its address and routes fit"
 
-    def probe(self) -> Script:
-        """List addresses, the default routes, and all that are not Kubernetes' own.
-
-        Those of a node that has K3s may be: some of flannel's backends use the node's interface.
-        """
-        return Script(
-            "ip -o addr show | awk '{print \"address=\" $4}' | cut -d/ -f1\n"
+    def probe(self) -> ShellProbe[Wiring]:
+        """List addresses and routes."""
+        text = (
             "ip -o route show default | awk '{print \"default=\" $3}'\n"
             "ip -o -6 route show default | awk '{print \"default=\" $3}'\n"
-            "[ ! -e /var/lib/rancher/k3s/agent ] || exit 0\n"
-            "for family in -4 -6; do\n"
-            "  ip -o $family route show | grep -vE 'dev (cni|flannel|kube)' "
-            "| awk '{print \"route=\" $1}'\n"
-            "done"
+            "[ ! -e /var/lib/rancher/k3s/agent ] || echo k3s=yes\n"
         )
+        return ShellProbe(self.name, text + look_routes(), read_wiring)
 
     def decide(self, look: Look) -> Decision:
         """Compare as addresses; a host name in the file cannot be compared."""
-        lines = look.own.lines
-        own = {line.removeprefix("address=") for line in lines if line.startswith("address=")}
-        wanted = _address(self.address)
-        if wanted and str(wanted) not in own:
+        seen = look.read(self.probe())
+        wanted = as_ip(self.address)
+        if wanted and str(wanted) not in seen.traces.addresses:
             return Blocked(
                 f"it does not have the address {self.address} that the file gives it",
                 "correct nodes[].address; behind NAT, reach it through ssh.jump",
             )
-        routes = [line.removeprefix("route=") for line in lines if line.startswith("route=")]
-        for cidr in self.cidrs:
-            for route in routes:
-                if _overlap(route, cidr):
-                    return Blocked(
-                        f"it has a route to {route}, which overlaps {cidr}",
-                        "choose other k3s.cluster_cidr and k3s.service_cidr",
-                    )
-        if "default" not in look.own.facts:
-            return Satisfied(detail=self.address, warning=_NO_DEFAULT_ROUTE)
-        return Satisfied(detail=self.address)
+        everyone = [each.traces for each in look.every(self.probe()).values()]
+        former = [] if seen.k3s else flannels(seen.traces, self.own, everyone)
+        for route in () if seen.k3s else seen.traces.routes:
+            collision = None if route in former else self._collision(route)
+            if collision is not None:
+                return collision
+        detail = f"{self.address}; left over from K3s: {named(former)}" if former else self.address
+        return Satisfied(detail, warning="" if seen.has_default else _NO_DEFAULT_ROUTE)
+
+    def _collision(self, route: Route) -> Blocked | None:
+        pods, services = self.own.pods, self.services
+        for cidr, field in ((pods, "k3s.cluster_cidr"), (services, "k3s.service_cidr")):
+            if _overlap(route, cidr):
+                return Blocked(
+                    f"it has a route to {route.to}, which overlaps {cidr}",
+                    f"{self._other_origin(route)}choose another {field}",
+                )
+        return None
+
+    def _other_origin(self, route: Route) -> str:
+        """Say what else the route may be: one of flannel's to a machine that nobody knows now."""
+        if not may_be_flannels(route, self.own):
+            return ""
+        return (
+            f"if a former K3s left it, `ip route del {route}` on the node, or a reboot; "
+            "if it is yours, "
+        )
 
 
 # https://docs.k3s.io/installation/airgap says so; kube-proxy redirects only what has a route.
@@ -152,26 +190,29 @@ _NO_DEFAULT_ROUTE = (
 )
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+def _overlap(route: Route, cidr: str) -> bool:
+    """Whether the route leads into the network; the default route leads everywhere and nowhere.
 
-
-def _overlap(route: str, cidr: str) -> bool:
-    """Whether the route leads into the network; the default route leads everywhere and nowhere."""
-    try:
-        there, mine = ipaddress.ip_network(route), ipaddress.ip_network(cidr)
-    except ValueError:
+    VPNs set it as two halves (0.0.0.0/1 and 128.0.0.0/1), so that the former one stays. What goes
+    by an interface of Kubernetes' own is no collision.
+    """
+    mine = as_network(cidr)
+    if mine is None or mine.version != route.to.version:
         return False
-    return there.version == mine.version and there.prefixlen > 0 and there.overlaps(mine)
+    if route.interface.startswith(("cni", "flannel", "kube")):
+        return False
+    return route.to.prefixlen > 1 and route.to.overlaps(mine)
+
+
+# https://docs.k3s.io/installation/requirements#inbound-rules-for-k3s-nodes
+_TUNNELS = {"vxlan": " and UDP 8472", "wireguard-native": " and UDP 51820 (51821 for IPv6)"}
 
 
 @dataclass(frozen=True, slots=True)
 class NothingInTheWay:
-    """No other Kubernetes runs here; an active firewall is pointed out."""
+    """No other Kubernetes runs here; an active firewall is pointed out. `backend` is flannel's."""
 
+    backend: str
     name: str = "neighbours"
     title: str = "no other Kubernetes, no firewall"
 
@@ -202,6 +243,6 @@ class NothingInTheWay:
         if walls:
             return Satisfied(
                 warning=f"the firewall {', '.join(walls)} is active: nodes need TCP 6443, 10250, "
-                "2379-2380 and UDP 8472 between them, and pods their CIDRs"
+                f"2379-2380{_TUNNELS.get(self.backend, '')} between them, and pods their CIDRs"
             )
         return Satisfied()

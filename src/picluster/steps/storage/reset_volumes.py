@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from picluster.engine.step import Decision, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.volumes import Volume
-from picluster.steps.k3s.uninstall import VOLUMES, left
+from picluster.steps.k3s.uninstall import VOLUMES, installation
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredData, users
 
 
@@ -34,7 +34,8 @@ class VolumesAtReset:
         """Name them; a cluster that is not there any more has none."""
         seen = look.read(STORED, CLUSTER)
         if isinstance(seen, NotKnown):
-            there = any(left(look, node) for node in look.survey)
+            looks = [installation(look, node) for node in look.survey]
+            there = any(each.traces.left for each in looks if each)
             said = f"which claims and applications the volumes are of is not known: {seen.why}"
             return Satisfied(warning=said if there else "")
         deleted = [each for each in seen.volumes if self._goes(each)]

@@ -6,38 +6,65 @@ from pathlib import Path
 
 import pytest
 from tests.unit.steps.k3s.looks import OLD, look
+from tests.unit.steps.looking import printed
 
-from picluster.engine.step import Change, Observation, Risk, Satisfied
+from picluster.engine.step import Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
+from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.k3s.uninstall import UNINSTALLED, Uninstalled
 
-EMPTY = Observation(out="snapshots=0\n")
+OWN = OwnNetwork("10.42.0.0/16", frozenset({"10.0.0.1", "10.0.0.2"}), vip="10.0.0.5")
+STEP = Uninstalled(OWN)
 
 
-def found(*left: str, more: str = "") -> Observation:
-    return Observation(out="".join(f"left={each}\n" for each in left) + f"snapshots=0\n{more}")
+def said(*lines: str, snapshots: int = 0) -> Observation:
+    return printed(STEP.probe(), *lines, f"snapshots={snapshots}")[UNINSTALLED]
+
+
+def found(*left: str) -> Observation:
+    return said(*(f"left={each}" for each in left))
+
+
+EMPTY = said()
 
 
 def test_a_node_without_k3s_is_left_alone() -> None:
-    assert Uninstalled().decide(look(UNINSTALLED, own=EMPTY)) == Satisfied()
+    assert STEP.decide(look(UNINSTALLED, own=EMPTY)) == Satisfied()
 
 
 def test_a_single_left_over_file_is_enough_to_clean_again() -> None:
-    decision = Uninstalled().decide(look(UNINSTALLED, own=found("/etc/rancher/node")))
+    decision = STEP.decide(look(UNINSTALLED, own=found("/etc/rancher/node")))
     assert isinstance(decision, Change)
-    assert "/etc/rancher/node" in decision.reason
+    assert decision.summary == "remove what is left of K3s"
+    assert decision.reason == "there is /etc/rancher/node"
     assert decision.risk is Risk.RESTART
 
 
 def test_a_database_and_snapshots_that_will_be_lost_are_named() -> None:
-    seen = Observation(out="left=/usr/local/bin/k3s\ndatabase=yes\nsnapshots=3\n")
-    decision = Uninstalled().decide(look(UNINSTALLED, own=seen, version=OLD))
+    seen = said("left=/usr/local/bin/k3s", "database=yes", snapshots=3)
+    decision = STEP.decide(look(UNINSTALLED, own=seen, version=OLD))
     assert isinstance(decision, Change)
     assert decision.risk is Risk.DATA_LOSS
     assert "copy of the cluster's database" in decision.summary
     assert "3 etcd snapshots" in decision.summary
+
+
+def test_the_script_removes_flannels_routes_and_no_others() -> None:
+    own = said(
+        "route=10.42.1.0/24 via 10.0.0.2 dev eth0",
+        "route=10.42.2.0/24 via 10.0.0.77 dev eth0",
+        "route=192.168.7.0/24 via 10.0.0.2 dev eth0",
+    )
+    decision = STEP.decide(look(UNINSTALLED, own=own))
+    assert isinstance(decision, Change)
+    assert decision.reason == "there is the route to 10.42.1.0/24 via 10.0.0.2 dev eth0"
+    (action,) = decision.actions
+    assert isinstance(action, Run)
+    assert "ROUTES='10.42.1.0/24 10.0.0.2 eth0'\n" in action.script
+    assert "VIP=10.0.0.5\n" in action.script
+    assert "10.0.0.77" not in action.script
 
 
 def measured(step: DataKept | DataDeleted, out: str) -> object:
@@ -63,7 +90,9 @@ def test_data_that_stays_is_named_too() -> None:
     assert "--data" in decision.warning
 
 
-STEP = CredentialsForgotten("home", ["pi1", "pi2"], [Path("/state/token")], Path("/kube/config"))
+FORGOTTEN = CredentialsForgotten(
+    "home", ["pi1", "pi2"], [Path("/state/token")], Path("/kube/config")
+)
 
 
 def forgotten(
@@ -72,9 +101,9 @@ def forgotten(
     survey = {
         "pi1": {UNINSTALLED: pi1},
         "pi2": {UNINSTALLED: pi2} if pi2 else {},
-        CLUSTER: {STEP.name: Observation(value=["/state/token"])},
+        CLUSTER: {FORGOTTEN.name: Observation(value=["/state/token"])},
     }
-    return STEP.decide(Look(CLUSTER, STEP.name, survey, planned))
+    return FORGOTTEN.decide(Look(CLUSTER, FORGOTTEN.name, survey, planned))
 
 
 def test_credentials_go_with_the_last_node() -> None:

@@ -10,6 +10,7 @@ from tests.unit.steps.looking import answered
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Blocked, Decision, Satisfied, Script, Step
 from picluster.engine.survey import Look
+from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.preflight.clock import Clock
 from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
@@ -21,9 +22,11 @@ from picluster.steps.preflight.network import (
 )
 
 GIB = 1024**3
-CIDRS = ("10.42.0.0/16", "10.43.0.0/16")
+OWN = OwnNetwork("10.42.0.0/16", frozenset({"10.0.0.1", "10.0.0.2"}))
+SERVICES = "10.43.0.0/16"
 PI_OS = ("user=0", "init=systemd", "apt=yes", "arch=arm64", "kernel=aarch64", "pretty=Pi OS")
-ADDRESS = AddressIsItsOwn("10.0.0.1", CIDRS)
+ADDRESS = AddressIsItsOwn("10.0.0.1", OWN, SERVICES)
+ALONE = NothingInTheWay("vxlan")
 PORTS = PortsFree((6443, 10250))
 SS = 'listens=LISTEN 0 4096 *:6443 *:* users:(("{}",pid=7,fd=3))'
 
@@ -43,6 +46,7 @@ def free(root: float, rest: float = 100) -> tuple[str, str]:
 
 
 ROUTED = "default=eth0"
+LEFT_OVER = "route=10.42.1.0/24 via 10.0.0.2 dev eth0"
 
 
 @pytest.mark.parametrize(
@@ -57,13 +61,16 @@ ROUTED = "default=eth0"
             ADDRESS,
             ("address=::1", "address=10.0.0.1", ROUTED, "route=default", "route=10.0.0.0/24"),
         ),
-        (AddressIsItsOwn("pi1.local", CIDRS), ("address=10.0.0.1", ROUTED)),
-        (AddressIsItsOwn("fd00::1", CIDRS), ("address=fd00::1", ROUTED, "route=fd00::/64")),
+        (AddressIsItsOwn("pi1.local", OWN, SERVICES), ("address=10.0.0.1", ROUTED)),
+        (AddressIsItsOwn("fd00::1", OWN, SERVICES), ("address=fd00::1", ROUTED, "route=fd00::/64")),
         (PORTS, ()),
         (PORTS, ("k3s=yes", SS.format("python3"))),
         (PORTS, (SS.format("k3s-server"),)),
-        (NothingInTheWay(), ()),
-        (NothingInTheWay(), ("firewall=ufw", "ufw=off")),
+        (ADDRESS, ("address=10.0.0.1", ROUTED, "route=0.0.0.0/1 via 10.8.0.1 dev tun0")),
+        (ADDRESS, ("address=10.0.0.1", ROUTED, "route=10.42.1.0/24 dev cni0 proto kernel")),
+        (ADDRESS, ("address=10.0.0.1", ROUTED, "k3s=yes", "route=10.42.1.0/24 dev tunl0")),
+        (ALONE, ()),
+        (ALONE, ("firewall=ufw", "ufw=off")),
     ],
 )
 def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) -> None:
@@ -81,7 +88,7 @@ def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) ->
         (Disk(), (), "could not be read"),
         (MemoryCgroupKnown(), ("memory=no",), "reboots"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/24"), "no default route"),
-        (NothingInTheWay(), ("firewall=nftables",), "nftables is active"),
+        (ALONE, ("firewall=nftables",), "nftables is active"),
     ],
 )
 def test_what_may_go_wrong_is_told(step: Step, lines: tuple[str, ...], warning: str) -> None:
@@ -104,8 +111,9 @@ def test_what_may_go_wrong_is_told(step: Step, lines: tuple[str, ...], warning: 
         (ADDRESS, ("address=10.0.0.9",), "does not have the address 10.0.0.1"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/8"), "overlaps 10.42.0.0/16"),
         (ADDRESS, ("address=10.0.0.1", "route=10.43.7.1"), "overlaps 10.43.0.0/16"),
+        (ADDRESS, ("address=10.0.0.1", f"{LEFT_OVER} proto dhcp"), "overlaps 10.42.0.0/16"),
         (PORTS, (SS.format("nginx"),), "6443 (nginx)"),
-        (NothingInTheWay(), ("kubernetes=k0scontroller",), "k0scontroller"),
+        (ALONE, ("kubernetes=k0scontroller",), "k0scontroller"),
         (OwnIdentity(), ("machine_id=",), "no machine id"),
     ],
 )
@@ -116,6 +124,42 @@ def test_what_cannot_work_is_refused_with_a_way_out(
     assert isinstance(decision, Blocked)
     assert reason in decision.reason
     assert decision.fix
+
+
+def test_a_route_that_k3s_left_is_named_and_is_no_refusal() -> None:
+    decision = decide(ADDRESS, "address=10.0.0.1", ROUTED, LEFT_OVER)
+    assert isinstance(decision, Satisfied)
+    assert "left over from K3s: 10.42.1.0/24 via 10.0.0.2 dev eth0" in decision.detail
+    assert decision.warning == "", "the k3s phase removes it, and then it is no more so"
+
+
+def test_a_gateway_may_be_any_address_that_a_node_says_it_has() -> None:
+    by_name = AddressIsItsOwn("pi1.local", OwnNetwork("10.42.0.0/16", frozenset()), SERVICES)
+    decision = decide(by_name, "address=10.0.0.1", ROUTED, LEFT_OVER, pi2="address=10.0.0.2")
+    assert isinstance(decision, Satisfied)
+    assert isinstance(decide(by_name, "address=10.0.0.1", ROUTED, LEFT_OVER), Blocked)
+
+
+def test_a_route_that_only_may_be_k3ss_is_refused_with_how_to_remove_it() -> None:
+    foreign = LEFT_OVER.replace("10.0.0.2", "10.0.0.99")
+    decision = decide(ADDRESS, "address=10.0.0.1", foreign)
+    assert isinstance(decision, Blocked)
+    assert "`ip route del 10.42.1.0/24 via 10.0.0.99 dev eth0`" in decision.fix
+    assert "choose another k3s.cluster_cidr" in decision.fix
+    own = decide(ADDRESS, "address=10.0.0.1", "route=10.43.0.0/20 via 10.0.0.2 dev eth0")
+    assert isinstance(own, Blocked)
+    assert own.fix == "choose another k3s.service_cidr"
+
+
+@pytest.mark.parametrize(
+    ("backend", "ports"),
+    [("vxlan", "UDP 8472"), ("wireguard-native", "UDP 51820"), ("host-gw", ""), ("none", "")],
+)
+def test_a_firewall_is_told_the_ports_of_the_backend_in_use(backend: str, ports: str) -> None:
+    decision = decide(NothingInTheWay(backend), "firewall=ufw")
+    assert isinstance(decision, Satisfied)
+    assert ports in decision.warning
+    assert bool(ports) == ("UDP" in decision.warning)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +196,7 @@ def test_only_servers_of_several_need_etcds_ports() -> None:
     "step",
     [
         *(OperatingSystem(), Memory(True), Disk(), MemoryCgroupKnown(), Clock(), OwnIdentity()),
-        *(HostNames(True), ADDRESS, PORTS, NothingInTheWay()),
+        *(HostNames(True), ADDRESS, PORTS, ALONE),
     ],
     ids=lambda step: step.name,
 )

@@ -25,11 +25,12 @@ from picluster.kube.apply import apply
 from picluster.kube.errors import NotFound
 from picluster.kube.nodes import NodeState
 from picluster.kube.volumes import Stored, stored_in
+from picluster.steps.k3s.leftovers import Traces
 from picluster.steps.k3s.maintenance import Drained
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.service import READY, Arrival
 from picluster.steps.k3s.state import STATE
-from picluster.steps.k3s.uninstall import UNINSTALLED
+from picluster.steps.k3s.uninstall import UNINSTALLED, Installation
 from picluster.steps.storage.only_copies import GivenUp, GiveUp, LossesNamed, VolumeConsents
 from picluster.steps.storage.reset_volumes import VolumesAtReset
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredBeforeUpgrade
@@ -354,7 +355,10 @@ def test_a_volume_of_a_node_that_is_away_is_not_deleted() -> None:
 
 def test_a_reset_without_an_api_says_that_the_names_are_not_known() -> None:
     away = NotKnown("the Kubernetes API is not available")
-    left = {UNINSTALLED: Observation(out="left=/usr/local/bin/k3s\n")}
+    left, clean = (
+        {UNINSTALLED: Observation(value=Installation(Traces(left=things), False, 0))}
+        for things in (("/usr/local/bin/k3s",), ())
+    )
     step = VolumesAtReset(True, "/var/lib/longhorn")
     assert "is not known: the Kubernetes API is not available" in warned(step, away, pi1=left)
-    assert warned(step, away, pi1={UNINSTALLED: Observation()}) == ""
+    assert warned(step, away, pi1=clean) == ""

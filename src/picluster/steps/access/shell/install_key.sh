@@ -1,4 +1,5 @@
 # As the user, who may not be root: it is the user's file.
+# shellcheck disable=SC2154 # who.sh says $user and $home
 [ -d "$home" ] || {
   echo "$user has no home directory" >&2
   exit 1
