@@ -287,7 +287,16 @@ def test_what_left_the_manifests_is_planned_and_then_pruned(
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        ("image-missing", ["Failed to pull image", "the registry does not have it"]),
+        (
+            "image-offline",
+            [
+                "the image",
+                " cannot be had on ",
+                "no DNS, or no internet",
+                "Failed to pull image",
+                "Error: ImagePullBackOff",
+            ],
+        ),
         ("crash-loop", ["Back-off restarting failed container", "no database at db:5432"]),
     ],
 )

@@ -77,6 +77,35 @@ def test_a_password_of_another_machine(pair: Bench, agent: Pi) -> None:
     assert f"picluster node replace {agent.name}" in said
 
 
+CRASHES = {
+    "known": (
+        'E1128 08:00:00.000000 901 kubelet.go:1728] "Failed to start cAdvisor" '
+        'err="inotify_init: too many open files"',
+        ["the kernel's limit of file watchers is used up", "picluster phase prepare"],
+    ),
+    "unknown": (
+        "panic: runtime error: index out of range [3] with length 3\n\n"
+        "goroutine 1 [running]:\nmain.main()",
+        ["ended 3 times without being up", "index out of range [3]", "journalctl -u k3s-agent"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), CRASHES.values(), ids=CRASHES)
+def test_a_unit_that_crashes_again_and_again_ends_the_wait_with_its_last_words(
+    pair: Bench, agent: Pi, line: str, words: list[str]
+) -> None:
+    agent.sh(f"cat >/etc/rancher/k3s/stand-in.crash <<'END'\n{line}\nEND")
+    agent.sh("systemctl restart --no-block k3s-agent")
+    try:
+        said = failure(pair, "phase", "k3s")
+    finally:
+        agent.sh("rm /etc/rancher/k3s/stand-in.crash")
+    assert "waiting longer is in vain" in said, "it waited to the end"
+    for word in words:
+        assert word in said
+
+
 def test_a_server_that_cannot_be_reached(pair: Bench, agent: Pi) -> None:
     server = pair.node(1).address
     agent.sh(f"ip route add unreachable {server}/32")

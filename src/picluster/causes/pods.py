@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from picluster.causes.cause import Cause
 
+_NO_ISCSI = Cause(
+    r"Invalid Initiatorname|initiatorname\.iscsi|failed to execute iscsiadm|"
+    r"iscsiadm: (command )?not found|make sure you have iscsiadm",
+    "the node lacks open-iscsi, or it has no initiator name",
+    "`picluster phase prepare` installs it and makes the name",
+)
+
+_WEBHOOK = Cause(
+    r"^(?!.*failing open).*failed calling webhook",
+    "a webhook that has to agree does not answer",
+    "`kubectl get pods -A` shows whether what it belongs to runs",
+    passing=True,
+)
+
 CONTAINERS: tuple[Cause, ...] = (
     Cause(
         r"exec format error",
@@ -73,12 +87,7 @@ VOLUMES: tuple[Cause, ...] = (
         "set longhorn.replicas to no more than there are nodes with disks, or bring the missing "
         "ones back",
     ),
-    Cause(
-        r"Invalid Initiatorname|initiatorname\.iscsi|failed to execute iscsiadm|"
-        r"iscsiadm: (command )?not found|make sure you have iscsiadm",
-        "the node lacks open-iscsi, or it has no initiator name",
-        "`picluster phase prepare` installs it and makes the name",
-    ),
+    _NO_ISCSI,
     Cause(
         r"bad option; for several filesystems \(e\.g\. nfs, cifs\)|"
         r"mount\.nfs: (command )?not found",
@@ -132,6 +141,8 @@ SANDBOXES: tuple[Cause, ...] = (
 )
 
 LOGS: tuple[Cause, ...] = (
+    _NO_ISCSI,
+    _WEBHOOK,
     Cause(
         r"is not valid interface, reason",
         "kube-vip is to use a network interface that this server does not have",
@@ -150,4 +161,25 @@ LOGS: tuple[Cause, ...] = (
     ),
 )
 
-PODS = (*CONTAINERS, *VOLUMES, *SANDBOXES, *LOGS)
+ADMISSION: tuple[Cause, ...] = (
+    Cause(
+        r"exceeded quota",
+        "its namespace has used up what its quota allows",
+        "raise the ResourceQuota, or lower what the pod requests",
+    ),
+    Cause(
+        r"error looking up service account",
+        "its ServiceAccount is not there",
+        "make it, or correct serviceAccountName",
+    ),
+    Cause(
+        r"violates PodSecurity",
+        "its namespace forbids what the pod wants",
+        "correct its securityContext, or the namespace's pod-security.kubernetes.io labels",
+    ),
+    _WEBHOOK,
+)
+
+SETTING_UP = (*CONTAINERS, *VOLUMES, *SANDBOXES)
+ENDING = (*CONTAINERS, *LOGS)
+PODS = (*CONTAINERS, *VOLUMES, *SANDBOXES, *ADMISSION, *LOGS)

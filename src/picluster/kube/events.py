@@ -10,7 +10,7 @@ from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
 from picluster.secret import redact
 
-_LONGEST_MESSAGE = 300
+_HEAD, _TAIL = 120, 200
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +27,13 @@ class EventLine:
     def __str__(self) -> str:
         times = f" x{self.count}" if self.count > 1 else ""
         by = f" ({self.source})" if self.source else ""
-        return f"{self.at} {self.kind} {self.reason}{times}: {self.message}{by}"
+        return f"{self.at} {self.kind} {self.reason}{times}: {shortened(self.message)}{by}"
+
+
+def shortened(message: str) -> str:
+    """Return a message without the middle of a long one: what went wrong stands at its end."""
+    cut = len(message) > _HEAD + _TAIL
+    return f"{message[:_HEAD].rstrip()} … {message[-_TAIL:].lstrip()}" if cut else message
 
 
 def fetch_events(
@@ -46,8 +52,6 @@ def event_line(event: Mapping[str, Any]) -> EventLine:
     series = event.get("series") or {}
     meta = event.get("metadata") or {}
     message = redact(" ".join(str(event.get("message") or "").split()))
-    if len(message) > _LONGEST_MESSAGE:
-        message = message[: _LONGEST_MESSAGE - 1] + "…"
     at = (
         series.get("lastObservedTime")
         or event.get("lastTimestamp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,21 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, wait_until
 from picluster.kube.api import Api, Object, segment
+from picluster.kube.diagnosis import troubles_in
 from picluster.kube.errors import NotFound
-from picluster.kube.events import fetch_events, quote_events
+from picluster.kube.events import quote_events
 from picluster.kube.glance import Glance
 from picluster.kube.kinds import KNOWN, group_path
 from picluster.kube.nodes import list_nodes
-from picluster.kube.pods import (
-    PodState,
-    Trouble,
-    claim_trouble,
-    delete_pod,
-    list_pods,
-    quote_log,
-    trouble_of,
-)
+from picluster.kube.pods import PodState, delete_pod, list_pods, quote_log
 from picluster.kube.superseded import MayGo, holding_up, nobody, trouble_with
+from picluster.kube.troubles import Trouble
 
 if TYPE_CHECKING:
     from picluster.engine.step import Progress
@@ -34,6 +29,13 @@ _VERSIONS = {
     "DaemonSet": "apps/v1",
     "Job": "batch/v1",
 }
+PATIENCE_SECONDS = 40.0
+"""How long what waiting does not cure has to be seen: a kubelet tries twice in that time, or more.
+
+It waits 10 s after an image could not be had, then 20 s, then 40 s (kubernetes
+pkg/kubelet/kubelet.go).
+"""
+_ABSENT = "is not there"
 _CHARTS = "/apis/helm.cattle.io/v1/namespaces"
 
 
@@ -83,7 +85,7 @@ def missing_in(kind: str, live: Mapping[str, Any] | None, away: int = 0) -> str:
     those are back, and no waiting before that makes them.
     """
     if live is None:
-        return "is not there"
+        return _ABSENT
     spec, status = live.get("spec") or {}, live.get("status") or {}
     if kind == "Job":
         return "" if status.get("succeeded") else "has not ended yet"
@@ -125,21 +127,15 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
     missing = missing_in(workload.kind, live)
     if not missing or live is None:
         return Rollout(workload, missing)
-    failed = failed_job(live) if workload.kind == "Job" else ""
     labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     pods = tuple(list_pods(api, workload.namespace, labels)) if labels else ()
     if workload.kind == "DaemonSet" and not missing_in("DaemonSet", live, _away(api, pods)):
         return Rollout(workload, "", pods=pods)
+    failed = failed_job(live) if workload.kind == "Job" else ""
     held = holding_up(live, pods) if workload.kind == "StatefulSet" else ()
     troubles = [(pod.name, trouble_with(pod)) for pod in held]
-    troubles += [
-        (pod.name, found)
-        for pod in pods
-        if pod not in held and (found := trouble_of(pod)) and not pod.leaving
-    ]
-    for claim in dict.fromkeys(claim for pod in pods for claim in pod.claims):
-        stuck = _claim_trouble(api, workload.namespace, claim)
-        troubles += [(claim, stuck)] if stuck else []
+    others = [pod for pod in pods if pod not in held]
+    troubles += troubles_in(api, workload, live, others)
     return Rollout(workload, missing, failed, pods, tuple(troubles), held)
 
 
@@ -155,50 +151,58 @@ def _read_chart(api: Api, chart: Workload) -> Rollout:
     try:
         live: Object = api.call("GET", chart.path)
     except NotFound:
-        return Rollout(chart, "is not there")
+        return Rollout(chart, _ABSENT)
     name = (live.get("status") or {}).get("jobName")
     if not name:
         return Rollout(chart, "was not seen by K3s' Helm controller yet")
     job = read_rollout(api, Workload("Job", chart.namespace, name))
-    gone = job.missing == "is not there"
+    gone = job.missing == _ABSENT
     return replace(job, workload=chart, missing="" if gone else job.missing)
 
 
-def _claim_trouble(api: Api, namespace: str, name: str) -> Trouble | None:
-    place = f"/api/v1/namespaces/{segment(namespace)}/persistentvolumeclaims/{segment(name)}"
-    try:
-        claim: Object = api.call("GET", place)
-    except NotFound:
-        return None
-    if (claim.get("status") or {}).get("phase") == "Bound":
-        return None
-    return claim_trouble(
-        claim, fetch_events(api, "PersistentVolumeClaim", name, namespace=namespace)
-    )
-
-
 def judge(rollouts: Sequence[Rollout]) -> Verdict:
-    """Want all of them to run; a trouble that waiting does not cure has to be seen for a while."""
+    """Want all of them to run; a trouble that waiting does not cure has to be seen for a while.
+
+    It is the same one as long as its kind is, whatever the kubelet calls it and which pod has it.
+    What ends again and again may wait for another workload that is still coming up.
+    """
     waiting = [rollout for rollout in rollouts if rollout.missing]
     if not waiting:
         return Done(f"{len(rollouts)} of {len(rollouts)} run")
     for rollout in waiting:
         if rollout.failed:
-            return Hopeless(f"{rollout.workload} failed: {rollout.failed}", _fix_of(rollout))
-    first = waiting[0]
+            return Hopeless(f"{rollout.workload} failed: {_why_failed(rollout)}", _fix_of(rollout))
+    first = next((rollout for rollout in waiting if rollout.troubles), waiting[0])
     why = f" ({first.troubles[0][1].what})" if first.troubles else ""
     done = f"{len(rollouts) - len(waiting)} of {len(rollouts)} run"
-    lasting = [
-        Lasting(f"{rollout.workload}/{name}", f"{rollout.workload}: {name}: {each.what}", each.fix)
+    troubles = [
+        _lasting(rollout, name, each, waiting)
         for rollout in waiting
         for name, each in rollout.troubles
-        if each.lasting
     ]
-    return Waiting(f"{done}; {first.workload} {first.missing}{why}", lasting)
+    return Waiting(f"{done}; {first.workload} {first.missing}{why}", troubles)
+
+
+def _lasting(rollout: Rollout, name: str, each: Trouble, waiting: Sequence[Rollout]) -> Lasting:
+    awaits = bool(each.container) and any(
+        other.missing != _ABSENT and not any(trouble.lasting for _, trouble in other.troubles)
+        for other in waiting
+        if other is not rollout
+    )
+    kind = f"{rollout.workload}: {each.kind}{' meanwhile' if awaits else ''}"
+    patience = PATIENCE_SECONDS if each.lasting and not awaits else math.inf
+    return Lasting(kind, f"{rollout.workload}: {name}: {each.what}", each.fix, patience)
+
+
+def _why_failed(rollout: Rollout) -> str:
+    more = f" ({rollout.troubles[0][1].what})" if rollout.troubles else ""
+    return f"{rollout.failed}{more}"
 
 
 def _fix_of(rollout: Rollout) -> str:
-    return rollout.troubles[0][1].fix if rollout.troubles else "its log, quoted here, says why"
+    if rollout.troubles:
+        return rollout.troubles[0][1].fix
+    return "its events and log, quoted here, say why; `picluster deploy` tries again"
 
 
 def wait_for_rollouts(

@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from picluster.kube.pods import PodState, Trouble
+from picluster.kube.pods import PodState
+from picluster.kube.troubles import Trouble
 
 MayGo: TypeAlias = Callable[[PodState], bool]
 """Whether a pod that holds its StatefulSet up may be deleted, as observed."""
@@ -67,6 +68,7 @@ def trouble_with(pod: PodState) -> Trouble:
     """Say what a pod that holds its StatefulSet up means, and what to do about it."""
     by_hand = f"kubectl -n {pod.namespace} delete pod {pod.name}"
     return Trouble(
+        "older version",
         "it is of an older version that was never ready, and Kubernetes does not replace it",
         f"delete it, volumes stay: `picluster deploy --fix`, or `{by_hand}`",
         lasting=idle(pod),

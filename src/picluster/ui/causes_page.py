@@ -13,6 +13,7 @@ from picluster.causes.k3s import JOINING, SETTINGS
 from picluster.causes.machine import MACHINE
 from picluster.causes.packages import PACKAGES
 from picluster.causes.pods import PODS
+from picluster.causes.scheduling import SCHEDULING
 from picluster.causes.sudo import SUDO
 
 _HEAD = """\
@@ -31,6 +32,7 @@ CHAPTERS = {
     "The cluster's database": DATABASE,
     "The machine": MACHINE,
     "An image cannot be had": IMAGES,
+    "A pod finds no node": SCHEDULING,
     "A pod does not run": PODS,
     "Packages cannot be installed": PACKAGES,
     "sudo": SUDO,
@@ -43,7 +45,7 @@ def page() -> str:
 
 
 def _chapter(title: str, causes: Iterable[Cause]) -> str:
-    rows = [f"| {_cause(each)} | {each.fix} |" for each in causes]
+    rows = [f"| {_cause(each)} | {each.fix} |" for each in dict.fromkeys(causes)]
     return "\n".join([f"## {title}", "", "| `why:` | `fix:` |", "|---|---|", *rows, ""])
 
 

@@ -64,6 +64,7 @@ def _run_node(role: str, arguments: list[str]) -> int:
     options = config.load(role, arguments, host.at("/etc/rancher/k3s/config.yaml"))
     _read_registries(host.at("/etc/rancher/k3s/registries.yaml"))
     info(f"Starting k3s {stamp.VERSION} (stand-in)")
+    _crash_if_told()
     host.check_cgroups()
     if role == "server":
         from .server import ServerProcess  # noqa: PLC0415
@@ -71,6 +72,22 @@ def _run_node(role: str, arguments: list[str]) -> int:
         ServerProcess(options).run()
         return 0
     return _run_agent(options)
+
+
+def _crash_if_told() -> None:
+    """Print what a file says and end, as K3s does whose start fails; systemd then starts it anew.
+
+    The unit of the real install script has Restart=always and RestartSec=5s. K3s ends with 1 after
+    a fatal line of its own (logrus Fatal), and with 2 after a panic, as every program of Go's.
+    """
+    from . import host  # noqa: PLC0415
+
+    told = host.at("/etc/rancher/k3s/stand-in.crash")
+    if told.exists():
+        said = told.read_text()
+        time.sleep(2.0)
+        sys.stderr.write(said)
+        sys.exit(2 if "panic: " in said else 1)
 
 
 def _read_registries(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import zlib
 from typing import Any
 
@@ -12,7 +13,8 @@ from .log import now
 from .members import Transaction
 from .scheduling import schedule
 from .store import Key, Object
-from .workloads import claimed, daemon_set, replicated, stateful_set
+from .troubles import marks_of
+from .workloads import claimed, daemon_set, job, replicated, stateful_set
 
 
 def settle(change: Transaction, key: Key, obj: Object) -> Object:
@@ -31,6 +33,10 @@ def tick(change: Transaction, moment: float) -> None:
             settled = settle(change, key, obj)
             if settled != obj:
                 change.put(key, settled)
+    for key, obj in change.listed("batch", "jobs"):
+        settled = job(change, obj, moment) if marks_of(obj) else obj
+        if settled != obj:
+            change.put(key, settled)
     schedule(change)
 
 
@@ -86,10 +92,7 @@ def _config_map(change: Transaction, obj: Object) -> Object:
 
 
 def _job(change: Transaction, obj: Object) -> Object:
-    done = conditions(obj, ("Complete", "True", "CompletionsReached"))
-    times = {"startTime": now(), "completionTime": now()}
-    old = obj.get("status") or {}
-    return {**obj, "status": {**times, **old, "succeeded": 1, "conditions": done}}
+    return job(change, obj, time.time())
 
 
 def _crd(change: Transaction, obj: Object) -> Object:

@@ -15,20 +15,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
-from .log import now
+from .log import now, seconds_of, stamp
 from .members import Transaction
 from .scheduling import SELECTED_NODE, claims_of
 from .store import Key, Object
-from .troubles import asked_of
+from .troubles import asked_of, play
 
 IGNORES_SIGTERM = "stand-in/ignores-sigterm"
 PROTECTION = "kubernetes.io/pvc-protection"
 GRACE = 30
 
 _ENDS_AFTER = 2.0
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def marked_as_leaving(pod: Object, options: Object) -> Object | None:
@@ -40,7 +39,7 @@ def marked_as_leaving(pod: Object, options: Object) -> Object | None:
         return None
     if not stays(pod):
         return pod
-    gone = datetime.fromtimestamp(datetime.now(UTC).timestamp() + grace, UTC).strftime(_TIME)
+    gone = stamp(time.time() + grace)
     about = {"deletionTimestamp": gone, "deletionGracePeriodSeconds": grace}
     return {**pod, "metadata": {**pod["metadata"], **about}}
 
@@ -66,7 +65,11 @@ def pass_time(change: Transaction, moment: float) -> None:
         ended = not stays(pod) and not down and moment >= _end_of(pod)
         if at not in nodes or ended:
             change.delete(key)
-        elif stays(pod) and not asked_of(pod):
+        elif not stays(pod) or (down and asked_of(pod)):
+            continue
+        elif asked_of(pod):
+            play(change, key, pod, moment)
+        else:
             _set_ready(change, key, pod, "False" if down else "True")
     _let_claims_go(change)
     _clean_up_volumes(change, nodes)
@@ -74,7 +77,7 @@ def pass_time(change: Transaction, moment: float) -> None:
 
 def _end_of(pod: Object) -> float:
     meta = pod["metadata"]
-    gone = datetime.strptime(meta["deletionTimestamp"], _TIME).replace(tzinfo=UTC).timestamp()
+    gone = seconds_of(meta["deletionTimestamp"])
     grace = float(meta["deletionGracePeriodSeconds"])
     if asked_of(pod):
         return gone - grace

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from typing import NoReturn
 
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _LOCK = threading.Lock()
 
 
 def now() -> str:
     """Return the time as Kubernetes writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return stamp(time.time())
+
+
+def stamp(moment: float) -> str:
+    """Return a moment, in seconds since 1970, as Kubernetes writes it."""
+    return datetime.fromtimestamp(moment, UTC).strftime(_TIME)
+
+
+def seconds_of(stamped: str) -> float:
+    """Return the moment, in seconds since 1970, that Kubernetes wrote so."""
+    return datetime.strptime(stamped, _TIME).replace(tzinfo=UTC).timestamp()
 
 
 def now_exactly() -> str:

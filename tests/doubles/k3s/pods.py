@@ -11,7 +11,7 @@ from .log import now
 from .members import Transaction
 from .scheduling import place, schedule
 from .store import Key, Object
-from .troubles import forget_events, marks_of
+from .troubles import NOWHERE, asked_of, forget_events, marks_of
 
 
 def alike(change: Transaction, owner: Object, labels: Object, notes: Object) -> list[Object]:
@@ -74,7 +74,10 @@ def one_per_node(change: Transaction, owner: Object, labels: Object, notes: Obje
     for own, node in wanted.items():
         key = ("", "pods", owner["metadata"]["namespace"], own)
         if change.get(key) is None:
-            place(change, key, change.put(key, _pod(owner, key, labels, notes)), node)
+            made = change.put(key, _pod(owner, key, labels, notes))
+            if asked_of(made) not in NOWHERE:
+                place(change, key, made, node)
+    schedule(change)
     return [pod for _, pod in pods_of(change, owner)]
 
 

@@ -9,22 +9,26 @@ had volume node affinity conflict", kubernetes#129887 made it what it is here).
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .log import now
 from .members import Transaction
+from .scenes import Happened
 from .store import Key, Object
-from .troubles import NO_VOLUME, asked_of, event, forget_events, status_in, tell, without_volume
+from .troubles import NO_ROOM, NO_VOLUME, asked_of, event, forget_events, play, without_volume
 
 HOSTNAME = "kubernetes.io/hostname"
 STORAGE = "/var/lib/rancher/k3s/storage"
 SELECTED_NODE = "local.path.provisioner/selected-node"
 
 _LOCAL_PATH = "rancher.io/local-path"
-_NOT_HELPFUL = (
-    "preemption: 0/{0} nodes are available: {0} Preemption is not helpful for scheduling."
+_FULL = "Insufficient memory"
+_NOT_HELPFUL, _NO_VICTIMS = (
+    "Preemption is not helpful for scheduling",
+    "No preemption victims found for incoming pod",
 )
 
 
@@ -39,7 +43,7 @@ def schedule(change: Transaction) -> None:
         fitting = [name for name, why in refusals.items() if not why]
         unbound = _unbound(change, key, pod)
         if unbound:
-            _wait(change, key, pod, unbound)
+            _wait(change, key, pod, _nowhere(unbound, len(nodes)))
         elif fitting:
             chosen = min(fitting, key=lambda name: (load[name], name))
             load[chosen] += 1
@@ -54,11 +58,11 @@ def place(change: Transaction, key: Key, pod: Object, node: str) -> None:
         if claim is not None and claim["status"].get("phase") != "Bound":
             _provision(change, claim_key, claim, node)
     forget_events(change, "Pod", key)
-    trouble = asked_of(pod)
-    status = status_in(trouble, pod) if trouble else _running(pod)
-    change.put(key, {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status})
-    if trouble:
-        tell(change, trouble, key, pod)
+    placed = {**pod, "spec": {**pod["spec"], "nodeName": node}}
+    if asked_of(pod):
+        play(change, key, placed, time.time())
+    else:
+        change.put(key, {**placed, "status": _running(pod)})
 
 
 def _running(pod: Object) -> Object:
@@ -89,7 +93,8 @@ def _wait(change: Transaction, key: Key, pod: Object, why: str) -> None:
     status = {"phase": "Pending", "conditions": [said]}
     if pod["status"] != status:
         change.put(key, {**pod, "status": status})
-        event(change, ("Pod", key[2], key[3]), "FailedScheduling", why)
+        told = Happened("Warning", "FailedScheduling", why, "default-scheduler", 1)
+        event(change, ("Pod", key[2], key[3]), told)
 
 
 def _no_node(reasons: Iterable[str]) -> str:
@@ -97,8 +102,21 @@ def _no_node(reasons: Iterable[str]) -> str:
     count = sum(counted.values())
     if not count:
         return "no nodes available to schedule pods"
-    told = ", ".join(sorted(f"{many} {why}" for why, many in counted.items()))
-    return f"0/{count} nodes are available: {told}. {_NOT_HELPFUL.format(count)}"
+    return _nowhere(_told(counted), count, counted[_FULL])
+
+
+def _nowhere(why: str, nodes: int, full: int = 0) -> str:
+    """Return the scheduler's words; kubernetes, pkg/scheduler/framework/types.go, `FitError`.
+
+    Room could be made on a node that is full, if it had pods that matter less.
+    """
+    room = _told(+Counter({_NO_VICTIMS: full, _NOT_HELPFUL: nodes - full}))
+    none = f"0/{nodes} nodes are available:"
+    return f"{none} {why}. preemption: {none} {room}."
+
+
+def _told(counted: Counter[str]) -> str:
+    return ", ".join(sorted(f"{many} {why}" for why, many in counted.items()))
 
 
 # ------------------------------------------------------------------ nodes
@@ -115,6 +133,8 @@ def _refusal(change: Transaction, node: Object, pod: Object) -> str:
     wanted = pod["spec"].get("nodeSelector") or {}
     if any(_labels(node).get(name) != value for name, value in wanted.items()):
         return "node(s) didn't match Pod's node affinity/selector"
+    if asked_of(pod) == NO_ROOM:
+        return _FULL
     if not all(_may_be_at(volume, node) for volume in _volumes(change, pod)):
         return "node(s) didn't match PersistentVolume's node affinity"
     return ""

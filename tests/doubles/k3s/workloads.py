@@ -10,12 +10,13 @@ from __future__ import annotations
 import uuid
 
 from .lifetime import PROTECTION, is_ready
-from .log import now
+from .log import now, seconds_of
 from .members import Transaction
 from .pods import alike, digest, has, numbered, one_per_node, owned_by, pods_of
+from .scenes import BACKOFF_LIMIT, FAILING, failed_pods
 from .scheduling import waits_for_consumer
 from .store import Key, Object
-from .troubles import marks_of
+from .troubles import TROUBLE, marks_of
 
 _HASH, _REVISION = "pod-template-hash", "controller-revision-hash"
 
@@ -108,6 +109,32 @@ def daemon_set(change: Transaction, obj: Object) -> Object:
     status: Object = {f"{name}NumberScheduled": len(have) for name in names}
     status |= {"numberReady": ready, "numberAvailable": ready, "numberMisscheduled": 0}
     return {**obj, "status": {**status, "observedGeneration": obj["metadata"].get("generation", 1)}}
+
+
+def job(change: Transaction, obj: Object, moment: float) -> Object:
+    """Give a Job its status, at a moment in seconds since 1970: done at once, unless in trouble."""
+    old = obj.get("status") or {}
+    times = {"startTime": now(), **old}
+    trouble = marks_of(obj).get(TROUBLE)
+    if trouble and change.listed("", "nodes"):
+        (pod,) = alike(change, {**obj, "spec": {**obj["spec"], "replicas": 1}}, {}, marks_of(obj))
+        began = (pod.get("status") or {}).get("startTime") or now()
+        status = _tried(obj, moment - seconds_of(began)) if trouble == FAILING else {"active": 1}
+        return {**obj, "status": {"startTime": times["startTime"], **status}}
+    told = {"type": "Complete", "status": "True", "reason": "CompletionsReached"}
+    times = {"completionTime": now(), **times}
+    return {**obj, "status": {**times, "succeeded": 1, "conditions": [told]}}
+
+
+def _tried(obj: Object, age: float) -> Object:
+    """Return the status of a Job whose pods fail; it is given up in the end."""
+    failed = failed_pods(age)
+    limit = obj["spec"].get("backoffLimit", BACKOFF_LIMIT)
+    if failed <= limit:
+        return {"active": 1, "failed": failed}
+    said = "Job has reached the specified backoff limit"
+    gone = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": said}
+    return {"failed": limit + 1, "conditions": [gone]}
 
 
 def stored(change: Transaction, key: Key, obj: Object) -> None:

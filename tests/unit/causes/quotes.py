@@ -16,6 +16,7 @@ from picluster.causes.k3s import JOINING, SETTINGS
 from picluster.causes.machine import MACHINE
 from picluster.causes.packages import PACKAGES
 from picluster.causes.pods import PODS
+from picluster.causes.scheduling import SCHEDULING
 from picluster.causes.sudo import SUDO
 
 JOURNAL = (*JOINING, *SETTINGS, *DATABASE, *MACHINE)
@@ -747,6 +748,67 @@ _PODS = [
     ),
 ]
 
+_ADMISSION = [
+    (
+        "kubernetes pkg/admission/plugin/resourcequota",
+        'Error creating: pods "web-1" is forbidden: exceeded quota: small, requested: cpu=300m, '
+        "used: cpu=600m, limited: cpu=800m",
+        "used up what its quota allows",
+    ),
+    (
+        "kubernetes v1.35.0 plugin/pkg/admission/serviceaccount/admission.go",
+        'Error creating: pods "web-1" is forbidden: error looking up service account own/web: '
+        'serviceaccount "web" not found',
+        "ServiceAccount is not there",
+    ),
+    (
+        "kubernetes pod-security-admission admission/admission.go",
+        'Error creating: pods "web-1" is forbidden: violates PodSecurity "restricted:latest": '
+        "privileged",
+        "forbids what the pod wants",
+    ),
+    (
+        "kubernetes apiserver pkg/admission/plugin/webhook",
+        'Error creating: Internal error occurred: failed calling webhook "validator.longhorn.io": '
+        'failed to call webhook: Post "https://longhorn-admission-webhook": connection refused',
+        "a webhook that has to agree",
+    ),
+]
+
+_SCHEDULING = [
+    ("kubernetes v1.34 tainttoleration", "1 node(s) had untolerated taint {node.kubernetes.io/"
+     "not-ready: }", "not ready"),
+    ("kubernetes v1.34 tainttoleration", "1 node(s) had untolerated taint {node.kubernetes.io/"
+     "disk-pressure: }", "disk is nearly full"),
+    ("kubernetes v1.34 tainttoleration", "1 node(s) had untolerated taint {node.kubernetes.io/"
+     "memory-pressure: }", "short of memory"),
+    ("kubernetes v1.34 tainttoleration", "1 node(s) had untolerated taint {dedicated: storage}",
+     "by a taint"),
+    ("kubernetes v1.35 nodeunschedulable", "1 node(s) were unschedulable", "is cordoned"),
+    ("kubernetes v1.35 noderesources", "2 Insufficient memory", "not enough left"),
+    ("kubernetes v1.35 noderesources", "1 Insufficient ephemeral-storage", "disk has not enough"),
+    ("kubernetes v1.35 noderesources", "1 Too many pods", "as many pods as it may"),
+    ("kubernetes v1.35 nodeaffinity", "3 node(s) didn't match Pod's node affinity/selector",
+     "not one that the pod wants"),
+    ("kubernetes v1.33 volumebinding", "3 node(s) had volume node affinity conflict",
+     "volume is on another node"),
+    ("kubernetes v1.35 volumebinding", "3 node(s) didn't match PersistentVolume's node affinity",
+     "volume is on another node"),
+    ("kubernetes v1.35 volumebinding", "3 node(s) didn't find available persistent volumes to bind",
+     "no volume for it"),
+    ("kubernetes v1.35 interpodaffinity", "3 node(s) didn't match pod anti-affinity rules",
+     "must be on different nodes"),
+    ("kubernetes v1.35 podtopologyspread", "3 node(s) didn't match pod topology spread constraints",
+     "leave it no node"),
+    ("kubernetes v1.35 nodeports", "3 node(s) didn't have free ports for the requested pod ports",
+     "has its port on every node"),
+    ("kubernetes v1.35 nodevolumelimits", "1 node(s) exceed max volume count", "as many volumes"),
+    ("kubernetes v1.35 volumebinding", 'persistentvolumeclaim "data" not found',
+     "claim that it names is not there"),
+    ("kubernetes v1.35 volumebinding", "pod has unbound immediate PersistentVolumeClaims",
+     "volume is not there yet"),
+]  # fmt: skip
+
 _PACKAGES = [
     (
         "apt 2.6 apt-pkg/contrib/fileutl.cc",
@@ -872,6 +934,8 @@ QUOTES = [
         (_K3S, JOURNAL),
         (_IMAGES, IMAGES),
         (_PODS, PODS),
+        (_ADMISSION, PODS),
+        (_SCHEDULING, SCHEDULING),
         (_PACKAGES, PACKAGES),
         (_SUDO, SUDO),
     )

@@ -10,13 +10,15 @@ from tests.unit.causes.quotes import JOURNAL, QUOTES, Quote
 from picluster.causes.cause import Cause, explain, last_words
 from picluster.causes.images import IMAGES
 from picluster.causes.packages import PACKAGES
-from picluster.causes.pods import PODS
+from picluster.causes.pods import ENDING, PODS
+from picluster.causes.scheduling import SCHEDULING
 from picluster.causes.sudo import SUDO
 
 TABLES = {
     "journal": JOURNAL,
     "images": IMAGES,
     "pods": PODS,
+    "scheduling": SCHEDULING,
     "packages": PACKAGES,
     "sudo": SUDO,
 }
@@ -47,7 +49,7 @@ def test_no_cause_is_without_a_real_line(table: tuple[Cause, ...]) -> None:
 
 @pytest.mark.parametrize("line", ORDINARY)
 def test_an_ordinary_line_means_nothing(line: str) -> None:
-    for table in (JOURNAL, PODS, PACKAGES, SUDO):
+    for table in (JOURNAL, ENDING, PACKAGES, SUDO):
         found = explain(line, table)
         assert found is None, f"an ordinary line is taken for: {found.why if found else ''}"
 

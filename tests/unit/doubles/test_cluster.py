@@ -230,6 +230,16 @@ def test_refusals_at_start(make: Make, options: dict[str, object], line: str) ->
     assert line in machine.log
 
 
+@pytest.mark.parametrize(("said", "status"), [("level=fatal msg=gone", 1), ("panic: gone", 2)])
+def test_it_ends_at_start_with_what_it_is_told_to_say(make: Make, said: str, status: int) -> None:
+    one = make("pi-1")
+    told = one.file("/etc/rancher/k3s/stand-in.crash")
+    told.parent.mkdir(parents=True, exist_ok=True)
+    told.write_text(f"{said}\n")
+    assert one.start().process.wait(20) == status
+    assert one.log.splitlines()[-1] == said
+
+
 def test_no_memory_cgroup_and_a_taken_port(make: Make) -> None:
     one = make("pi-1")
     one.cgroups(0)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.k3s.lifetime import IGNORES_SIGTERM
+from tests.doubles.k3s.troubles import NO_ROOM, TROUBLE
 
 from picluster.kube.errors import NotFound
 
@@ -50,8 +51,8 @@ def database(api: ApiInMemory, **notes: str) -> None:
     api.create(SETS, "apps/v1", "StatefulSet", "db", spec=spec)
 
 
-def web(api: ApiInMemory) -> None:
-    spec = {"selector": {"matchLabels": {"app": "db"}}, "template": template()}
+def web(api: ApiInMemory, **notes: str) -> None:
+    spec = {"selector": {"matchLabels": {"app": "db"}}, "template": template(**notes)}
     api.create(DEPLOYMENTS, "apps/v1", "Deployment", "web", spec=spec)
 
 
@@ -218,3 +219,14 @@ def test_a_pod_that_no_node_has_goes_at_once(api: ApiInMemory) -> None:
     api.call("DELETE", f"{PODS}/{name}")
     with pytest.raises(NotFound):
         api.get(f"{PODS}/{name}")
+
+
+def test_a_pod_without_room_says_so_of_every_node_that_it_could_be_on(api: ApiInMemory) -> None:
+    cordon(api, "pi3")
+    web(api, **{TROUBLE: NO_ROOM})
+    (pod,) = api.get(PODS)["items"]
+    assert why_pending(api, pod["metadata"]["name"]) == (
+        "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient memory. preemption: "
+        "0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption "
+        "victims found for incoming pod."
+    )

@@ -43,12 +43,15 @@ def test_events_of_the_newer_form_are_read() -> None:
         "series": {"count": 4, "lastObservedTime": "2025-01-01T00:05:00.000000Z"},
         "reportingComponent": "scheduler",
         "reason": "FailedScheduling",
-        "message": "no node fits; " * 70,
+        "message": f"head {'no node fits; ' * 72}the cause",
         "lastTimestamp": None,
     }
     line = event_line(event)
     assert (line.at, line.count, line.source) == ("2025-01-01T00:05:00.000000Z", 4, "scheduler")
-    assert len(line.message) == 300
+    assert len(line.message) > 999, "what is known is looked up in all of it"
+    assert 300 < len(str(line)) < 450
+    assert "head no node" in str(line)
+    assert "fits; the cause (scheduler)" in str(line), "what went wrong stands at the end"
 
 
 def test_secrets_are_masked() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.doubles import api_in_memory
 from tests.doubles.api_in_memory import ApiInMemory
+from tests.doubles.k3s import scheduling
 from tests.doubles.progress import ProgressDouble
 
 from picluster.engine.waiting import Done, Hopeless, Waiting
 from picluster.errors import WaitFailed
-from picluster.kube.pods import ContainerState, PodState, claim_trouble, pod_state, trouble_of
+from picluster.kube.diagnosis import present
+from picluster.kube.pods import PodState
 from picluster.kube.rollout import (
+    PATIENCE_SECONDS,
     Rollout,
     Workload,
     failed_job,
@@ -20,8 +26,10 @@ from picluster.kube.rollout import (
     read_rollout,
     wait_for_rollouts,
 )
+from picluster.kube.troubles import Trouble
 
 WEB = Workload("Deployment", "default", "web")
+DB = Workload("StatefulSet", "default", "db")
 
 
 def status(generation: int = 1, wanted: int = 1, **status: Any) -> dict[str, Any]:
@@ -83,133 +91,80 @@ def test_a_job_that_failed_for_good_says_why() -> None:
     assert failed_job({"status": {"conditions": [{**condition, "status": "False"}]}}) == ""
 
 
-# ------------------------------------------------------------------ pods
-
-
-def waiting(reason: str, message: str = "", **more: Any) -> PodState:
-    one = ContainerState("web", "lan:5000/web:1", waiting=reason, message=message, **more)
-    return PodState("default", "web-1", "Pending", ready=False, containers=(one,))
-
-
-@pytest.mark.parametrize(
-    ("message", "cause", "lasting"),
-    [
-        ("lan:5000/web:1: not found", "does not have it", True),
-        ("http: server gave HTTP response to HTTPS client", "speaks HTTPS", True),
-        ("x509: certificate signed by unknown authority", "does not trust", True),
-        ("401 Unauthorized", "wants a login", True),
-        ("toomanyrequests: you have reached your pull rate limit", "limits how much", False),
-        ("dial tcp: lookup lan: no such host", "cannot reach", False),
-        ("no match for platform in manifest", "not for this machine", True),
-        ("something new", "something new", False),
-    ],
-)
-def test_an_image_that_cannot_be_pulled_has_a_likely_cause(
-    message: str, cause: str, lasting: bool
-) -> None:
-    trouble = trouble_of(waiting("ImagePullBackOff", message))
-    assert trouble is not None
-    assert cause in trouble.what
-    assert trouble.lasting is lasting
-    assert trouble.fix
-
-
-@pytest.mark.parametrize(
-    ("pod", "what", "container"),
-    [
-        (
-            waiting("CrashLoopBackOff", restarts=5, ended="Error", exit_code=7),
-            "ended 5 times, the last time with 7",
-            "web",
-        ),
-        (waiting("CrashLoopBackOff", restarts=5, ended="OOMKilled"), "killed for its memory", ""),
-        (
-            waiting("CreateContainerConfigError", 'secret "x" not found'),
-            'cannot be created: secret "x"',
-            "",
-        ),
-        (waiting("InvalidImageName"), "that is no image's name", ""),
-    ],
-)
-def test_what_keeps_a_container_from_running(pod: PodState, what: str, container: str) -> None:
-    trouble = trouble_of(pod)
-    assert trouble is not None
-    assert what in trouble.what
-    assert trouble.lasting
-    assert trouble.container == container
-
-
-def test_a_first_crash_is_no_trouble_yet() -> None:
-    assert trouble_of(waiting("CrashLoopBackOff", restarts=1, ended="Error")) is None
-    assert trouble_of(waiting("ContainerCreating")) is None
-
-
-@pytest.mark.parametrize(
-    ("message", "fix", "lasting"),
-    [
-        ("0/3 nodes are available: 3 Insufficient memory.", "free memory", True),
-        ("1 node(s) had untolerated taint {a: b}", "toleration", True),
-        ("didn't match Pod's node affinity/selector", "label a node", True),
-        (
-            "1 node(s) had untolerated taint {a: b}, "
-            "2 node(s) didn't match PersistentVolume's node affinity",
-            "bring it back",
-            True,
-        ),
-        ("1 node(s) had volume node affinity conflict", "bring it back", True),
-        ("pod has unbound immediate PersistentVolumeClaims", "volume", False),
-        ("whatever", "describe pod", False),
-    ],
-)
-def test_a_pod_that_no_node_takes(message: str, fix: str, lasting: bool) -> None:
-    condition = {"type": "PodScheduled", "status": "False", "message": message}
-    trouble = trouble_of(pod_state({"status": {"conditions": [condition]}}))
-    assert trouble is not None
-    assert message in trouble.what
-    assert fix in trouble.fix
-    assert trouble.lasting is lasting
-
-
-def test_a_volume_that_cannot_be_made_says_why() -> None:
-    class Event:
-        reason, message = "ProvisioningFailed", 'storageclass.storage.k8s.io "x" not found'
-
-    claim = {"metadata": {"name": "data"}, "status": {"phase": "Pending"}}
-    trouble = claim_trouble(claim, [Event()])
-    assert trouble is not None
-    assert "name a StorageClass" in trouble.fix
-    assert claim_trouble({**claim, "status": {"phase": "Bound"}}, [Event()]) is None
-    assert claim_trouble(claim, []) is None
-
-
 # ------------------------------------------------------------------ judging
 
 
-def stuck(*, lasting: bool) -> Rollout:
-    trouble = trouble_of(waiting("ImagePullBackOff", "not found" if lasting else "no such host"))
-    assert trouble is not None
-    return Rollout(WEB, "has 0 of 1 pods ready", troubles=(("web-1", trouble),))
+def stuck(kind: str = "image web:1", *, lasting: bool = True, container: str = "") -> Trouble:
+    return Trouble(kind, "it cannot be had", "fetch it", lasting, container)
 
 
-def test_what_waiting_does_not_cure_is_told_apart_by_pod_and_not_by_its_words() -> None:
-    verdict = judge([stuck(lasting=True)])
+def rollout(*troubles: Trouble, workload: Workload = WEB) -> Rollout:
+    named = tuple((f"web-{number}", each) for number, each in enumerate(troubles))
+    return Rollout(workload, "has 0 of 1 pods ready", troubles=named)
+
+
+def judged(*rollouts: Rollout) -> Waiting:
+    verdict = judge(rollouts)
     assert isinstance(verdict, Waiting)
-    assert [each.kind for each in verdict.troubles] == ["Deployment default/web/web-1"]
-    assert "web-1: the image lan:5000/web:1" in verdict.troubles[0].why
-    assert verdict.troubles[0].fix
+    return verdict
 
 
-def test_a_passing_trouble_is_waited_out() -> None:
-    verdict = judge([stuck(lasting=False)])
-    assert isinstance(verdict, Waiting)
-    assert not verdict.troubles
-    assert "cannot reach the registry" in verdict.state
+def test_what_waiting_does_not_cure_is_told_apart_by_its_kind_and_not_by_pod_or_words() -> None:
+    (trouble,) = judged(rollout(stuck())).troubles
+    assert trouble.kind == "Deployment default/web: image web:1"
+    assert trouble.why == "Deployment default/web: web-0: it cannot be had"
+    assert trouble.fix == "fetch it"
+    assert trouble.patience == PATIENCE_SECONDS < 60
+
+
+def test_a_passing_trouble_is_told_and_waited_out() -> None:
+    verdict = judged(rollout(stuck(lasting=False)))
+    assert [each.patience for each in verdict.troubles] == [math.inf]
+    assert "it cannot be had" in verdict.state
+
+
+def test_the_one_that_is_in_trouble_is_told_of_first() -> None:
+    verdict = judged(Rollout(DB, "has 0 of 1 pods ready"), rollout(stuck()))
+    assert (
+        verdict.state
+        == "0 of 2 run; Deployment default/web has 0 of 1 pods ready (it cannot be had)"
+    )
+
+
+def test_a_crash_may_wait_for_what_is_still_coming_up() -> None:
+    crash = rollout(stuck("end of web", container="web"))
+    (alone,) = judged(crash).troubles
+    assert alone.patience == PATIENCE_SECONDS
+    coming = Rollout(DB, "has 0 of 1 pods ready")
+    (meanwhile,) = judged(coming, crash).troubles
+    assert meanwhile.patience == math.inf
+    assert meanwhile.kind != alone.kind, "its time begins when nothing else is coming up"
+    (absent,) = judged(crash, Rollout(DB, "is not there")).troubles
+    assert absent.patience == PATIENCE_SECONDS, "what is not there may be what the crash would make"
+    dead = rollout(stuck(), workload=DB)
+    assert PATIENCE_SECONDS in [each.patience for each in judged(dead, crash).troubles[1:]]
 
 
 def test_all_that_run_are_done_and_a_failed_job_is_hopeless_at_once() -> None:
     assert isinstance(judge([Rollout(WEB, "")]), Done)
-    failed = Rollout(Workload("Job", "default", "j"), "has not ended yet", failed="it failed")
-    assert isinstance(judge([failed]), Hopeless)
+    job = Workload("Job", "default", "j")
+    failed = replace(rollout(stuck("end of it"), workload=job), failed="it failed")
+    verdict = judge([failed])
+    assert isinstance(verdict, Hopeless)
+    assert verdict.why == "Job default/j failed: it failed (it cannot be had)"
+    assert isinstance(judge([replace(failed, troubles=())]), Hopeless)
+
+
+def pod(name: str, created: str, phase: str = "Pending", **more: Any) -> PodState:
+    return PodState("default", name, phase, ready=False, created=created, **more)
+
+
+def test_what_was_evicted_long_ago_does_not_hide_what_took_its_place() -> None:
+    old, new = pod("old", "2026-01-01", "Failed", reason="Evicted"), pod("new", "2026-01-02")
+    assert present([old, new]) == [new]
+    assert present([old]) == [old]
+    assert present([pod("leaving", "2026-01-03", leaving=True), new]) == [new]
+    assert present([replace(new, ready=True), old]) == []
 
 
 # ------------------------------------------------------------------ against an API
@@ -240,32 +195,120 @@ def api() -> ApiInMemory:
     return api
 
 
+class Passing(ProgressDouble):
+    """Time passes for what is in trouble, too."""
+
+    def __init__(self, api: ApiInMemory) -> None:
+        super().__init__()
+        self.api = api
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.api.slept = self.now
+
+
+def failure(api: ApiInMemory, workload: Workload = WEB) -> tuple[WaitFailed, Passing]:
+    progress = Passing(api)
+    with pytest.raises(WaitFailed) as caught:
+        wait_for_rollouts(api, [workload], timeout=900, progress=progress)
+    return caught.value, progress
+
+
+def make(api: ApiInMemory, trouble: str, kind: str = "Deployment", **notes: str) -> None:
+    group = {"Job": "batch", "DaemonSet": "apps"}.get(kind, "apps")
+    path = f"/apis/{group}/v1/namespaces/default/{kind.lower()}s"
+    api.create(path, f"{group}/v1", kind, "web", **deployment(trouble, **notes))
+
+
 @pytest.mark.parametrize(
-    ("trouble", "quoted", "fix"),
+    ("trouble", "why", "quoted", "fix"),
     [
-        ("image-missing", ["Failed to pull image", "not found"], "picluster phase build"),
-        ("crash-loop", ["Back-off restarting", "log of web-", "/web:\nno database"], "its log"),
+        (
+            "image-missing",
+            "the image registry.lan:5000/web:1 of web cannot be had on pi1: the registry does not",
+            ["Warning Failed", "Failed to pull image", "web:1: not found", "ImagePullBackOff"],
+            "picluster phase build",
+        ),
+        (
+            "image-offline",
+            "no DNS, or no internet",
+            ["dial tcp: lookup registry.lan:5000: Try again"],
+            "/var/lib/rancher/k3s/agent/images",
+        ),
+        ("image-denied", "no such image that anybody may pull", ["pull access denied"], "its name"),
+        (
+            "crash-loop",
+            "it last said: no database",
+            ["Back-off restarting", "log of web-", "/web:\nno database"],
+            "its log",
+        ),
+        ("config-missing", "that is not there", ['secret "no-such-secret"'], "correct the name"),
+        ("mount-missing", "that is not there", ["FailedMount", "no-such-map"], "correct the name"),
+        ("no-room", "Insufficient memory", ["FailedScheduling"], "free memory"),
         (
             "unschedulable",
+            "volume data is not made",
             ["unbound immediate PersistentVolumeClaims"],
             "name a StorageClass that the cluster has",
         ),
     ],
 )
-def test_a_hopeless_wait_ends_early_with_events_log_and_cause(
-    api: ApiInMemory, trouble: str, quoted: list[str], fix: str
+def test_a_hopeless_wait_ends_within_a_minute_with_events_log_and_cause(
+    api: ApiInMemory, trouble: str, why: str, quoted: list[str], fix: str
 ) -> None:
-    made = deployment(trouble, log="no database")
-    api.create(
-        "/apis/apps/v1/namespaces/default/deployments", "apps/v1", "Deployment", "web", **made
-    )
-    clock = ProgressDouble()
-    with pytest.raises(WaitFailed) as caught:
-        wait_for_rollouts(api, [WEB], timeout=900, progress=clock)
-    assert clock.now < 60
-    assert fix in caught.value.fix
+    make(api, trouble, log="no database")
+    caught, progress = failure(api)
+    assert progress.now <= 60
+    assert why in caught.why
+    assert fix in caught.fix
     for text in quoted:
-        assert text in caught.value.evidence
+        assert text in caught.evidence
+
+
+def test_the_reason_is_told_at_once_and_the_same_one_not_twice(api: ApiInMemory) -> None:
+    make(api, "image-offline")
+    _, progress = failure(api)
+    assert len(progress.states) == 1, progress.states
+    assert "no DNS, or no internet" in progress.states[0]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why"),
+    [("job-fails", "web ended, the last time with 3"), ("image-missing", "does not have it")],
+)
+def test_a_job_that_cannot_succeed_ends_the_wait_within_a_minute(
+    api: ApiInMemory, trouble: str, why: str
+) -> None:
+    make(api, trouble, "Job", log="no such table")
+    caught, progress = failure(api, Workload("Job", "default", "web"))
+    assert progress.now <= 60
+    assert why in caught.why
+
+
+def test_taints_that_nobody_names_are_looked_up(
+    api: ApiInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "_refusal", lambda *_: "node(s) had untolerated taint(s)")
+    make(api, "")
+    api.edit("/api/v1/nodes/pi1", {"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}})
+    ((_, trouble),) = read_rollout(api, WEB).troubles
+    assert "taint of pi1: a:NoSchedule" in trouble.what
+
+
+def test_pods_that_cannot_be_made_are_told_of_by_their_controller(
+    api: ApiInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(api, "")
+    monkeypatch.setattr(api_in_memory, "tick", lambda *_: None)
+    pods = "/api/v1/namespaces/default/pods"
+    for pod in api.get(pods)["items"]:
+        api.call("DELETE", f"{pods}/{pod['metadata']['name']}", body={"gracePeriodSeconds": 0})
+    said = 'pods "web-1" is forbidden: exceeded quota: small'
+    told = {"type": "ReplicaFailure", "status": "True", "message": said}
+    path = "/apis/apps/v1/namespaces/default/deployments/web/status"
+    api.edit(path, {"status": {"readyReplicas": 0, "conditions": [told]}})
+    ((_, trouble),) = read_rollout(api, WEB).troubles
+    assert said in trouble.what
 
 
 def test_a_workload_that_runs_is_not_waited_for(api: ApiInMemory) -> None:

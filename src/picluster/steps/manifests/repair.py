@@ -14,6 +14,7 @@ from picluster.kube.pods import PodState, delete_pod
 from picluster.kube.reach import api_of
 from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
+from picluster.kube.troubles import PROBE
 from picluster.steps.manifests.part import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 
@@ -49,7 +50,7 @@ class WhatIsBroken:
         api, pods = api_of(tools), list[tuple[PodState, str]]()
         for workload in self.workloads(tools):
             rollout = read_rollout(api, workload)
-            troubles = dict(rollout.troubles)
+            troubles = {name: each for name, each in rollout.troubles if each.kind != PROBE}
             pods += [(pod, troubles[pod.name].what) for pod in rollout.pods if pod.name in troubles]
         return Broken(tuple(pods), tuple(self._unchangeable(tools)))
 

@@ -66,6 +66,7 @@ def test_what_runs_is_left_alone(api: ApiInMemory) -> None:
 def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
     stuck = stateful(trouble="crash-loop")
     have(api, stuck)
+    api.slept = 100
     claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
     pod = api.get(POD)["metadata"]["uid"]
     change = done(anew(stuck), at=place(api))
@@ -84,6 +85,16 @@ def test_a_pod_that_holds_a_corrected_version_up_is_deleted(api: ApiInMemory) ->
     assert "pod web-0" in change.summary
     assert "older version" in change.reason
     assert decided(RolledOut("runs", "web runs", These((WEB,)), 1.0), at=place(api)) == Satisfied()
+
+
+def test_what_runs_and_is_not_ready_yet_is_not_taken_for_stuck(api: ApiInMemory) -> None:
+    """It may be a database in the middle of its first start."""
+    starting = stateful(trouble="unready")
+    have(api, starting)
+    runs = decided(RolledOut("runs", "web runs", These((WEB,)), 1.0), at=place(api))
+    assert isinstance(runs, Change)
+    assert "Readiness probe failed: HTTP probe failed with statuscode: 503" in runs.reason
+    assert decided(anew(starting), at=place(api)) == Satisfied()
 
 
 def test_a_workload_that_cannot_be_changed_in_place_is_made_anew(api: ApiInMemory) -> None:
