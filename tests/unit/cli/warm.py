@@ -7,6 +7,7 @@ stdout says how it ended.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -71,6 +72,7 @@ def serve() -> None:
     import picluster.cli.work  # noqa: F401, PLC0415
     from picluster.__main__ import main  # noqa: PLC0415
 
+    gc.freeze()  # what is imported is not looked through again in each of them
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
