@@ -26,6 +26,6 @@ def refusal(blocked: Sequence[Judged], run: Run) -> PiclusterError:
     ]
     kind = NodeNeeded if all(missing_for(item) for item in blocked) else PreflightRefused
     return kind(
-        f"{run.record()}: " + "; ".join(reason for reason, _ in reasons),
+        f"{run.record()}: " + "; ".join(dict.fromkeys(reason for reason, _ in reasons)),
         fix="; ".join(dict.fromkeys(fix for _, fix in reasons if fix)),
     )

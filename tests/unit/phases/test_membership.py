@@ -80,6 +80,8 @@ class ServersApi(ApiInMemory):
         return _Silent() if node in self.silent else self
 
     def call(self, method: str, path: str, **options: Any) -> Any:
+        if self.away:
+            raise ApiUnavailable([])
         return "ok" if path == "/readyz" else super().call(method, path, **options)
 
     def close(self) -> None:
@@ -256,6 +258,15 @@ def test_the_only_copy_of_a_volume_keeps_its_node(
     assert f"pi4 has the only copy of {CLAIM}" in said
     assert "StatefulSet default/db" in said
     assert api.writes == [], "a pod was evicted, or the node cordoned, before the refusal"
+
+
+def test_a_cluster_that_cannot_be_asked_loses_no_node_and_says_so_once(
+    api: ServersApi, site: Site
+) -> None:
+    api.away = True
+    said = refused(remove("pi4", data=False), with_consents(site, LOSE))
+    assert said.count("the cluster's API does not answer, so the node cannot be taken out") == 1
+    assert "which volumes only pi4 has is not known" in said
 
 
 def test_a_volume_that_was_given_up_lets_its_node_go_and_its_application_starts_anew(

@@ -93,5 +93,5 @@ class Strangers:
             return Satisfied()
         return Satisfied(
             warning=f"in the cluster and not in the file: {', '.join(strangers)}; "
-            "add them to the file, or remove them with `kubectl delete node`"
+            "add them to the file, or take them out with `picluster node remove`"
         )
