@@ -238,7 +238,7 @@ def test_a_reset_goes_on_without_a_node_that_is_off_and_says_so(made: Bench) -> 
 def database_on(bench: Bench, node: Pi) -> None:
     """A StatefulSet whose only volume is on this node, by K3s' own storage class."""
     first = bench.node(1)
-    others = [each.name for each in bench.nodes if each is not node]
+    others = [each.name for each in bench.nodes if each.name != node.name]
     labels = {"app": "db"}
     spec = {
         "selector": {"matchLabels": labels},
