@@ -116,7 +116,7 @@ def stored_in(
     ]
     found += _host_paths(living)
     alive = frozenset(node.name for node in nodes if node.ready and node.alive)
-    return Stored(tuple(sorted(found, key=lambda each: (each.name, sorted(each.nodes)))), alive)
+    return Stored(tuple(sorted(found, key=lambda each: each.name)), alive)
 
 
 # ------------------------------------------------------------------ persistent volumes

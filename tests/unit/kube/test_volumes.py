@@ -113,6 +113,13 @@ def test_a_directory_of_the_host_without_an_affinity_is_where_its_pod_runs() -> 
     assert not found.bound, "its pods start elsewhere, without their data"
 
 
+def test_a_volume_that_nobody_has_claimed_has_its_own_name() -> None:
+    volume = only(
+        stored(persistent("usb", local={"path": "/x"}, nodeAffinity=at_host("pi1"))), "pi1"
+    )
+    assert (volume.name, volume.claim, volume.applications) == ("usb", None, ())
+
+
 def test_what_was_released_counts_if_it_is_retained_and_not_if_it_is_being_deleted() -> None:
     kept = local_path("own/old", "pi1", persistentVolumeReclaimPolicy="Retain")
     going = local_path("own/older", "pi1")
@@ -156,6 +163,7 @@ def test_where_all_copies_have_failed_those_that_were_good_once_count() -> None:
 def test_a_volume_of_longhorns_that_nobody_claims_has_its_own_name() -> None:
     volume = only(stored(replicas=[replica("restored", "pi1")]), "pi1")
     assert (str(volume), volume.claim) == ("longhorn-system/restored (5Gi, Longhorn)", None)
+    assert volume.bound
 
 
 # ------------------------------------------------------------------ directories of the host
@@ -173,6 +181,8 @@ def test_what_an_application_writes_to_its_host_is_named_with_its_path() -> None
     [
         ({"path": "/var/lib/kubelet/plugins/driver.longhorn.io"}, {}),
         ({"path": "/"}, {}),
+        ({"path": "/etc/localtime"}, {}),
+        ({"path": "/var/log/pods"}, {}),
         ({"path": "/run/x.sock", "type": "Socket"}, {}),
         ({"path": "/srv/photos"}, {"read_only": True}),
         ({"path": "/srv/photos"}, {"owner": "DaemonSet"}),
