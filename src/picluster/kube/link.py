@@ -11,6 +11,7 @@ from pathlib import Path
 
 from picluster.errors import PiclusterError
 from picluster.kube.kubeconfig import AdminKubeconfig
+from picluster.local_files import create
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,8 @@ def _trust_context(admin: AdminKubeconfig) -> ssl.SSLContext:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     with tempfile.TemporaryDirectory(prefix="picluster-", dir=_runtime_directory()) as private:
         file = Path(private, "admin.pem")
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as pem:
-            pem.write(f"{admin.certificate.rstrip()}\n{admin.key.reveal().rstrip()}\n")
+        with create(file) as pem:
+            pem.write(f"{admin.certificate.rstrip()}\n{admin.key.reveal().rstrip()}\n".encode())
         context.load_cert_chain(file)
     return context
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from picluster.engine.place import Place
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
+from picluster.local_files import create
 from picluster.steps.local import FileHere
 
 if TYPE_CHECKING:
@@ -122,15 +122,15 @@ def make_key() -> tuple[str, str]:
 
 def _write(path: Path, text: str, mode: int) -> None:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        file = create(path, mode)
     except OSError as error:
         raise PiclusterError(
             f"{path} cannot be written",
             why=(error.strerror or "").lower(),
             fix="move away what is there",
         ) from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(text)
+    with file:
+        file.write(text.encode())
 
 
 def distinct(paths: Sequence[Path]) -> list[Path]:
