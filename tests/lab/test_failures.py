@@ -63,7 +63,9 @@ def test_a_wrong_token(pair: Bench, agent: Pi) -> None:
 
 def test_an_unknown_option(pair: Bench, agent: Pi) -> None:
     override(agent, "no-such-option: 1")
-    assert "does not know an option" in failure(pair, "restart", "--node", agent.name)
+    said = failure(pair, "restart", "--node", agent.name)
+    assert "does not know an option" in said
+    assert "waiting longer is in vain" in said, "a K3s that ends again and again is not waited for"
 
 
 def test_a_password_of_another_machine(pair: Bench, agent: Pi) -> None:
