@@ -28,6 +28,7 @@ ALLOWED = {
     "steps/k3s/api.py ClusterApi._fetched_admin": "how long the absence of an API is remembered",
     "steps/host/shell/apt_install.sh": "apt's lock, in the job that outlives us: it tells",
     "steps/registry/shell/collect_garbage.sh": "the registry comes back even if we are gone",
+    "steps/k3s/shell/clear_leftovers.sh": "two seconds at most, while killed processes go",
     "ui/plain.py PlainProgress._keep_telling": "the clock of the signs of life",
     "cli/work.py watch_status": "the interval of --watch, which waits for nothing",
     "lab/waiting.py Aloud.sleep": "where a wait of the lab rests: it has no run that is stopped",
