@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CORDONED = "picluster.dev/cordoned"
 """Annotation on a node that picluster cordoned; its value says what for."""
 
-_DAEMONS = ("DaemonSet",)
+DAEMONS = ("DaemonSet",)
 _MIRROR = "kubernetes.io/config.mirror"
 _TOO_MANY_REQUESTS = 429
 _NAMED = 3
@@ -60,7 +60,7 @@ def uncordon(api: Api, name: str) -> None:
     merge_patch(api, node_path(name), patch)
 
 
-def evictable(pods: Iterable[Mapping[str, Any]], staying: Collection[str] = _DAEMONS) -> list[Pod]:
+def evictable(pods: Iterable[Mapping[str, Any]], staying: Collection[str] = DAEMONS) -> list[Pod]:
     """Return the pods that a drain moves. Pure.
 
     Those of DaemonSets would come back at once, static ones are the kubelet's own, and finished
@@ -76,7 +76,7 @@ def drain(
     *,
     timeout: float,
     progress: Progress,
-    staying: Collection[str] = _DAEMONS,
+    staying: Collection[str] = DAEMONS,
 ) -> None:
     """Evict what can be evicted from a node, and wait until it is gone; see `evictable`.
 
@@ -135,7 +135,7 @@ def _judge(leaving: _Leaving) -> Verdict:
     )
 
 
-def pods_to_leave(api: Api, name: str, staying: Collection[str] = _DAEMONS) -> list[Pod]:
+def pods_to_leave(api: Api, name: str, staying: Collection[str] = DAEMONS) -> list[Pod]:
     """Return the pods that a drain of the node would move."""
     listed = api.call("GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={name}"})
     return evictable(listed.get("items") or [], staying)

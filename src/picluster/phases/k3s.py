@@ -80,7 +80,7 @@ def facts(node: Node) -> list[Step]:
 
 def staged(site: Site, node: Node) -> Step:
     """Return the step after which the K3s of the file lies on a node."""
-    return Staged(node.name, site.cluster.k3s.version, site.artifacts, site.sessions)
+    return Staged(site.cluster.k3s.version)
 
 
 def _staging(site: Site, node: Node) -> list[Step]:
@@ -123,18 +123,17 @@ def _service(site: Site, node: Node) -> list[Step]:
     arrived = arrival(site, node)
     return [
         *configured(site, node),
-        *([VipManifest(cluster.k3s.vip, site.api)] if node.is_server else []),
+        *([VipManifest(cluster.k3s.vip)] if node.is_server else []),
         Drained(
             node.name,
             cluster.k3s.version,
             alone=len(cluster.nodes) == 1,
             timeout=cluster.limits.drain,
-            api=site.api,
         ),
         installed(site, node),
         Running(arrived),
         Ready(arrived),
-        Uncordoned(node.name, site.api),
+        Uncordoned(node.name),
     ]
 
 
@@ -153,8 +152,6 @@ def arrival(site: Site, node: Node) -> Arrival:
         version=site.cluster.k3s.version,
         votes=node.is_server and site.cluster.is_ha,
         timeout=site.cluster.limits.node_ready,
-        sessions=site.sessions,
-        api=site.api,
     )
 
 

@@ -71,7 +71,7 @@ def _taking_its_place(site: Site, node: str) -> Phase:
     phase = k3s(site)
     forgotten = Stage(
         "the former one is out of the cluster",
-        {CLUSTER: [Departed(node, site.api), GivenUp(node, site.consents.volumes)]},
+        {CLUSTER: [Departed(node), GivenUp(node, site.consents.volumes)]},
         guard=lambda _: site.removal_guard(node),
         needs=[node],
     )
@@ -120,9 +120,9 @@ def _removed(site: Site, node: str, machine: Node | None, *, data: bool) -> Phas
         MajorityStays(node, lambda: site.removal_ruling(node)),
         LossesNamed(node, site.consents.volumes),
         *_registry_leaves(site, node),
-        Evacuated(node, site.cluster.limits.drain, site.api),
+        Evacuated(node, site.cluster.limits.drain),
     ]
-    gone: list[Step] = [Departed(node, site.api), GivenUp(node, site.consents.volumes)]
+    gone: list[Step] = [Departed(node), GivenUp(node, site.consents.volumes)]
     if machine is None:
         gone.append(NotReached([node], "what is on the machine is left as it is"))
         return _removal(node, [Stage("it is forgotten", {CLUSTER: [*leaving, *gone]}, guard=guard)])

@@ -71,7 +71,6 @@ class Site:
     file: Path
     began: str
     sessions: Sessions
-    artifacts: Artifacts
     api: ClusterApi
     token: Token
     user_kubeconfig: Path
@@ -147,7 +146,7 @@ def copying(site: Site) -> Copying:
     directories = {
         server.name: snapshot_directory(site.cluster, server) for server in site.cluster.servers
     }
-    return Copying(site.cluster, site.sessions, site.snapshots, site.file, directories)
+    return Copying(site.cluster.name, site.snapshots, site.file, directories)
 
 
 def make_site(
@@ -171,19 +170,19 @@ def make_site(
         sessions,
         state / "kubeconfig",
     )
+    artifacts = Artifacts(
+        version=k3s.version,
+        release_url=k3s.release_url,
+        install_url=k3s.install_url,
+        airgap_dir=k3s.airgap_dir,
+        cache=cache / "k3s",
+    )
     tls = registry is not None and registry.tls
     return Site(
         cluster=cluster,
         file=file,
         began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
         sessions=sessions,
-        artifacts=Artifacts(
-            version=k3s.version,
-            release_url=k3s.release_url,
-            install_url=k3s.install_url,
-            airgap_dir=k3s.airgap_dir,
-            cache=cache / "k3s",
-        ),
         api=api,
         token=choose_token(token, state / "token"),
         user_kubeconfig=user_kubeconfig,
@@ -194,5 +193,5 @@ def make_site(
         registry_trust=choose_authority(cluster.name, state / "registry-ca.pem") if tls else None,
         consents=consents,
         disclose=disclose,
-        tools=Tools(sessions, api, KeyLogin(by_key)),
+        tools=Tools(sessions, api, artifacts, KeyLogin(by_key)),
     )

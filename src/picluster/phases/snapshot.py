@@ -133,7 +133,7 @@ def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
             Stage("the others are to join", joining),
             Stage(
                 "the first server runs",
-                {first.name: [RestoredServerRuns(arrived, request, site.api)]},
+                {first.name: [RestoredServerRuns(arrived, request)]},
             ),
             Stage("what is left", {each.name: [FormerDatabases()] for each in cluster.servers}),
         ),

@@ -30,8 +30,9 @@ from picluster.phases.snapshot import restore
 from picluster.phases.upgrade import upgrade
 from picluster.steps.host.packages import Packages
 from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.install import Staged
-from picluster.steps.k3s.removal import Departed, read_presence
+from picluster.steps.k3s.removal import Departed, Evacuated
 from picluster.steps.k3s.restoring import Restorable, ServerStopped
 from picluster.steps.registry.removal import RegistryLeaves
 from picluster.steps.storage.only_copies import VolumeConsents
@@ -229,8 +230,11 @@ def test_the_former_node_goes_after_the_release_lies_on_the_new_one(site: Site) 
     assert [stage.title for stage in phases[gone[0]].stages][gone[1] + 1 :], "nothing joins it"
 
 
-class _LostOnTheWay:
+class _LostOnTheWay(Artifacts):
     """A release that never arrives, because the connection to the node is lost meanwhile."""
+
+    def __init__(self) -> None:
+        """Nothing is looked for."""
 
     def binary(self, *_: Any) -> Any:
         raise Unreachable("the connection was lost", where="pi4")
@@ -239,9 +243,9 @@ class _LostOnTheWay:
 def test_a_new_machine_that_is_lost_before_it_is_ready_costs_the_cluster_nothing(
     api: ServersApi, site: Site
 ) -> None:
-    lost = replaced(with_consents(site, LOSE), artifacts=cast("Any", _LostOnTheWay()))
-    *_, phase = replace("pi4")(lost, frozenset())
-    run = Run(lost.sessions, lambda event: None, tools=lost.tools, only={"pi4", CLUSTER})
+    *_, phase = replace("pi4")(with_consents(site, LOSE), frozenset())
+    tools = Tools(_LostOnTheWay(), site.sessions, site.api)
+    run = Run(site.sessions, lambda event: None, tools=tools, only={"pi4", CLUSTER})
     assert not run_phase(phase, run)
     assert isinstance(run.failures["pi4"], Unreachable)
     assert api.writes == []
@@ -307,7 +311,7 @@ def test_what_keeps_longhorns_volumes_on_a_node_does_not_keep_the_node(
         metadata={"ownerReferences": [owner]},
         spec={"nodeName": "pi4", "containers": [{"name": "im"}]},
     )
-    presence = read_presence(site.api, "pi4")
+    presence = Evacuated("pi4", 1).probe().ask(site.tools).presence
     assert presence is not None
     assert presence.pods == 1, "only the database's pod is to leave"
 

@@ -8,19 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from picluster.causes.cause import Cause
-from picluster.engine.pool import Sessions
+from picluster.engine.place import Place
 from picluster.engine.quote import quote
-from picluster.engine.step import (
-    Blocked,
-    Call,
-    Change,
-    Decision,
-    Progress,
-    Risk,
-    Run,
-    Satisfied,
-    WriteFile,
-)
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import UNSEEN, Look
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifact, Artifacts
@@ -66,13 +56,47 @@ def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
 
 
 @dataclass(frozen=True, slots=True)
+class StageRelease:
+    """Put a release for a processor on the node: the binary, the install script, the images."""
+
+    version: str
+    arch: str
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"staging K3s {self.version}"
+
+    def perform(self, place: Place) -> None:
+        """Get it, once for all nodes, and send it. Raises `StepFailed`, `ActionFailed`."""
+        artifacts, progress = place.tools.get(Artifacts), place.progress
+        binary = artifacts.binary(self.arch, progress.report)
+        script = artifacts.install_script(progress.report)
+        images = artifacts.images(self.arch)
+        progress.report(f"uploading {binary.path.stat().st_size // 1_000_000} MB")
+        _upload(place, binary, f"{paths.STAGING_DIR}/k3s", 0o755)
+        _upload(place, script, f"{paths.STAGING_DIR}/install.sh", 0o700)
+        if images is not None:
+            progress.report(f"uploading {images.path.name}")
+            _upload(place, images, f"{paths.IMAGES_DIR}/{images.path.name}", 0o644)
+
+
+def _upload(place: Place, artifact: Artifact, path: str, mode: int) -> None:
+    place.sessions.get(place.target).upload(
+        artifact.path,
+        path,
+        sha256=artifact.sha256,
+        mode=mode,
+        owner="root:root",
+        timeout=_UPLOAD_SECONDS,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """The wanted K3s lies on the node, verified, before anything is restarted for it."""
 
-    node: str
     version: str
-    artifacts: Artifacts
-    sessions: Sessions
     name: str = STAGED
 
     @property
@@ -93,33 +117,9 @@ class Staged:
             return refusal
         return Change(
             f"put K3s {self.version} on the node",
-            (
-                Call(f"staging K3s {self.version}", lambda progress: self._stage(state, progress)),
-                check_staged(self.version),
-            ),
+            (StageRelease(self.version, state.arch), check_staged(self.version)),
             reason=f"{state.version} is installed" if state.version else "K3s is not installed",
             retry_safe=True,
-        )
-
-    def _stage(self, state: K3sState, progress: Progress) -> None:
-        binary = self.artifacts.binary(state.arch, progress.report)
-        script = self.artifacts.install_script(progress.report)
-        images = self.artifacts.images(state.arch)
-        progress.report(f"uploading {binary.path.stat().st_size // 1_000_000} MB")
-        self._upload(binary, f"{paths.STAGING_DIR}/k3s", 0o755)
-        self._upload(script, f"{paths.STAGING_DIR}/install.sh", 0o700)
-        if images is not None:
-            progress.report(f"uploading {images.path.name}")
-            self._upload(images, f"{paths.IMAGES_DIR}/{images.path.name}", 0o644)
-
-    def _upload(self, artifact: Artifact, path: str, mode: int) -> None:
-        self.sessions.get(self.node).upload(
-            artifact.path,
-            path,
-            sha256=artifact.sha256,
-            mode=mode,
-            owner="root:root",
-            timeout=_UPLOAD_SECONDS,
         )
 
 

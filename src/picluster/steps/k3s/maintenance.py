@@ -4,17 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Call, Change, Decision, Progress, Risk, Satisfied
+from picluster.engine.place import Place
+from picluster.engine.step import Change, Decision, Risk, Satisfied
 from picluster.engine.survey import Look
-from picluster.kube.drain import cordon, cordoned_by_us, drain, uncordon
-from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.api import ClusterApi
-from picluster.steps.k3s.service import READY
+from picluster.kube.drain import DAEMONS, cordon, cordoned_by_us, drain, uncordon
+from picluster.kube.reach import api_of
+from picluster.steps.k3s.service import NodeReading
 from picluster.steps.k3s.state import STATE, read_state
 from picluster.steps.storage.stored_data import held_by_longhorn, missed_without
 
 DRAINED = "drained"
 UNCORDONED = "uncordoned"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainNode:
+    """Let no new pods onto a node, and have those that can be elsewhere leave it.
+
+    `why` is noted on the node; `timeout` is in seconds. Pods of the kinds in `staying` stay.
+    """
+
+    node: str
+    why: str
+    timeout: float
+    staying: tuple[str, ...] = DAEMONS
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"draining {self.node}"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `WaitFailed` naming the pods that stay and what keeps them."""
+        api = api_of(place.tools)
+        cordon(api, self.node, self.why)
+        drain(api, self.node, timeout=self.timeout, progress=place.progress, staying=self.staying)
+
+
+@dataclass(frozen=True, slots=True)
+class UncordonNode:
+    """Let pods onto a node again."""
+
+    node: str
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"uncordoning {self.node}"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `ApiUnavailable`."""
+        uncordon(api_of(place.tools), self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +68,6 @@ class Drained:
     version: str
     alone: bool
     timeout: float
-    api: ClusterApi
     name: str = DRAINED
 
     @property
@@ -42,9 +81,9 @@ class Drained:
     def decide(self, look: Look) -> Decision:
         """Want it drained if it runs another version and is in the cluster."""
         state = read_state(look.beside(STATE))
-        seen = look.beside(READY).value
+        seen = look.find(NodeReading(self.node))
         changes = state.version not in ("", self.version)
-        if self.alone or not changes or not isinstance(seen, NodeState) or not seen.ready:
+        if self.alone or not changes or seen is None or not seen.ready:
             return Satisfied()
         reason = f"K3s {state.version} becomes {self.version}"
         if missed := missed_without(look, self.node):
@@ -53,16 +92,11 @@ class Drained:
             reason += f"; Longhorn's node-drain-policy may not let the last good copy of {held} go"
         return Change(
             f"cordon and drain {self.node}",
-            (Call(f"draining {self.node}", self._drain),),
+            (DrainNode(self.node, f"upgrade to {self.version}", self.timeout),),
             reason=reason,
             risk=Risk.DRAIN,
             retry_safe=True,
         )
-
-    def _drain(self, progress: Progress) -> None:
-        api = self.api.access()
-        cordon(api, self.node, f"upgrade to {self.version}")
-        drain(api, self.node, timeout=self.timeout, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +104,6 @@ class Uncordoned:
     """A node that picluster cordoned takes pods again; one that somebody else did stays so."""
 
     node: str
-    api: ClusterApi
     name: str = UNCORDONED
 
     @property
@@ -83,13 +116,11 @@ class Uncordoned:
 
     def decide(self, look: Look) -> Decision:
         """Want no cordon of ours left when all is done."""
-        seen = look.beside(READY).value
-        node = seen if isinstance(seen, NodeState) else None
-        if not cordoned_by_us(node):
+        if not cordoned_by_us(look.find(NodeReading(self.node))):
             return Satisfied()
         return Change(
             f"uncordon {self.node}",
-            (Call(f"uncordoning {self.node}", lambda _: uncordon(self.api.access(), self.node)),),
+            (UncordonNode(self.node),),
             reason="picluster cordoned it",
             retry_safe=True,
         )

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from picluster.engine.step import (
-    Blocked,
-    Call,
-    Change,
-    Decision,
-    Progress,
-    Query,
-    Risk,
-    Run,
-    Satisfied,
-)
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import UNSEEN, Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
-from picluster.kube.drain import cordon, drain, pods_to_leave
+from picluster.kube.drain import pods_to_leave
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, delete_node, get_node
 from picluster.kube.quorum import Refused, Ruling
-from picluster.steps.k3s.api import ClusterApi
+from picluster.kube.reach import api_of
+from picluster.steps.k3s.maintenance import DrainNode
 from picluster.steps.k3s.state import STATE, read_state
 
 EVACUATED = "evacuated"
@@ -49,16 +41,45 @@ class Presence:
     password: bool
 
 
-def read_presence(api: ClusterApi, node: str) -> Presence | None:
-    """Ask the cluster about a node; None while there is no API to ask."""
-    try:
-        access = api.access()
-        seen = get_node(access, node)
-        leaving = seen is not None and seen.ready
-        pods = len(pods_to_leave(access, node, _STAYING)) if leaving else 0
-        return Presence(seen, pods, _has_password(access, node))
-    except PiclusterError:
-        return None
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the cluster knows of a node; nothing while there is no API to ask."""
+
+    presence: Presence | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskPresence:
+    """What the cluster knows of a node."""
+
+    node: str
+    name: str
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Asked:
+        """Ask it."""
+        try:
+            api = api_of(tools)
+            seen = get_node(api, self.node)
+            leaving = seen is not None and seen.ready
+            pods = len(pods_to_leave(api, self.node, _STAYING)) if leaving else 0
+            return Asked(Presence(seen, pods, _has_password(api, self.node)))
+        except PiclusterError:
+            return Asked(None)
+
+
+@dataclass(frozen=True, slots=True)
+class AskGuard:
+    """The quorum guard's ruling on a node that goes."""
+
+    node: str
+    ruling: Callable[[], Ruling] = field(compare=False, repr=False)
+    name: str = "majority-stays"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Ruling:
+        """Ask the guard."""
+        return self.ruling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +98,13 @@ class MajorityStays:
         """State what is true."""
         return f"the cluster keeps its majority without {self.node}"
 
-    def probe(self) -> Query:
+    def probe(self) -> AskGuard:
         """Ask the guard."""
-        return Query(self.ask)
+        return AskGuard(self.node, self.ask)
 
     def decide(self, look: Look) -> Decision:
         """Refuse what the guard refuses."""
-        ruling = look.own.value
+        ruling = look.read(self.probe())
         if isinstance(ruling, Refused):
             return Blocked(ruling.reason, ruling.fix)
         return Satisfied()
@@ -99,7 +120,6 @@ class Evacuated:
 
     node: str
     timeout: float
-    api: ClusterApi
     name: str = EVACUATED
 
     @property
@@ -107,14 +127,14 @@ class Evacuated:
         """State what is true."""
         return f"pods have left {self.node}"
 
-    def probe(self) -> Query:
+    def probe(self) -> AskPresence:
         """Ask the cluster about the node."""
-        return Query(lambda: read_presence(self.api, self.node))
+        return AskPresence(self.node, self.name)
 
     def decide(self, look: Look) -> Decision:
         """Want it cordoned and empty; pods of a node that is down cannot be moved away."""
-        seen = look.own.value
-        if not isinstance(seen, Presence):
+        seen = look.read(self.probe()).presence
+        if seen is None:
             return _UNASKABLE
         if seen.node is None:
             return Satisfied(detail=f"{self.node} is not in the cluster")
@@ -127,16 +147,11 @@ class Evacuated:
             return Satisfied()
         return Change(
             f"cordon and drain {self.node}",
-            (Call(f"draining {self.node}", self._drain),),
+            (DrainNode(self.node, "it leaves the cluster", self.timeout, _STAYING),),
             reason="it leaves the cluster",
             risk=Risk.DRAIN,
             retry_safe=True,
         )
-
-    def _drain(self, progress: Progress) -> None:
-        api = self.api.access()
-        cordon(api, self.node, "it leaves the cluster")
-        drain(api, self.node, timeout=self.timeout, progress=progress, staying=_STAYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,33 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteNode:
+    """Have the cluster forget a node: its object, with the etcd member, and its password."""
+
+    node: str
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"deleting {self.node}"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `WaitFailed` if something holds the node back."""
+        api = api_of(place.tools)
+        delete_node(api, self.node)
+        wait_until(
+            f"{self.node} leaves the cluster",
+            lambda: get_node(Glance(api), self.node),
+            _gone,
+            timeout=_GONE_SECONDS,
+            progress=place.progress,
+            where=self.node,
+            fix=f"`kubectl describe node {self.node}` names the finalizers that hold it",
+        )
+        _delete_password(api, self.node)
+
+
+@dataclass(frozen=True, slots=True)
 class Departed:
     """The cluster knows nothing of a node any more: no object, no etcd member, no password.
 
@@ -177,7 +219,6 @@ class Departed:
     """
 
     node: str
-    api: ClusterApi
     name: str = DEPARTED
 
     @property
@@ -185,38 +226,24 @@ class Departed:
         """State what is true."""
         return f"the cluster has forgotten {self.node}"
 
-    def probe(self) -> Query:
+    def probe(self) -> AskPresence:
         """Ask the cluster about the node."""
-        return Query(lambda: read_presence(self.api, self.node))
+        return AskPresence(self.node, self.name)
 
     def decide(self, look: Look) -> Decision:
         """Want neither the object nor the password."""
-        seen = look.own.value
-        if not isinstance(seen, Presence):
+        seen = look.read(self.probe()).presence
+        if seen is None:
             return _UNASKABLE
         if seen.node is None and not seen.password:
             return Satisfied()
         return Change(
             f"delete {self.node} from the cluster",
-            (Call(f"deleting {self.node}", self._delete),),
+            (DeleteNode(self.node),),
             reason="it is registered" if seen.node else "its node password is kept",
             risk=Risk.DATA_LOSS,
             retry_safe=True,
         )
-
-    def _delete(self, progress: Progress) -> None:
-        api = self.api.access()
-        delete_node(api, self.node)
-        wait_until(
-            f"{self.node} leaves the cluster",
-            lambda: get_node(Glance(api), self.node),
-            _gone,
-            timeout=_GONE_SECONDS,
-            progress=progress,
-            where=self.node,
-            fix=f"`kubectl describe node {self.node}` names the finalizers that hold it",
-        )
-        _delete_password(api, self.node)
 
 
 @dataclass(frozen=True, slots=True)

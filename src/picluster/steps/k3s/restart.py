@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.service import Arrival, start
+from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.state import STATE, read_state
 from picluster.steps.storage.stored_data import missed_without
 
@@ -32,13 +33,15 @@ class Restarted:
         """State what is true."""
         return f"{self.arrival.unit}.service on {self.arrival.node} was restarted"
 
-    def probe(self) -> Script:
-        """Read which request was served last."""
-        return Script(f"cat {self._note} 2>/dev/null || true")
+    def probe(self) -> ShellProbe[str]:
+        """Ask which request was served last."""
+        return ShellProbe(
+            self.name, f"cat {self._note} 2>/dev/null || true", lambda seen: seen.out.strip()
+        )
 
     def decide(self, look: Look) -> Decision:
         """Want this request served; refuse where there is nothing to restart."""
-        if look.own.out.strip() == self.request:
+        if look.read(self.probe()) == self.request:
             return Satisfied()
         unit = self.arrival.unit
         if read_state(look.beside(STATE)).unit != unit:
@@ -51,7 +54,7 @@ class Restarted:
             f"restart {unit}.service",
             (
                 start(unit),
-                Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
+                AwaitArrival(self.arrival),
                 Run(note, timeout=_SECONDS),
             ),
             reason=self._reason(missed_without(look, self.arrival.node)),

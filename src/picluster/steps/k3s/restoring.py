@@ -11,18 +11,16 @@ that was cut off is begun anew by the next command, which is a request of its ow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.engine.place import Place, Tools
 from picluster.engine.quote import quote
 from picluster.engine.step import (
     Blocked,
-    Call,
     Change,
     Decision,
     Fact,
     Observation,
-    Progress,
     Risk,
     Run,
     Satisfied,
@@ -33,13 +31,13 @@ from picluster.engine.survey import Look
 from picluster.kube.api import Api, segment
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
+from picluster.kube.reach import api_of
 from picluster.secret import Secret
 from picluster.steps.host.text import size_text
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.install import parse_version
-from picluster.steps.k3s.service import Arrival, start
+from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import refuse_other_datastores
 from picluster.steps.k3s.state import (
     CREDENTIALS,
@@ -253,6 +251,37 @@ class DatabaseAside:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetNodes:
+    """Have a restored cluster forget the passwords of all nodes, and those that are `fresh`.
+
+    As soon as the API answers: a node that comes earlier is refused.
+    """
+
+    arrival: Arrival
+    fresh: tuple[str, ...]
+    title: str = "waiting for the API"
+
+    def perform(self, place: Place) -> None:
+        """Wait for the API, and do it. Raises `WaitFailed` with the cause that K3s names."""
+
+        def remembered(_: UnitState) -> str:
+            self._forget(place.tools)
+            return ""
+
+        self.arrival.wait_while(remembered, place)
+
+    def _forget(self, tools: Tools) -> None:
+        """Raises a `PiclusterError` while the API does not answer."""
+        api = Glance(api_of(tools))
+        for item in api.call("GET", _SECRETS).get("items") or []:
+            name = str(item["metadata"]["name"])
+            if name.endswith(_PASSWORD_ENDING):
+                _delete(api, f"{_SECRETS}/{segment(name)}")
+        for node in self.fresh:
+            _delete(api, f"/api/v1/nodes/{segment(node)}")
+
+
+@dataclass(frozen=True, slots=True)
 class RestoredServerRuns:
     """The server that was made anew is Ready, and its cluster takes every node as it is now.
 
@@ -263,7 +292,6 @@ class RestoredServerRuns:
 
     arrival: Arrival
     request: str
-    api: ClusterApi
     name: str = "restored-server"
 
     @property
@@ -287,32 +315,13 @@ class RestoredServerRuns:
             "start k3s.service, and let it forget the passwords of nodes",
             (
                 start(self.arrival.unit),
-                Call("waiting for the API", lambda progress: self._forget(fresh, progress)),
-                Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
+                ForgetNodes(self.arrival, tuple(fresh)),
+                AwaitArrival(self.arrival),
                 Run(_note("running", self.request)),
             ),
             reason="its database was made anew",
             retry_safe=True,
         )
-
-    def _forget(self, fresh: Sequence[str], progress: Progress) -> None:
-        """Do it as soon as the API answers."""
-
-        def remembered(_: UnitState) -> str:
-            self._forget_now(fresh)
-            return ""
-
-        self.arrival.wait_while(remembered, progress)
-
-    def _forget_now(self, fresh: Sequence[str]) -> None:
-        """Raises a `PiclusterError` while the API does not answer."""
-        api = Glance(self.api.access())
-        for item in api.call("GET", _SECRETS).get("items") or []:
-            name = str(item["metadata"]["name"])
-            if name.endswith(_PASSWORD_ENDING):
-                _delete(api, f"{_SECRETS}/{segment(name)}")
-        for node in fresh:
-            _delete(api, f"/api/v1/nodes/{segment(node)}")
 
 
 def _is_fresh(state: K3sState) -> bool:

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from picluster.engine.pool import Sessions
-from picluster.engine.step import (
-    Blocked,
-    Call,
-    Change,
-    Decision,
-    Progress,
-    Query,
-    Risk,
-    Run,
-    Satisfied,
-)
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import wait_until
 from picluster.kube.leases import Lease
@@ -35,6 +25,7 @@ _COMMAND_SECONDS = 30.0
 _INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
 
 
+@runtime_checkable
 class NodeReader(Protocol):
     """Reads one node's state from the cluster's API."""
 
@@ -50,9 +41,9 @@ class NodeReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Waits until a node runs K3s of a version and is Ready, and (servers of an HA cluster) votes.
+    """A node runs K3s of a version and is Ready, and (servers of an HA cluster) votes.
 
-    An empty version is any.
+    An empty version is any; `timeout` is how long it may take, in seconds.
 
     A server that is Ready can still be a learner of etcd, which does not count for a majority;
     restarting another one before it votes would stop the cluster (k3s-io/k3s-ansible#485).
@@ -63,8 +54,6 @@ class Arrival:
     version: str
     votes: bool
     timeout: float
-    sessions: Sessions
-    api: NodeReader
 
     def missing(
         self, state: NodeState | None, unit: UnitState | None = None, renewals: int = 0
@@ -90,20 +79,31 @@ class Arrival:
             return "Ready, and still learning etcd's data"
         return ""
 
-    def wait(self, progress: Progress) -> None:
-        """Wait at most `timeout` seconds. Raises `WaitFailed` with the cause that K3s names."""
+    def wait(self, place: Place) -> None:
+        """Wait until it is so. Raises `WaitFailed` with the cause that K3s names."""
         renewals: set[float] = set()
-        self.wait_while(lambda unit: unit.words or self._missing_now(unit, renewals), progress)
+        api = reader_of(place)
 
-    def wait_while(self, missing: Callable[[UnitState], str], progress: Progress) -> None:
+        def missing(unit: UnitState) -> str:
+            """Note the renewals of the Lease that are seen meanwhile."""
+            if unit.words:
+                return unit.words
+            lease = api.lease(self.node)
+            if lease is not None and unit.spans(lease.renewed):
+                renewals.add(lease.renewed)
+            return self.missing(api.find(self.node), unit, len(renewals))
+
+        self.wait_while(missing, place)
+
+    def wait_while(self, missing: Callable[[UnitState], str], place: Place) -> None:
         """Wait, as `wait` does, while `missing` returns what is; it may raise `PiclusterError`s."""
-        watch = Watch(self.node, self.unit, self.sessions, progress.clock, missing)
+        watch = Watch(self.node, self.unit, place.sessions, place.progress.clock, missing)
         wait_until(
             "K3s did not come up",
             watch.look,
             judge,
             timeout=self.timeout,
-            progress=progress,
+            progress=place.progress,
             interval=_POLL_SECONDS,
             where=self.node,
             fix=f"look at `journalctl -u {self.unit}` on the node; if it is merely slow, raise "
@@ -111,12 +111,39 @@ class Arrival:
             evidence=watch.evidence,
         )
 
-    def _missing_now(self, unit: UnitState, renewals: set[float]) -> str:
-        """Return what is missing; note the renewals of the Lease that are seen meanwhile."""
-        lease = self.api.lease(self.node)
-        if lease is not None and unit.spans(lease.renewed):
-            renewals.add(lease.renewed)
-        return self.missing(self.api.find(self.node), unit, len(renewals))
+
+def reader_of(place: Place) -> NodeReader:
+    """Return what reads the cluster's nodes."""
+    return place.tools.get(NodeReader)  # type: ignore[type-abstract]  # python/mypy#4717
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitArrival:
+    """Wait until a node has arrived."""
+
+    arrival: Arrival
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"waiting for {self.arrival.node} to be Ready"
+
+    def perform(self, place: Place) -> None:
+        """Wait. Raises `WaitFailed` with the cause that K3s names."""
+        self.arrival.wait(place)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReading:
+    """What the cluster says of a node; None if it does not know it, or does not answer."""
+
+    node: str
+    name: str = READY
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> NodeState | None:
+        """Ask it."""
+        return tools.get(NodeReader).node(self.node)  # type: ignore[type-abstract]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +174,7 @@ class Running:
         unit = self.arrival.unit
         return Change(
             f"{'restart' if state.active else 'start'} {unit}.service",
-            (
-                start(unit),
-                Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),
-            ),
+            (start(unit), AwaitArrival(self.arrival)),
             reason=reason,
             risk=Risk.RESTART if state.active else Risk.NONE,
             retry_safe=True,
@@ -227,19 +251,18 @@ class Ready:
         also = " and votes" if self.arrival.votes else ""
         return f"{self.arrival.node} is Ready{also}"
 
-    def probe(self) -> Query:
+    def probe(self) -> NodeReading:
         """Ask the cluster about the node."""
-        return Query(lambda: self.arrival.api.node(self.arrival.node))
+        return NodeReading(self.arrival.node)
 
     def decide(self, look: Look) -> Decision:
         """Want the node arrived; a service that is about to start is waited for already."""
-        state = look.own.value
-        missing = self.arrival.missing(state if isinstance(state, NodeState) else None)
+        missing = self.arrival.missing(look.find(self.probe()))
         if not missing or look.changing(RUNNING):
             return Satisfied(detail=missing)
         return Change(
             f"wait until {self.arrival.node} is Ready",
-            (Call(f"waiting for {self.arrival.node} to be Ready", self.arrival.wait),),
+            (AwaitArrival(self.arrival),),
             reason=missing,
             retry_safe=True,
         )
@@ -267,7 +290,7 @@ class KnownMachine:
     def decide(self, look: Look) -> Decision:
         """Refuse a machine without K3s's traces while the cluster has a node of its name."""
         state = read_state(look.beside(STATE))
-        registered = isinstance(look.beside(READY).value, NodeState)
+        registered = look.find(NodeReading(self.node)) is not None
         if not registered or state.password or state.joined or state.in_cluster:
             return Satisfied()
         return Blocked(

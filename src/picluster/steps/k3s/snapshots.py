@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from picluster.engine.pool import Sessions
+from picluster.engine.place import Place, Tools
 from picluster.engine.quote import quote
 from picluster.engine.session import Completed
 from picluster.engine.step import (
     Blocked,
-    Call,
     Change,
     Decision,
     Fact,
     Observation,
-    Progress,
-    Query,
     Satisfied,
     Script,
 )
@@ -72,12 +69,25 @@ def snapshots_fact(directory: str) -> Fact:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BundlesHere:
+    """The snapshots on this computer."""
+
+    store: Path
+    name: str = HERE
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> tuple[Bundle, ...]:
+        """Read their manifests."""
+        return tuple(bundle.bundles_in(self.store))
+
+
 def here_fact(store: Path) -> Fact:
     """Observe the snapshots on this computer."""
     return Fact(
         HERE,
         "the snapshots on this computer are known",
-        Query(lambda: tuple(bundle.bundles_in(store))),
+        BundlesHere(store),
     )
 
 
@@ -130,34 +140,33 @@ class Copying:
     `directories` where each server keeps its own.
     """
 
-    cluster: Cluster
-    sessions: Sessions
+    cluster: str
     store: Path
     file: Path
     directories: Mapping[str, str]
 
-    def save(self, server: str, name: str, progress: Progress) -> str:
+    def save(self, server: str, name: str, place: Place) -> str:
         """Have K3s take a snapshot on a server; return its path there. Raises `ActionFailed`."""
-        progress.report(f"K3s takes a snapshot on {server}")
+        place.progress.report(f"K3s takes a snapshot on {server}")
         directory = quote(self.directories[server])
         script = f"""
 {paths.BINARY} etcd-snapshot save --name {quote(name)} >&2 || exit 1
 ls -1t {directory}/{quote(name)}-* | head -n 1
 """
-        done = self._ask(server, script, "take a snapshot", _SAVE_SECONDS)
+        done = _ask(place, server, script, "take a snapshot", _SAVE_SECONDS)
         path = done.out.decode("utf-8", "replace").strip()
         if not path:
             raise _failure(server, "K3s took a snapshot that is not to be found", directory)
         return path
 
-    def copy(self, server: str, path: str, name: str, request: str, progress: Progress) -> None:
+    def copy(self, server: str, path: str, name: str, request: str, place: Place) -> None:
         """Copy a snapshot file of a server and its belongings. Raises `ActionFailed`."""
 
         def fill(part: Path) -> Origin:
-            origin = self._describe(server, path)
-            self._belongings(server, part)
-            progress.report(f"copying {origin.file} from {server}")
-            found = bundle.write_file(part / origin.file, self._blocks(server, path, progress))
+            origin = self._describe(server, path, place)
+            self._belongings(server, part, place)
+            place.progress.report(f"copying {origin.file} from {server}")
+            found = bundle.write_file(part / origin.file, _blocks(server, path, place))
             if found != origin.digest:
                 raise _failure(
                     server,
@@ -169,51 +178,53 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
 
         bundle.make_bundle(self.store, name, request, fill)
 
-    def _describe(self, server: str, path: str) -> Origin:
+    def _describe(self, server: str, path: str, place: Place) -> Origin:
         script = f"""set -e
 {paths.BINARY} --version | sed -n '1s/^k3s version \\([^ ]*\\).*/\\1/p'
 stat -c %Y {quote(path)}
 sha256sum <{quote(path)} | cut -d' ' -f1
 """
-        said = self._ask(server, script, f"read {path}").out.decode("utf-8", "replace").split()
+        said = _ask(place, server, script, f"read {path}").out.decode("utf-8", "replace").split()
         if len(said) != _FIELDS:
             raise _failure(server, f"{path} could not be described", " ".join(said))
         version, taken, digest = said
         name = PurePosixPath(path).name
-        return Origin(self.cluster.name, server, name, version, float(taken), digest)
+        return Origin(self.cluster, server, name, version, float(taken), digest)
 
-    def _belongings(self, server: str, part: Path) -> None:
+    def _belongings(self, server: str, part: Path, place: Place) -> None:
         for name, path in (
             (bundle.TOKEN, f"{paths.SERVER_DIR}/token"),
             (bundle.CONFIG, paths.CONFIG),
         ):
-            content = self._ask(server, f"cat {quote(path)}", f"read {path}").out
+            content = _ask(place, server, f"cat {quote(path)}", f"read {path}").out
             if name == bundle.TOKEN:
                 Secret(content.decode("utf-8", "replace").strip())  # masked from here on
             bundle.write_file(part / name, [content])
         bundle.write_file(part / bundle.CLUSTER_FILE, [self.file.read_bytes()])
 
-    def _blocks(self, server: str, path: str, progress: Progress) -> Iterator[bytes]:
-        """Yield the file in pieces: a large snapshot is never in memory as a whole."""
-        number = 0
-        while True:
-            script = f"dd if={quote(path)} bs={_BLOCK} skip={number} count=1 status=none"
-            block = self._ask(server, script, f"read {path}").out
-            if block:
-                yield block
-            if len(block) < _BLOCK:
-                return
-            number += 1
-            progress.follow(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
 
-    def _ask(
-        self, server: str, script: str, doing: str, seconds: float = _READ_SECONDS
-    ) -> Completed:
-        done = self.sessions.get(server).run(script, timeout=seconds)
-        if done.status != 0:
-            said = done.err.decode("utf-8", "replace").strip()
-            raise _failure(server, f"cannot {doing}", said.splitlines()[-1] if said else "")
-        return done
+def _blocks(server: str, path: str, place: Place) -> Iterator[bytes]:
+    """Yield the file in pieces: a large snapshot is never in memory as a whole."""
+    number = 0
+    while True:
+        script = f"dd if={quote(path)} bs={_BLOCK} skip={number} count=1 status=none"
+        block = _ask(place, server, script, f"read {path}").out
+        if block:
+            yield block
+        if len(block) < _BLOCK:
+            return
+        number += 1
+        place.progress.follow(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
+
+
+def _ask(
+    place: Place, server: str, script: str, doing: str, seconds: float = _READ_SECONDS
+) -> Completed:
+    done = place.sessions.get(server).run(script, timeout=seconds)
+    if done.status != 0:
+        said = done.err.decode("utf-8", "replace").strip()
+        raise _failure(server, f"cannot {doing}", said.splitlines()[-1] if said else "")
+    return done
 
 
 def _failure(server: str, what: str, why: str) -> ActionFailed:
@@ -238,6 +249,50 @@ def refuse_other_datastores(server: str, datastore: str) -> Blocked | None:
             "`picluster up` turns SQLite into etcd and keeps what is in it",
         )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Take a snapshot on the first of these servers that can, and copy it here."""
+
+    servers: tuple[str, ...]
+    label: str
+    request: str
+    copying: Copying
+    title: str = "taking a snapshot"
+
+    def perform(self, place: Place) -> None:
+        """Do it: a server that is about to join cannot. Raises the failure of the first one."""
+        failure: PiclusterError | None = None
+        for server in self.servers:
+            try:
+                path = self.copying.save(server, self.label, place)
+            except PiclusterError as error:
+                failure = failure or error
+                continue
+            self.copying.copy(server, path, self.label, self.request, place)
+            return
+        if failure is not None:
+            raise failure
+
+
+@dataclass(frozen=True, slots=True)
+class CopySnapshot:
+    """Copy a snapshot of a server here."""
+
+    server: str
+    label: str
+    copying: Copying
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"copying from {self.server}"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `ActionFailed`."""
+        path = f"{self.copying.directories[self.server]}/{self.label}"
+        self.copying.copy(self.server, path, self.label, "", place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,27 +338,13 @@ class Saved:
             )
         return Change(
             f"take the snapshot {self.label}, and copy it to {self.copying.store / self.label}",
-            (Call("taking a snapshot", lambda progress: self._save(holders, progress)),),
+            (TakeSnapshot(tuple(holders), self.label, self.request, self.copying),),
             reason=self.reason,
         )
 
     def states(self, look: Look) -> dict[str, K3sState]:
         """Return what is known of K3s on the servers."""
         return {server: read_state(look.at(server, STATE)) for server in self.copying.directories}
-
-    def _save(self, servers: Sequence[str], progress: Progress) -> None:
-        """Take it on the first server that can: one that is about to join cannot."""
-        failure: PiclusterError | None = None
-        for server in servers:
-            try:
-                path = self.copying.save(server, self.label, progress)
-            except PiclusterError as error:
-                failure = failure or error
-                continue
-            self.copying.copy(server, path, self.label, self.request, progress)
-            return
-        if failure is not None:
-            raise failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,10 +414,6 @@ class Pulled:
             )
         return Change(
             f"copy {self.label} from {source.server} to {self.copying.store / self.label}",
-            (Call(f"copying from {source.server}", lambda each: self._pull(source.server, each)),),
+            (CopySnapshot(source.server, self.label, self.copying),),
             reason="it is not here yet",
         )
-
-    def _pull(self, server: str, progress: Progress) -> None:
-        path = f"{self.copying.directories[server]}/{self.label}"
-        self.copying.copy(server, path, self.label, "", progress)

@@ -7,20 +7,45 @@ from typing import Any
 
 import yaml
 
+from picluster.engine.place import Place
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Call, Change, Decision, Diff, Run, Satisfied, Script, WriteFile
+from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.facts.files import FileState, whole_file
 from picluster.kube.errors import NotFound
+from picluster.kube.reach import api_of
 from picluster.model import Vip
-from picluster.steps.host.text import decoded
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.api import ClusterApi
 
 _NAME = "kube-vip"
 _NAMESPACE = "kube-system"
 _HEADER = "# Written by picluster from the cluster file; changes made here are undone.\n"
 _RBAC = "rbac.authorization.k8s.io"
 _PRIVATE = 0o600
+
+
+MANIFEST = whole_file("k3s-vip", paths.VIP_MANIFEST)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteKubeVip:
+    """Delete what K3s deployed from the manifest."""
+
+    title: str = "deleting kube-vip"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `ApiUnavailable`."""
+        for path in (
+            f"/apis/apps/v1/namespaces/{_NAMESPACE}/daemonsets/{_NAME}",
+            f"/apis/{_RBAC}/v1/clusterrolebindings/{_NAME}",
+            f"/apis/{_RBAC}/v1/clusterroles/{_NAME}",
+            f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/{_NAME}",
+        ):
+            try:
+                api_of(place.tools).call("DELETE", path)
+            except NotFound:
+                continue
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +57,6 @@ class VipManifest:
     """
 
     vip: Vip | None
-    api: ClusterApi
     name: str = "k3s-vip"
 
     @property
@@ -40,17 +64,16 @@ class VipManifest:
         """State what is true."""
         return f"the API has the address {self.vip.address}" if self.vip else "the API has no VIP"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[FileState]:
         """Read the manifest."""
-        path = quote(paths.VIP_MANIFEST)
-        return Script(f'[ ! -e {path} ] || echo "text=$(base64 -w0 <{path})"')
+        return MANIFEST
 
     def decide(self, look: Look) -> Decision:
         """Compare with the manifest that the file asks for."""
-        encoded = look.own.facts.get("text")
-        present = "" if encoded is None else decoded(encoded)
+        file = look.read(MANIFEST)
+        present = file.content or ""
         if self.vip is None:
-            return Satisfied() if encoded is None else self._removal(present)
+            return self._removal(present) if file.exists else Satisfied()
         wanted = render(self.vip)
         if present == wanted:
             return Satisfied()
@@ -67,24 +90,12 @@ class VipManifest:
             f"remove {paths.VIP_MANIFEST} and what was deployed from it",
             (
                 Run(f"rm -f {quote(paths.VIP_MANIFEST)}"),
-                Call("deleting kube-vip", lambda _: self._delete()),
+                DeleteKubeVip(),
             ),
             reason="the file has no k3s.vip",
             diff=Diff(present, ""),
             retry_safe=True,
         )
-
-    def _delete(self) -> None:
-        for path in (
-            f"/apis/apps/v1/namespaces/{_NAMESPACE}/daemonsets/{_NAME}",
-            f"/apis/{_RBAC}/v1/clusterrolebindings/{_NAME}",
-            f"/apis/{_RBAC}/v1/clusterroles/{_NAME}",
-            f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/{_NAME}",
-        ):
-            try:
-                self.api.access().call("DELETE", path)
-            except NotFound:
-                continue
 
 
 def render(vip: Vip) -> str:

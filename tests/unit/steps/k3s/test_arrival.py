@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.doubles.node_answers import NodeAnswers
-from tests.doubles.progress import ProgressDouble
+from tests.unit.steps.acting import place
 
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
@@ -36,8 +36,7 @@ class Cluster:
         return Lease(name, self.renewed.pop(0)) if self.renewed else None
 
 
-def arrival(cluster: Cluster) -> Arrival:
-    return Arrival("pi1", "k3s", "", False, 20, NodeAnswers(lambda _: SHOWN).sessions, cluster)
+ARRIVAL = Arrival("pi1", "k3s", "", False, 20)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_only_what_the_kubelet_said_since_k3s_started_counts(
     reported: float | None, renewals: int, counts: bool
 ) -> None:
     state = NodeState("pi1", ready=True, reported=reported)
-    missing = arrival(Cluster(state)).missing(state, UNIT, renewals)
+    missing = ARRIVAL.missing(state, UNIT, renewals)
     assert missing == ("" if counts else "has not reported since K3s started")
 
 
@@ -65,5 +64,5 @@ def test_a_restart_is_over_when_the_new_kubelet_lives_though_its_status_looks_ol
     stale = NodeState("pi1", ready=True, reported=900.0)
     predecessors, first, second = 990.0, 1010.0, 1020.0
     cluster = Cluster(stale, [predecessors, first, first, second])
-    arrival(cluster).wait(ProgressDouble())
+    ARRIVAL.wait(place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions))
     assert not cluster.renewed, "it was taken for the new kubelet's word too early"

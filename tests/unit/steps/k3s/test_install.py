@@ -14,6 +14,8 @@ from picluster.errors import StepFailed
 from picluster.steps.k3s.artifacts import binary_name, parse_checksums
 from picluster.steps.k3s.install import (
     Installed,
+    Staged,
+    StageRelease,
     check_staged,
     parse_version,
     refuse_version_step,
@@ -92,6 +94,13 @@ def test_an_agent_is_not_turned_into_a_server_in_place() -> None:
     refused = decide(version=WANTED, unit="k3s-agent", recorder="yes")
     assert isinstance(refused, Blocked)
     assert "k3s-agent-uninstall.sh" in refused.fix
+
+
+def test_a_node_gets_the_release_for_its_processor_and_it_is_checked_there() -> None:
+    decision = Staged(WANTED).decide(look(arch="arm64", version="v1.33.4+k3s1"))
+    assert isinstance(decision, Change)
+    assert decision.actions == (StageRelease(WANTED, "arm64"), check_staged(WANTED))
+    assert Staged(WANTED).decide(look(staged=WANTED, installer="yes")) == Satisfied()
 
 
 @pytest.mark.parametrize("text", ["", "v1.33", "latest", "1.33.5+k3s1", "v1.33.5"])

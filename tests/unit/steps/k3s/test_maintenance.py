@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
 
-from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Decision, Observation, Risk, Satisfied
 from picluster.engine.survey import CLUSTER
 from picluster.kube.drain import CORDONED
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.install import INSTALLED, Installed
-from picluster.steps.k3s.maintenance import DRAINED, UNCORDONED, Drained, Uncordoned
+from picluster.steps.k3s.maintenance import (
+    DRAINED,
+    UNCORDONED,
+    Drained,
+    DrainNode,
+    Uncordoned,
+    UncordonNode,
+)
 from picluster.steps.k3s.nodes import NODES
 from picluster.steps.k3s.restart import Restarted
-from picluster.steps.k3s.service import Arrival, KnownMachine
+from picluster.steps.k3s.service import Arrival, AwaitArrival, KnownMachine, start
 
-
-class NoConnector:
-    """Nothing here may connect anywhere."""
-
-    traffic: Any = None
-
-    def connect(self, node: str) -> Any:
-        raise AssertionError(f"a decision connected to {node}")
-
-
-SESSIONS = Sessions(NoConnector())
-API = ClusterApi((), SESSIONS, Path("/nonexistent"))
 READY = NodeState("pi1", ready=True, version=OLD)
+PODS = "/api/v1/namespaces/default/pods"
 CORDONED_BY_US = NodeState("pi1", ready=True, unschedulable=True, annotations={CORDONED: "upgrade"})
 
 
+@pytest.fixture
+def api() -> ApiInMemory:
+    """A cluster of two nodes, with a pod on each."""
+    api = ApiInMemory("pi1", "pi2")
+    for name, node in (("here", "pi1"), ("elsewhere", "pi2")):
+        spec = {"nodeName": node, "terminationGracePeriodSeconds": 0, "containers": []}
+        api.create(PODS, "v1", "Pod", name, spec=spec)
+    return api
+
+
 def drained(*, alone: bool = False, node: NodeState | None = READY, **facts: str) -> Decision:
-    step = Drained("pi1", NEW, alone, 600, API)
+    step = Drained("pi1", NEW, alone, 600)
     return step.decide(look(DRAINED, node=node, **facts))
 
 
 def test_a_node_is_drained_before_another_version() -> None:
     decision = drained(version=OLD)
     assert isinstance(decision, Change)
+    assert decision.actions == (DrainNode("pi1", f"upgrade to {NEW}", 600),)
     assert decision.risk is Risk.DRAIN
     assert OLD in decision.reason
+
+
+def test_a_drain_lets_no_new_pods_on_before_it_moves_the_others(api: ApiInMemory) -> None:
+    DrainNode("pi1", "upgrade", 60).perform(place(api, target="pi1"))
+    kept = api.get("/api/v1/nodes/pi1")
+    assert kept["spec"]["unschedulable"] is True
+    assert kept["metadata"]["annotations"][CORDONED] == "upgrade"
+    assert [each["metadata"]["name"] for each in api.get(PODS)["items"]] == ["elsewhere"]
+    UncordonNode("pi1").perform(place(api, target="pi1"))
+    free = api.get("/api/v1/nodes/pi1")
+    assert not free["spec"].get("unschedulable")
+    assert CORDONED not in free["metadata"].get("annotations", {})
 
 
 @pytest.mark.parametrize(
@@ -65,8 +82,10 @@ def test_what_needs_no_drain_gets_none(node: NodeState | None, alone: bool, vers
 
 
 def test_only_our_own_cordon_is_taken_away() -> None:
-    step = Uncordoned("pi1", API)
-    assert isinstance(step.decide(look(UNCORDONED, node=CORDONED_BY_US)), Change)
+    step = Uncordoned("pi1")
+    decision = step.decide(look(UNCORDONED, node=CORDONED_BY_US))
+    assert isinstance(decision, Change)
+    assert decision.actions == (UncordonNode("pi1"),)
     somebodys = NodeState("pi1", ready=True, unschedulable=True)
     assert step.decide(look(UNCORDONED, node=somebodys)) == Satisfied()
     assert step.decide(look(UNCORDONED, node=None)) == Satisfied()
@@ -86,15 +105,18 @@ def test_an_agent_never_gets_newer_than_a_server() -> None:
     assert isinstance(agent({"s1": printed(version=NEW)}, frozenset()), Change)
 
 
+ARRIVAL = Arrival("pi1", "k3s", "", True, 900)
+
+
 def restarted(served: str, **facts: str) -> Decision:
-    arrival = Arrival("pi1", "k3s", "", True, 900, SESSIONS, API)
-    step = Restarted(arrival, "request-2")
-    return step.decide(look(step.name, own=Observation(out=served), **facts))
+    step = Restarted(ARRIVAL, "request-2")
+    return step.decide(look(step.name, own=Observation(value=served), **facts))
 
 
 def test_a_request_to_restart_is_served_once() -> None:
     decision = restarted("request-1", unit="k3s")
     assert isinstance(decision, Change)
+    assert decision.actions[:2] == (start("k3s"), AwaitArrival(ARRIVAL))
     assert decision.risk is Risk.RESTART
     assert restarted("request-2", unit="k3s") == Satisfied()
 
@@ -124,9 +146,9 @@ def test_a_machine_that_the_cluster_does_not_know_may_join() -> None:
 
 
 def test_any_version_will_do_after_a_restart() -> None:
-    arrival = Arrival("pi1", "k3s", "", False, 900, SESSIONS, API)
+    arrival = Arrival("pi1", "k3s", "", False, 900)
     assert arrival.missing(READY) == ""
-    assert "at " + OLD in Arrival("pi1", "k3s", NEW, False, 9, SESSIONS, API).missing(READY)
+    assert "at " + OLD in Arrival("pi1", "k3s", NEW, False, 9).missing(READY)
 
 
 def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None:

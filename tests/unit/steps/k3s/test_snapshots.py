@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,23 @@ import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
+from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
-from tests.unit.steps.k3s.test_maintenance import SESSIONS
 
-from picluster.engine.step import Blocked, Call, Change, Observation, Risk, Satisfied
+from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import PreflightRefused, UsageError
-from picluster.model import parse
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle, Origin, bundles_in, make_bundle, valid_name
 from picluster.steps.k3s.restoring import (
     RESTORE,
     ClusterReset,
     DatabaseAside,
+    ForgetNodes,
     Restorable,
     RestoredServerRuns,
 )
-from picluster.steps.k3s.service import Arrival
+from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import (
     HERE,
     SNAPSHOTS,
@@ -39,16 +40,8 @@ from picluster.steps.k3s.snapshots import (
 )
 from picluster.steps.k3s.state import CREDENTIALS, STATE
 
-CLUSTER_FILE = """\
-name: home
-nodes:
-  - {name: pi1, address: 10.0.0.11, role: server}
-  - {name: pi2, address: 10.0.0.12, role: server}
-  - {name: pi3, address: 10.0.0.13, role: server}
-"""
 COPYING = Copying(
-    parse(CLUSTER_FILE).cluster,
-    SESSIONS,
+    "home",
     Path("/store"),
     Path("/cluster.yaml"),
     {"pi1": "/snapshots", "pi2": "/snapshots"},
@@ -221,13 +214,13 @@ def test_passwords_of_nodes_are_forgotten_as_soon_as_the_api_answers() -> None:
         return "ActiveState=activating\nSubState=start\n"
 
     api.away = True
-    arrival = Arrival("pi1", "k3s", "", True, 900, NodeAnswers(answer).sessions, None)  # type: ignore[arg-type]
-    step = RestoredServerRuns(arrival, "r1", api)  # type: ignore[arg-type]
+    step = RestoredServerRuns(Arrival("pi1", "k3s", "", True, 900), "r1")
     decision = step.decide(look(step.name, others={"pi2": RUNS, "pi3": printed()}))
     assert isinstance(decision, Change)
-    forgetting = decision.actions[1]
-    assert isinstance(forgetting, Call)
-    forgetting.run(progress)
+    forget = ForgetNodes(step.arrival, ("pi3",))
+    assert decision.actions[:3] == (start("k3s"), forget, AwaitArrival(step.arrival))
+    at = place(api, target="pi1", sessions=NodeAnswers(answer).sessions)
+    forget.perform(replace(at, progress=progress))
     assert progress.now == 20
     assert "the API is away" in progress.states[0]
     assert api.writes[-3:] == [

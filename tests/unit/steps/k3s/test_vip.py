@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-from pathlib import Path
-
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
-from tests.unit.steps.k3s.looks import look
-from tests.unit.steps.k3s.test_maintenance import SESSIONS
+from tests.unit.steps.looking import decide_from
 
-from picluster.engine.step import Call, Change, Decision, Observation, Satisfied
+from picluster.engine.step import Change, Decision, Run, Satisfied, WriteFile
+from picluster.facts.files import FileState
 from picluster.model import Vip
-from picluster.steps.k3s.api import ClusterApi
-from picluster.steps.k3s.vip import VipManifest, render
+from picluster.steps.k3s.paths import VIP_MANIFEST
+from picluster.steps.k3s.vip import DeleteKubeVip, VipManifest, render
 
 VIP = Vip(address="10.0.0.100")
-API = ClusterApi((), SESSIONS, Path("/nonexistent"))
 
 
 def decide(vip: Vip | None, present: str | None) -> Decision:
-    text = "" if present is None else f"text={base64.b64encode(present.encode()).decode()}"
-    return VipManifest(vip, API).decide(look("k3s-vip", own=Observation(out=text)))
+    file = FileState() if present is None else FileState("600 root:root", content=present)
+    return decide_from(VipManifest(vip), file)
 
 
 @pytest.mark.parametrize("version", ["1.32", "1.33"])
@@ -41,13 +37,16 @@ def test_the_address_and_the_interface_reach_kube_vip() -> None:
 
 
 def test_a_missing_or_edited_manifest_is_written() -> None:
-    assert isinstance(decide(VIP, None), Change)
-    assert isinstance(decide(VIP, "edited"), Change)
+    write = WriteFile(VIP_MANIFEST, render(VIP), 0o600)
+    for present in (None, "edited"):
+        decision = decide(VIP, present)
+        assert isinstance(decision, Change)
+        assert decision.actions == (write,)
     assert decide(VIP, render(VIP)) == Satisfied()
 
 
 def test_without_a_vip_nothing_is_left_of_an_earlier_one() -> None:
     decision = decide(None, render(VIP))
     assert isinstance(decision, Change)
-    assert any(isinstance(action, Call) for action in decision.actions)
+    assert decision.actions == (Run(f"rm -f {VIP_MANIFEST}"), DeleteKubeVip())
     assert decide(None, None) == Satisfied()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
+from tests.unit.steps.acting import place
 
 from picluster.engine.waiting import Done, Verdict, Waiting
 from picluster.errors import PiclusterError, Unreachable, WaitFailed
@@ -145,7 +146,10 @@ class Node:
 
     def wait(self, timeout: float = 900) -> float:
         """Return after how many seconds it arrived."""
-        Arrival("pi1", "k3s", "v1", False, timeout, self.answers.sessions, self).wait(self.progress)
+        at = replace(
+            place(self, target="pi1", sessions=self.answers.sessions), progress=self.progress
+        )
+        Arrival("pi1", "k3s", "v1", False, timeout).wait(at)
         return self.progress.now
 
     def failure(self, timeout: float = 900) -> WaitFailed:

@@ -16,7 +16,6 @@ from tests.unit.kube.cluster_objects import (
 )
 from tests.unit.steps.acting import decided, done, place
 from tests.unit.steps.k3s.looks import NEW, OLD, printed
-from tests.unit.steps.k3s.test_maintenance import API, SESSIONS
 
 from picluster.engine.probe import Observation
 from picluster.engine.step import Blocked, Change, Decision, Risk, Satisfied
@@ -255,7 +254,7 @@ def test_looking_changes_nothing(api: ApiInMemory) -> None:
 
 
 def test_a_drain_says_which_application_is_away() -> None:
-    step = Drained("pi4", NEW, alone=False, timeout=600, api=API)
+    step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
     looks = {STATE: printed(version=OLD), READY: Observation(value=ready)}
     decision = seen(step, database(), pi4=looks)
@@ -270,7 +269,7 @@ def test_a_drain_says_what_longhorn_may_not_let_go() -> None:
     stored = stored_in(
         [node("pi4"), node("pi1")], [longhorn_volume(PHOTOS, "vol")], [], [replica("vol", "pi4")]
     )
-    step = Drained("pi4", NEW, alone=False, timeout=600, api=API)
+    step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
     looks = {STATE: printed(version=OLD), READY: Observation(value=ready)}
     decision = seen(step, stored, pi4=looks)
@@ -279,9 +278,9 @@ def test_a_drain_says_what_longhorn_may_not_let_go() -> None:
 
 
 def test_a_restart_says_that_pods_go_on_and_which_could_start_nowhere_else() -> None:
-    arrival = Arrival("pi4", "k3s", "", False, 1, SESSIONS, API)
+    arrival = Arrival("pi4", "k3s", "", False, 1)
     step = Restarted(arrival, "request")
-    looks = {STATE: printed(unit="k3s"), step.name: Observation()}
+    looks = {STATE: printed(unit="k3s"), step.name: Observation(value="")}
     decision = seen(step, database(), pi4=looks)
     assert isinstance(decision, Change)
     assert "pods go on meanwhile" in decision.reason
