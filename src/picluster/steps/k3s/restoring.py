@@ -268,7 +268,7 @@ class ForgetNodes:
             self._forget(place.tools)
             return ""
 
-        self.arrival.wait_while(remembered, place)
+        self.arrival.follow_while(remembered, place)
 
     def _forget(self, tools: Tools) -> None:
         """Raises a `PiclusterError` while the API does not answer."""

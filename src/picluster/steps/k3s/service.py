@@ -79,7 +79,7 @@ class Arrival:
             return "Ready, and still learning etcd's data"
         return ""
 
-    def wait(self, place: Place) -> None:
+    def follow(self, place: Place) -> None:
         """Wait until it is so. Raises `WaitFailed` with the cause that K3s names."""
         renewals: set[float] = set()
         api = reader_of(place)
@@ -93,10 +93,10 @@ class Arrival:
                 renewals.add(lease.renewed)
             return self.missing(api.find(self.node), unit, len(renewals))
 
-        self.wait_while(missing, place)
+        self.follow_while(missing, place)
 
-    def wait_while(self, missing: Callable[[UnitState], str], place: Place) -> None:
-        """Wait, as `wait` does, while `missing` returns what is; it may raise `PiclusterError`s."""
+    def follow_while(self, missing: Callable[[UnitState], str], place: Place) -> None:
+        """Wait, as `follow` does, while `missing` returns what is; it may raise `PiclusterError`s."""
         watch = Watch(self.node, self.unit, place.sessions, place.progress.clock, missing)
         wait_until(
             "K3s did not come up",
@@ -130,7 +130,7 @@ class AwaitArrival:
 
     def perform(self, place: Place) -> None:
         """Wait. Raises `WaitFailed` with the cause that K3s names."""
-        self.arrival.wait(place)
+        self.arrival.follow(place)
 
 
 @dataclass(frozen=True, slots=True)

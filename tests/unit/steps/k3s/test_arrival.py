@@ -64,5 +64,5 @@ def test_a_restart_is_over_when_the_new_kubelet_lives_though_its_status_looks_ol
     stale = NodeState("pi1", ready=True, reported=900.0)
     predecessors, first, second = 990.0, 1010.0, 1020.0
     cluster = Cluster(stale, [predecessors, first, first, second])
-    ARRIVAL.wait(place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions))
+    ARRIVAL.follow(place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions))
     assert not cluster.renewed, "it was taken for the new kubelet's word too early"

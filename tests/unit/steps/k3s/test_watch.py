@@ -149,7 +149,7 @@ class Node:
         at = replace(
             place(self, target="pi1", sessions=self.answers.sessions), progress=self.progress
         )
-        Arrival("pi1", "k3s", "v1", False, timeout).wait(at)
+        Arrival("pi1", "k3s", "v1", False, timeout).follow(at)
         return self.progress.now
 
     def failure(self, timeout: float = 900) -> WaitFailed:
