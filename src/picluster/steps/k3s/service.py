@@ -96,7 +96,7 @@ class Arrival:
         self.follow_while(missing, place)
 
     def follow_while(self, missing: Callable[[UnitState], str], place: Place) -> None:
-        """Wait, as `follow` does, while `missing` returns what is; it may raise `PiclusterError`s."""
+        """Wait, as `follow` does, while `missing` says what is; it may raise `PiclusterError`s."""
         watch = Watch(self.node, self.unit, place.sessions, place.progress.clock, missing)
         wait_until(
             "K3s did not come up",
