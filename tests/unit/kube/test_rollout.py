@@ -285,6 +285,15 @@ def test_a_job_that_cannot_succeed_ends_the_wait_within_a_minute(
     assert why in caught.why
 
 
+@pytest.mark.parametrize(("seconds", "lasting"), [(3, False), (20, True)])
+def test_a_job_may_fail_once(api: ApiInMemory, seconds: int, *, lasting: bool) -> None:
+    """What it needs may have come up a moment too late: it is tried again."""
+    make(api, "job-fails", "Job")
+    api.slept = seconds
+    ((_, trouble),) = read_rollout(api, Workload("Job", "default", "web")).troubles
+    assert trouble.lasting is lasting
+
+
 def test_taints_that_nobody_names_are_looked_up(
     api: ApiInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
