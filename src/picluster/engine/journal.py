@@ -1,7 +1,8 @@
 """The journal of a run: every event as a JSON line, kept for `logs` and for reports.
 
 A run is a directory, `<time in UTC>-<command>`, readable by its owner alone. `events.jsonl` holds
-the events (docs/events.md), `output.log` what nodes printed, with node and step before each line.
+the events (docs/events.md), `output.log` what nodes printed, with node and step before each line,
+`sequence` its number: runs follow each other by that, since a clock may be set back.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ FORMAT = 1
 
 EVENTS = "events.jsonl"
 OUTPUT = "output.log"
+SEQUENCE = "sequence"
 _RUNS = "runs"
 _MOST_RUNS_A_SECOND = 100
 
@@ -82,6 +84,7 @@ def begin(state: Path, command: str) -> Journal:
             (runs / name).mkdir(mode=0o700)
         except FileExistsError:
             continue
+        _give_number(runs / name)
         _forget_old(runs)
         return Journal(runs / name)
     raise FileExistsError(runs / stamp)
@@ -116,14 +119,31 @@ class RecordedRun:
 def recorded_runs(state: Path) -> list[RecordedRun]:
     """Return the recorded runs of a cluster, the newest first."""
     runs = state / _RUNS
-    if not runs.is_dir():
-        return []
-    return [RecordedRun(path) for path in sorted(runs.iterdir(), reverse=True) if path.is_dir()]
+    return [RecordedRun(path) for path in _newest_first(runs)] if runs.is_dir() else []
+
+
+def _newest_first(runs: Path) -> list[Path]:
+    """Return the runs as they began; one that another process is just making is none yet."""
+    begun = (each for each in runs.iterdir() if _number(each) or (each / EVENTS).exists())
+    return sorted(begun, key=lambda run: (_number(run), run.name), reverse=True)
+
+
+def _number(run: Path) -> int:
+    """Return which run it is; 0 for those of earlier releases, which have but their time."""
+    try:
+        return int((run / SEQUENCE).read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _give_number(run: Path) -> None:
+    number = 1 + max(map(_number, run.parent.iterdir()))
+    with _private_text(run / SEQUENCE) as file:
+        file.write(f"{number}\n")
 
 
 def _forget_old(runs: Path) -> None:
-    kept_and_old = sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)
-    for path in kept_and_old[KEPT_RUNS:]:
+    for path in _newest_first(runs)[KEPT_RUNS:]:
         shutil.rmtree(path, ignore_errors=True)
 
 

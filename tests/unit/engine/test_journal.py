@@ -37,7 +37,7 @@ def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     written.close()
     assert mode(written.directory) == mode(written.directory.parent) == 0o700
     files = sorted(written.directory.iterdir())
-    assert [path.name for path in files] == ["events.jsonl", "output.log"]
+    assert [path.name for path in files] == ["events.jsonl", "output.log", "sequence"]
     assert {mode(path) for path in files} == {0o600}
 
 
@@ -108,6 +108,28 @@ def test_the_newest_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     begin(tmp_path, "up").close()
     names = [run.name for run in recorded_runs(tmp_path)]
     assert names[1:] == ["20260104T000000-up", "20260103T000000-up"]
+
+
+def test_a_clock_set_back_makes_no_new_run_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KEPT_RUNS", 3)
+    begun = []
+    for stamp in ("20360101T000000", "20360102T000000", "20260101T000000", "20260102T000000"):
+        monkeypatch.setattr(journal.time, "strftime", lambda *_, stamp=stamp: stamp)
+        run = begin(tmp_path, "up")
+        run.close()
+        begun.append(run.directory.name)
+    assert [run.name for run in recorded_runs(tmp_path)] == begun[:0:-1]
+
+
+def test_a_run_that_another_process_is_just_beginning_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KEPT_RUNS", 1)
+    (tmp_path / "runs" / "19700101T000000-up").mkdir(parents=True)
+    begin(tmp_path, "up").close()
+    assert (tmp_path / "runs" / "19700101T000000-up").is_dir()
 
 
 def test_runs_of_the_same_second_stay_apart(tmp_path: Path) -> None:
