@@ -9,13 +9,13 @@
     │   ├── HostKeyUnknown         first contact, and nobody agreed to trust the key
     │   ├── HostKeyChanged         the key is not the pinned one
     │   ├── SudoUnavailable        logged in, but cannot become root
+    │   ├── Unreadable             what it answered makes no sense
     │   └── NodeNeeded             it cannot be told, or done, without a node that is away
     ├── PreflightRefused        5  the nodes are not fit for what was asked
     ├── Locked                  6  another run holds the cluster
     ├── Unavailable             1  it cannot be asked right now; waits take that for `not yet`
     ├── StepFailed              1  a change was tried and did not work
     │   ├── ActionFailed           a command on the node ended badly
-    │   ├── Unreadable             what a node answered makes no sense
     │   ├── NotConverged           everything ran, and the node still is not as wanted
     │   └── WaitFailed             what was waited for did not happen
     └── Interrupted           130  the user stopped the run
@@ -34,6 +34,8 @@ class PiclusterError(Exception):
     """A failure with a cause and a remedy; the CLI prints it and exits with `exit_code`."""
 
     exit_code: ClassVar[int] = 1
+    evidence: str = ""
+    """What was seen, to be quoted at length; it is in no message."""
 
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -89,6 +91,30 @@ class SudoUnavailable(NodeError):
     """The login works, but becoming root does not."""
 
 
+class Unreadable(NodeError):
+    """A node's answer to a probe makes no sense: one node that talks nonsense fails alone.
+
+    `evidence` is the whole answer.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", fix: str = "", evidence: str = ""
+    ) -> None:
+        super().__init__(what, where=where, why=why, fix=fix)
+        self.evidence = evidence
+
+    def about(self, where: str, answer: str) -> Unreadable:
+        """Return the same failure, of a node and with its whole answer as evidence."""
+        return Unreadable(
+            f"its answer makes no sense: {self.what}",
+            where=where,
+            why="something on the node changes what commands print: a greeting of the login shell, "
+            "a replaced system tool, a full disk or memory",
+            fix="see the node's answer here, and run the command again",
+            evidence=answer.strip()[:_MOST_EVIDENCE],
+        )
+
+
 class NodeNeeded(NodeError):
     """Something cannot be told, or done, without a node that cannot be worked on."""
 
@@ -129,21 +155,6 @@ class StepFailed(PiclusterError):
 
 class ActionFailed(StepFailed):
     """A command on the node ended with a non-zero status."""
-
-
-class Unreadable(StepFailed):
-    """A node's answer to a probe makes no sense: one node that talks nonsense fails alone."""
-
-    def about(self, where: str, answer: str) -> Unreadable:
-        """Return the same failure, of a node and with its whole answer as evidence."""
-        return Unreadable(
-            f"its answer makes no sense: {self.what}",
-            where=where,
-            why="something on the node changes what commands print: a greeting of the login shell, "
-            "a replaced system tool, a full disk or memory",
-            fix="see the node's answer here, and run the command again",
-            evidence=answer.strip()[:_MOST_EVIDENCE],
-        )
 
 
 class NotConverged(StepFailed):

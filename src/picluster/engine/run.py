@@ -147,7 +147,7 @@ class Run:
                 what=error.what,
                 why=error.why,
                 fix=error.fix,
-                evidence=error.evidence if isinstance(error, StepFailed) else "",
+                evidence=error.evidence,
                 exit_code=error.exit_code,
                 alarm=isinstance(error, HostKeyChanged),
             )

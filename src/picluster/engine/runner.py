@@ -346,7 +346,7 @@ class _Convergence:
                     "failed",
                     self.context,
                     detail=redact(error.what),
-                    evidence=redact(getattr(error, "evidence", "")),
+                    evidence=redact(error.evidence),
                 )
             elif step.name in self.applier.seconds:
                 self._account_for_change(step, self.applied[step.name])

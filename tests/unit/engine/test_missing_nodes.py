@@ -15,6 +15,7 @@ from picluster.engine.events import TargetFailed
 from picluster.engine.lock import FirstThatIsThere, NodeLock
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import Answer, ShellProbe
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.engine.step import Blocked, Decision, Risk, Satisfied
@@ -26,6 +27,7 @@ from picluster.errors import (
     PreflightRefused,
     StepFailed,
     Unreachable,
+    Unreadable,
 )
 
 AWAY = Unreachable("no answer", where="pi2 (10.0.0.2)")
@@ -85,6 +87,46 @@ class TestOthersGoOn:
         )
         assert not run_phase(phase(servers, self.later), bench.run)
         assert bench.outcomes("pi2") == {"b": "skipped", "z": "skipped"}
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Reads a number on the node, which pi2 answers with another kind of digit."""
+
+    name: str = "talk"
+    title: str = "the number is known"
+
+    def probe(self) -> ShellProbe[int]:
+        text = 'case $NODE_ROOT in *pi2) echo "n=²" ;; *) echo n=2 ;; esac'
+        return ShellProbe(self.name, text, lambda seen: Answer(seen).number("n"))
+
+    def decide(self, look: Look) -> Decision:
+        return Satisfied(detail=str(look.read(self.probe())))
+
+
+class TestANodeThatTalksNonsense:
+    stages = phase(
+        Stage("all", {"pi1": [Talk()], "pi2": [Talk()]}, independent=True),
+        Stage("needs it", {"pi1": [FileStep("a")]}, needs=("pi2",)),
+        Stage("later", {"pi1": [FileStep("b")]}),
+    )
+
+    def test_fails_alone_and_is_quoted(self, bench: Bench) -> None:
+        assert run_phase(self.stages, bench.run), "later phases may go on"
+        assert bench.outcomes("pi1")["b"] == "changed"
+        told = bench.failure("pi2")
+        assert (told.what, told.evidence) == (
+            "its answer makes no sense: `n` is not a number: '²'",
+            "n=²",
+        )
+        assert bench.run.exit_code() == 4
+
+    def test_does_not_keep_a_plan_from_the_others(self, bench: Bench) -> None:
+        plan = plan_phase(self.stages, bench.run)
+        assert {item.target for item in plan.items} == {"pi1"}
+        assert isinstance(bench.run.failures["pi2"], Unreadable)
+        again_planned = plan_phase(self.stages, bench.run)
+        assert [each.node for each in again_planned.left_out] == ["pi2"]
 
 
 class TestTheGuard:
