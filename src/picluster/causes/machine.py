@@ -57,6 +57,11 @@ KERNEL: tuple[Cause, ...] = (
         "k3s.flannel_backend: host-gw",
     ),
     Cause(
+        r"could not create wireguard interface: operation not supported",
+        "the kernel has no wireguard module",
+        "use a kernel that has it (Linux has since 5.6), or set k3s.flannel_backend: vxlan",
+    ),
+    Cause(
         r"snapshotter cannot be enabled for",
         "the file system below /var/lib/rancher cannot carry overlays, which containers need",
         "have /var/lib/rancher on ext4; `modprobe overlay` on NODE says whether the kernel can",

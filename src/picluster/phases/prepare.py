@@ -119,8 +119,8 @@ def _names(cluster: Cluster, node: Node) -> str:
 
 
 def _k3s_modules(cluster: Cluster) -> tuple[str, ...]:
-    needs_vxlan = cluster.k3s.flannel_backend == "vxlan"
-    return tuple(name for name in kernel.K3S_MODULES if name != "vxlan" or needs_vxlan)
+    backend = cluster.k3s.flannel_backend
+    return (*kernel.K3S_MODULES, *kernel.FLANNEL_MODULES.get(backend, ()))
 
 
 def _together_unless_a_cluster_runs(survey: Survey) -> int | None:

@@ -384,6 +384,14 @@ _K3S = [
         "no vxlan module",
     ),
     (
+        "seen with K3s v1.36.3 on a kernel without it; flannel pkg/backend/wireguard/device.go",
+        _shutdown(
+            "flannel exited: failed to register flannel network: could not create wireguard "
+            "interface: operation not supported"
+        ),
+        "no wireguard module",
+    ),
+    (
         "k3s pkg/agent/config/config.go",
         _waiting(
             '\\"overlayfs\\" snapshotter cannot be enabled for '

@@ -112,10 +112,13 @@ def test_modules_and_sysctls_are_those_of_k3s_and_the_users() -> None:
     assert step_of(SysctlsInForce, more=more)[0].values["vm.swappiness"] == "10"
 
 
-def test_vxlan_is_only_needed_by_the_backend_of_that_name() -> None:
-    (step,) = step_of(ModulesLoaded, more="k3s: {flannel_backend: host-gw}\n")
-    assert "vxlan" not in step.required
-    assert "vxlan" in step_of(ModulesLoaded)[0].required
+@pytest.mark.parametrize(
+    ("backend", "module"),
+    [("vxlan", "vxlan"), ("wireguard-native", "wireguard"), ("host-gw", ""), ("none", "")],
+)
+def test_a_tunnel_needs_the_module_of_its_own_backend_alone(backend: str, module: str) -> None:
+    (step,) = step_of(ModulesLoaded, more=f"k3s: {{flannel_backend: {backend}}}\n")
+    assert {"vxlan", "wireguard"} & set(step.required) == {module} - {""}
 
 
 def test_bare_nodes_reboot_together_and_those_of_a_cluster_one_by_one() -> None:

@@ -16,8 +16,14 @@ SYSCTLS = "sysctls-in-force"
 MODULES_FILE = "/etc/modules-load.d/k3s.conf"
 SYSCTL_FILE = "/etc/sysctl.d/99-k3s.conf"
 
-K3S_MODULES = ("overlay", "br_netfilter", "nf_conntrack", "vxlan")
-"""What containerd, kube-proxy and flannel's default backend need."""
+K3S_MODULES = ("overlay", "br_netfilter", "nf_conntrack")
+"""What containerd and kube-proxy need."""
+
+FLANNEL_MODULES: Mapping[str, tuple[str, ...]] = {
+    "vxlan": ("vxlan",),
+    "wireguard-native": ("wireguard",),
+}
+"""What flannel's backends make their tunnels with."""
 
 LONGHORN_MODULES = ("iscsi_tcp",)
 """What Longhorn's volumes need; K3s runs without it."""
@@ -31,9 +37,12 @@ K3S_SYSCTLS: Mapping[str, str] = {
 _MODULES_FIX = (
     "install the kernel's extra modules (on Ubuntu linux-modules-extra-raspi), and reboot"
 )
-_VXLAN_FIX = (
-    "on Ubuntu install linux-modules-extra-raspi and reboot, or set k3s.flannel_backend: host-gw"
-)
+_TUNNEL_FIXES = {
+    "vxlan": "on Ubuntu install linux-modules-extra-raspi and reboot, or set "
+    "k3s.flannel_backend: host-gw",
+    "wireguard": "use a kernel that has it (Linux has since 5.6), or set "
+    "k3s.flannel_backend: vxlan",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class ModulesLoaded:
         if refused and not kernel.brings_none:
             return Blocked(
                 f"the kernel has no module {', '.join(refused)}",
-                _VXLAN_FIX if refused == ["vxlan"] else _MODULES_FIX,
+                _TUNNEL_FIXES.get(", ".join(refused), _MODULES_FIX),
             )
         if loadable:
             script = "".join(f"modprobe {quote(module)}\n" for module in loadable)

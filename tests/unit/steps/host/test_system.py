@@ -131,6 +131,12 @@ def test_a_module_that_k3s_cannot_do_without_is_refused(lines: tuple[str, ...], 
     assert fix in decision.fix
 
 
+def test_a_kernel_without_wireguard_is_refused_with_another_backend_as_the_way_out() -> None:
+    decision = decide(ModulesLoaded(("overlay", "wireguard")), "there=overlay")
+    assert isinstance(decision, Blocked)
+    assert "flannel_backend: vxlan" in decision.fix
+
+
 def test_a_fresh_node_is_told_that_iscsid_comes_with_its_package() -> None:
     decision = decide(IscsiDaemon(), "enabled=", "active=inactive", planned=(PACKAGES,))
     assert isinstance(decision, Change)
