@@ -14,7 +14,7 @@ from picluster.errors import ConfigInvalid, StepFailed
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
 from picluster.model.apps import App
-from picluster.steps.download import digest_of, download
+from picluster.steps.download import MOST_TEXT, digest_of, download, exposed, plain_http
 from picluster.steps.manifests.objects import parse_objects
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -41,6 +41,14 @@ class AppSource:
             metadata = {"name": self.app.namespace}
             found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         return found
+
+    @property
+    def warning(self) -> str:
+        """What the user is to know about the place that they come from."""
+        app = self.app
+        if app.url is None or app.sha256 is not None or not exposed(app.url):
+            return ""
+        return plain_http(app.url)
 
     def _objects(self) -> list[Object]:
         path = self.app.path if self.app.path is not None else self._downloaded()
@@ -70,7 +78,7 @@ class AppSource:
         wanted = self.app.sha256
         if wanted is None or not path.is_file() or digest_of(path) != wanted:
             fix = f"check the url and sha256 of the app {self.app.name}"
-            download(url, path, lambda _: None, sha256=wanted, fix=fix)
+            download(url, path, lambda _: None, sha256=wanted, fix=fix, most=MOST_TEXT)
         return path
 
 

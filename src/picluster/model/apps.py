@@ -8,9 +8,9 @@ from pydantic import AfterValidator, Field
 
 from picluster.model.names import HostLabel
 from picluster.model.network import Url
-from picluster.model.opentakserver import Digest
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
+from picluster.model.scalars import Digest
 from picluster.model.section import Section
 
 TAKEN = ("longhorn", "opentakserver", "rancher", "picluster")

@@ -19,7 +19,7 @@ from picluster.model.options import (
 )
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
-from picluster.model.scalars import YesNo, matching, one_of, whole
+from picluster.model.scalars import Digest, YesNo, matching, one_of, whole
 from picluster.model.secret_ref import SecretReference
 from picluster.model.section import Section
 from picluster.model.vip import Vip
@@ -181,6 +181,9 @@ class K3s(Section):
     )
     install_url: Url = Field(
         "https://get.k3s.io", description="Where K3s's install script is downloaded from."
+    )
+    install_sha256: Digest | None = Field(
+        None, description="What K3s's install script has to have as SHA-256; any if left out."
     )
     release_url: Url = Field(
         "https://github.com/k3s-io/k3s/releases/download",

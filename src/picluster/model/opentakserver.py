@@ -14,7 +14,7 @@ from picluster.model.names import HostLabel
 from picluster.model.network import Url
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
-from picluster.model.scalars import NodePort, Text, YesNo, matching
+from picluster.model.scalars import Digest, NodePort, Text, YesNo, matching
 from picluster.model.section import Section
 
 DEFAULT_VERSION = "1.7.13"
@@ -57,10 +57,6 @@ UiVersion = Annotated[
         )
     ),
 ]
-Digest = Annotated[
-    str, AfterValidator(matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits"))
-]
-
 Quantity = Annotated[
     str,
     AfterValidator(

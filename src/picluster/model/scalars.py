@@ -92,3 +92,8 @@ Text = Annotated[str, AfterValidator(single_line)]
 
 NodePort = Annotated[int, Field(ge=30000, le=32767), BeforeValidator(whole)]
 """A port that Kubernetes opens on every node; the range is its default."""
+
+
+Digest = Annotated[
+    str, AfterValidator(matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits"))
+]

@@ -198,7 +198,7 @@ def _app(site: Site, source: AppSource, may_go: MayGo) -> Iterator[Step]:
     yield ObjectsApplied(
         f"app-{app.name}",
         f"the objects of {app.name} are as its manifests say",
-        Part(app.name, source, app.namespace or "", force=force),
+        Part(app.name, source, app.namespace or "", force=force, warning=source.warning),
     )
     yield RolledOut(
         f"app-{app.name}-runs",

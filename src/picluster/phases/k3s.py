@@ -7,6 +7,7 @@ from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.model import Node
 from picluster.phases.site import Site, copying
+from picluster.steps.download import exposed, plain_http
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
 from picluster.steps.k3s.install import Installed, Staged
@@ -80,7 +81,13 @@ def facts(node: Node) -> list[Step]:
 
 def staged(site: Site, node: Node) -> Step:
     """Return the step after which the K3s of the file lies on a node."""
-    return Staged(site.cluster.k3s.version)
+    k3s = site.cluster.k3s
+    asked = {
+        "k3s.release_url": exposed(k3s.release_url),
+        "k3s.install_url": exposed(k3s.install_url) and k3s.install_sha256 is None,
+    }
+    plain = [name for name, open_to_all in asked.items() if open_to_all and not k3s.airgap_dir]
+    return Staged(k3s.version, warning=plain_http(", ".join(plain)) if plain else "")
 
 
 def _staging(site: Site, node: Node) -> list[Step]:

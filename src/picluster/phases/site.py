@@ -176,6 +176,7 @@ def make_site(
         install_url=k3s.install_url,
         airgap_dir=k3s.airgap_dir,
         cache=cache / "k3s",
+        install_sha256=k3s.install_sha256,
     )
     tls = registry is not None and registry.tls
     return Site(

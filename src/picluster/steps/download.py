@@ -3,44 +3,120 @@
 from __future__ import annotations
 
 import hashlib
-import urllib.error
+import http.client
+import ipaddress
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from picluster.errors import StepFailed
 from picluster.local_files import replacing
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 60.0
+_LONGEST_SECONDS = 3600.0
+_MIB = 1 << 20
+MOST_BYTES = 2048 * _MIB
+"""No file that picluster fetches comes near to this size."""
+MOST_TEXT = 32 * _MIB
+"""The limit for what is text: scripts, checksums, manifests."""
 
 Report = Callable[[str], None]
 
 
 def download(
-    url: str, path: Path, report: Report, *, sha256: str | None = None, fix: str = ""
+    url: str,
+    path: Path,
+    report: Report,
+    *,
+    sha256: str | None = None,
+    fix: str = "",
+    most: int = MOST_BYTES,
 ) -> None:
     """Fetch a file and move it into place once it is whole, and has the digest if one is given.
 
-    Raises `StepFailed`, with this `fix`.
+    Raises `StepFailed`, with this `fix`, for more than `most` bytes, for fewer than the server
+    promised, and for an answer without a digest of which nobody can tell where it ends.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310 - the model admits only http(s)
+    if sha256 is None and exposed(url):
+        report(f"warning: {plain_http(path.name)}")
     try:
+        # The model admits only http(s).
+        request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310
+        path.parent.mkdir(parents=True, exist_ok=True)
         with (
             urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer,  # noqa: S310
             replacing(path, 0o666) as file,
         ):
             digest = hashlib.sha256()
-            while block := answer.read(_CHUNK):
+            for block in _whole(answer, most, digest_known=sha256 is not None):
                 digest.update(block)
                 file.write(block)
             if sha256 is not None and digest.hexdigest() != sha256:
-                what = "the download's checksum is wrong; it was thrown away"
-                raise StepFailed(what, where=url, fix=fix)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise StepFailed(f"cannot download it: {error}", where=url, fix=fix) from error
+                raise _Refused("the download's checksum is wrong; it was thrown away")
+    except _Refused as error:
+        raise StepFailed(str(error), where=url, why=error.why, fix=fix) from None
+    # A bad address is a ValueError; a bad or broken answer, an HTTPException.
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        why = str(error) or type(error).__name__
+        raise StepFailed(f"cannot download it: {why}", where=url, fix=fix) from error
     report(f"downloaded {path.name}")
+
+
+class _Refused(Exception):
+    def __init__(self, what: str, why: str = "") -> None:
+        super().__init__(what)
+        self.why = why
+
+
+def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:
+    """Yield an answer's body. Raises `_Refused` unless it is as long as promised, and in time."""
+    if not isinstance(answer, http.client.HTTPResponse):
+        raise _Refused("the download was redirected to an address that is not of HTTP")
+    promised, got = answer.length, 0
+    if promised is not None and promised > most:
+        raise _too_large(most)
+    if promised is None and not answer.chunked and not digest_known:
+        what = "the server does not say how long the file is; it was thrown away"
+        raise _Refused(what, "nobody can tell whether all of it has come")
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    # One read of the network at a time: the deadline holds for a server that merely drips.
+    while block := answer.read1(_CHUNK):
+        got += len(block)
+        if got > most:
+            raise _too_large(most)
+        if time.monotonic() > deadline:
+            raise _Refused(f"the download took longer than {_LONGEST_SECONDS:.0f} s")
+        yield block
+    if promised is not None and got != promised:
+        what = "the download was cut short; it was thrown away"
+        raise _Refused(what, f"{got} of {promised} bytes have come")
+
+
+def _too_large(most: int) -> _Refused:
+    return _Refused(f"the download is larger than {most // _MIB} MiB; it was thrown away")
+
+
+def exposed(url: str) -> bool:
+    """Whether what an address gives can be changed by others: plain HTTP, and not of this host."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme != "http" or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def plain_http(what: str) -> str:
+    """Say what it means that something comes over plain HTTP, without a digest."""
+    return f"fetched over plain HTTP, which others on the way can change: {what}"
 
 
 def digest_of(path: Path) -> str:

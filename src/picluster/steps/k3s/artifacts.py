@@ -13,7 +13,7 @@ from urllib.parse import quote as quote_url
 
 from picluster.errors import StepFailed
 from picluster.once import Once
-from picluster.steps.download import Report, digest_of, download
+from picluster.steps.download import MOST_BYTES, MOST_TEXT, Report, digest_of, download
 
 _FIX = (
     "check k3s.version and the network, or point k3s.airgap_dir at a directory that holds the "
@@ -51,6 +51,10 @@ def parse_checksums(text: str) -> dict[str, str]:
     return {pair[1].lstrip("*").strip(): pair[0] for pair in pairs if len(pair) > 1}
 
 
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 @dataclass(slots=True)
 class Artifacts:
     """Finds the files of one K3s version.
@@ -64,6 +68,7 @@ class Artifacts:
     install_url: str
     airgap_dir: Path | None
     cache: Path
+    install_sha256: str | None = None
     _found: Once[str, Artifact] = field(default_factory=Once)
 
     def binary(self, arch: str, report: Report) -> Artifact:
@@ -75,17 +80,29 @@ class Artifacts:
         return self._found.get(name, lambda: self._binary(name, arch, report))
 
     def install_script(self, report: Report) -> Artifact:
-        """Return K3s's install script; no checksum of it is published, so HTTPS vouches for it."""
+        """Return K3s's install script.
+
+        No checksum of it is published: HTTPS vouches for it, or `install_sha256`. Raises
+        `StepFailed` if it cannot be had, or is not the one with that digest.
+        """
         return self._found.get(INSTALL_SCRIPT, lambda: self._install_script(report))
 
     def images(self, arch: str) -> Artifact | None:
-        """Return the air-gap image archive for an architecture, if the directory has one."""
+        """Return the air-gap image archive for an architecture, if the directory has one.
+
+        Raises `StepFailed` if it is not the one that the checksum file beside it lists.
+        """
         if self.airgap_dir is None:
             return None
         found = sorted(self.airgap_dir.glob(f"k3s-airgap-images-{arch}.tar*"))
         if not found:
             return None
-        return self._found.get(found[0].name, lambda: Artifact(found[0], digest_of(found[0])))
+        return self._found.get(found[0].name, lambda: self._images(found[0], arch))
+
+    def _images(self, path: Path, arch: str) -> Artifact:
+        listed = path.with_name(f"sha256sum-{arch}.txt")
+        sums = parse_checksums(_text_of(listed)) if listed.is_file() else {}
+        return self._checked(path, sums.get(path.name))
 
     def _binary(self, name: str, arch: str, report: Report) -> Artifact:
         sums = parse_checksums(self._text(f"sha256sum-{arch}.txt", report))
@@ -99,8 +116,8 @@ class Artifacts:
         else:
             key = hashlib.sha256(self.install_url.encode()).hexdigest()[:12]
             path = self.cache / self.version / f"install-{key}.sh"
-            self._refresh(self.install_url, path, report)
-        return Artifact(path, digest_of(path))
+            self._refresh(self.install_url, path, report, self.install_sha256)
+        return self._checked(path, self.install_sha256)
 
     def _verified(self, name: str, wanted: str, report: Report) -> Artifact:
         if self.airgap_dir is not None:
@@ -110,21 +127,25 @@ class Artifacts:
             if not path.exists() or digest_of(path) != wanted:
                 report(f"downloading {name} {self.version}")
                 self._download(self._url(name), path, report, wanted)
-        if digest_of(path) != wanted:
-            raise self._failure(f"the checksum of {name} is wrong", str(path))
-        return Artifact(path, wanted)
+        return self._checked(path, wanted)
+
+    def _checked(self, path: Path, wanted: str | None) -> Artifact:
+        found = digest_of(path)
+        if wanted is not None and found != wanted:
+            raise self._failure(f"the checksum of {path.name} is wrong", str(path))
+        return Artifact(path, found)
 
     def _text(self, name: str, report: Report) -> str:
         if self.airgap_dir is not None:
-            return self._present(self.airgap_dir / name).read_text()
+            return _text_of(self._present(self.airgap_dir / name))
         path = self.cache / self.version / name
         self._refresh(self._url(name), path, report)
-        return path.read_text()
+        return _text_of(path)
 
-    def _refresh(self, url: str, path: Path, report: Report) -> None:
+    def _refresh(self, url: str, path: Path, report: Report, sha256: str | None = None) -> None:
         """Fetch a small file anew; what was fetched before serves while the network is down."""
         try:
-            self._download(url, path, report)
+            self._download(url, path, report, sha256, most=MOST_TEXT)
         except StepFailed:
             if not path.exists():
                 raise
@@ -145,8 +166,10 @@ class Artifacts:
     def _where(self, name: str) -> str:
         return str(self.airgap_dir) if self.airgap_dir is not None else self._url(name)
 
-    def _download(self, url: str, path: Path, report: Report, sha256: str | None = None) -> None:
-        download(url, path, report, sha256=sha256, fix=_FIX)
+    def _download(
+        self, url: str, path: Path, report: Report, sha256: str | None, most: int = MOST_BYTES
+    ) -> None:
+        download(url, path, report, sha256=sha256, fix=_FIX, most=most)
 
     def _failure(self, what: str, where: str) -> StepFailed:
         return StepFailed(what, where=where, fix=_FIX)

@@ -94,9 +94,13 @@ def _upload(place: Place, artifact: Artifact, path: str, mode: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """The wanted K3s lies on the node, verified, before anything is restarted for it."""
+    """The wanted K3s lies on the node, verified, before anything is restarted for it.
+
+    `warning` is what the user is to know about where it comes from.
+    """
 
     version: str
+    warning: str = ""
     name: str = STAGED
 
     @property
@@ -115,10 +119,11 @@ class Staged:
         refusal = refuse_version_step(state.version, self.version)
         if refusal:
             return refusal
+        reason = f"{state.version} is installed" if state.version else "K3s is not installed"
         return Change(
             f"put K3s {self.version} on the node",
             (StageRelease(self.version, state.arch), check_staged(self.version)),
-            reason=f"{state.version} is installed" if state.version else "K3s is not installed",
+            reason=f"{reason}; {self.warning}" if self.warning else reason,
             retry_safe=True,
         )
 

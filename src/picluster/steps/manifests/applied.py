@@ -79,7 +79,8 @@ class ObjectsApplied:
         if not (fresh or changed or seen.stale):
             names = ", ".join(map(str, seen.kept))
             left = f"no longer in the file, and left because data hangs on it: {names}"
-            return Satisfied(warning=left if names else "")
+            warned = [each for each in (left if names else "", self.part.warning) if each]
+            return Satisfied(warning="; ".join(warned))
         summary = _summary(self.part.name, fresh, changed, seen.stale)
         return self._change(summary, _reason(fresh, changed, seen.stale), seen)
 
@@ -88,7 +89,7 @@ class ObjectsApplied:
         return Change(
             summary,
             (ApplyPart(self.part),),
-            reason=reason,
+            reason=f"{reason}; {self.part.warning}" if self.part.warning else reason,
             diff=Diff("", "\n".join(lines)) if lines else None,
             retry_safe=True,
         )

@@ -74,7 +74,8 @@ class Part:
     """What belongs together under one name, and where its manifests come from.
 
     `namespace` is for manifests that name none; `beside` are objects of the part that another step
-    applies. With `force`, fields that somebody else set are taken over.
+    applies. With `force`, fields that somebody else set are taken over. `warning` is what the user
+    is to know about where the manifests come from.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Part:
     namespace: str = ""
     force: bool = False
     beside: tuple[Identity, ...] = ()
+    warning: str = ""
 
     def look(self, tools: Tools) -> PartSeen:
         """Compare every object with the cluster's, by a dry run where they differ."""

@@ -16,7 +16,7 @@ from picluster.errors import ConfigInvalid
 from picluster.kube.api import Object
 from picluster.kube.rollout import Workload
 from picluster.model.storage import Longhorn
-from picluster.steps.download import download
+from picluster.steps.download import MOST_TEXT, download
 from picluster.steps.local import FileHere
 from picluster.steps.manifests.objects import parse_objects
 from picluster.steps.manifests.part import Unsettled
@@ -57,7 +57,7 @@ class DownloadManifest:
                 "there is no such file", where=str(self.longhorn.manifest), fix=_FIX
             )
         url = f"{self.longhorn.release_url.rstrip('/')}/{self.longhorn.version}/longhorn.yaml"
-        download(url, self.path, place.progress.report, fix=_FIX)
+        download(url, self.path, place.progress.report, fix=_FIX, most=MOST_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
