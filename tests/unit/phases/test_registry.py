@@ -13,8 +13,7 @@ from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.step import Blocked, Change, Observation, Satisfied
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import UsageError
 from picluster.model import Cluster, parse
 from picluster.phases.catalog import PHASES, wanted
@@ -180,8 +179,7 @@ class TestThePort:
     TAKEN = 'listens=LISTEN 0 128 0.0.0.0:5000 0.0.0.0:* users:(("docker-proxy",pid=7,fd=4))'
 
     def decide(self, *lines: str) -> Satisfied | Change | Blocked:
-        seen = {"pi2": {"registry-port": Observation(out="\n".join(lines))}}
-        return RegistryPortFree(5000).decide(Look("pi2", "registry-port", seen))
+        return decide(RegistryPortFree(5000), *lines)
 
     def test_it_is_looked_at_on_the_registrys_node_alone(self) -> None:
         phase = preflight(cluster(PLAIN))

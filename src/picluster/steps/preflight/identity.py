@@ -4,60 +4,79 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Decision, Satisfied, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What has to differ between machines; empty where there is none."""
+
+    machine_id: str = ""
+    host_key: str = ""
+    initiator: str = ""
+
+
+def _identity(seen: Observation) -> Identity:
+    said = Answer(seen)
+    return Identity(*(said.text(key, "") for key in ("machine_id", "host_key", "initiator")))
+
+
+IDENTITY = ShellProbe("identity", shell(__package__, "identity"), _identity)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnIdentity:
     """No other node has this one's machine id or SSH host key."""
 
-    name: str = "identity"
+    name: str = IDENTITY.name
     title: str = "its own machine id and host key"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Identity]:
         """Print what has to differ between machines."""
-        return Script(
-            'echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"\n'
-            "for key in /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_rsa_key.pub; do\n"
-            '  [ ! -r $key ] || { echo "host_key=$(cut -d" " -f2 $key)"; break; }\n'
-            "done\n"
-            "sed -n 's/^InitiatorName=/initiator=/p' /etc/iscsi/initiatorname.iscsi 2>/dev/null"
-        )
+        return IDENTITY
 
     def decide(self, look: Look) -> Decision:
         """Compare with every other node: one card written twice makes twins."""
-        own = look.own.facts
-        for other, seen in look.across(self.name).items():
+        own = look.read(IDENTITY)
+        for other, its in look.every(IDENTITY).items():
             if other == look.target:
                 continue
-            for key, what, fix in _TWINS:
-                value = own.get(key)
-                if value and value == seen.facts.get(key):
+            for mine, theirs, what, fix in (
+                (own.machine_id, its.machine_id, *_MACHINE_ID),
+                (own.host_key, its.host_key, *_HOST_KEY),
+                (own.initiator, its.initiator, *_INITIATOR),
+            ):
+                if mine and mine == theirs:
                     return Blocked(f"{look.target} has the same {what} as {other}", fix)
-        if not own.get("machine_id"):
+        if not own.machine_id:
             return Blocked("it has no machine id", "`systemd-machine-id-setup` on it, and reboot")
         return Satisfied()
 
 
-_TWINS = (
-    (
-        "machine_id",
-        "machine id",
-        "on one of them: `rm /etc/machine-id && systemd-machine-id-setup`, and reboot",
-    ),
-    (
-        "host_key",
-        "SSH host key",
-        "on one of them: `rm /etc/ssh/ssh_host_* && ssh-keygen -A`, and restart ssh; then "
-        "`picluster known-hosts forget` it",
-    ),
-    (
-        "initiator",
-        "iSCSI initiator name",
-        "on one of them: `echo InitiatorName=$(iscsi-iname) >/etc/iscsi/initiatorname.iscsi`, "
-        "and restart iscsid",
-    ),
+# What it is called, and how it becomes the machine's own again.
+_MACHINE_ID = (
+    "machine id",
+    "on one of them: `rm /etc/machine-id && systemd-machine-id-setup`, and reboot",
+)
+_HOST_KEY = (
+    "SSH host key",
+    "on one of them: `rm /etc/ssh/ssh_host_* && ssh-keygen -A`, and restart ssh; then "
+    "`picluster known-hosts forget` it",
+)
+_INITIATOR = (
+    "iSCSI initiator name",
+    "on one of them: `echo InitiatorName=$(iscsi-iname) >/etc/iscsi/initiatorname.iscsi`, "
+    "and restart iscsid",
+)
+
+
+NAME = ShellProbe(
+    "host-name",
+    'echo "name=$(cat /proc/sys/kernel/hostname)"',
+    lambda seen: Answer(seen).text("name", ""),
 )
 
 
@@ -66,20 +85,20 @@ class HostNames:
     """No two nodes have the same host name, unless `prepare` is about to change it."""
 
     will_be_set: bool
-    name: str = "host-name"
+    name: str = NAME.name
     title: str = "its own host name"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[str]:
         """Print the host name."""
-        return Script('echo "name=$(cat /proc/sys/kernel/hostname)"')
+        return NAME
 
     def decide(self, look: Look) -> Decision:
         """K3s joins by host name: twins would throw each other out of the cluster."""
-        own = look.own.facts.get("name", "")
+        own = look.read(NAME)
         twins = [
             other
-            for other, seen in look.across(self.name).items()
-            if other != look.target and seen.facts.get("name") == own
+            for other, name in look.every(NAME).items()
+            if other != look.target and name == own
         ]
         if not twins or self.will_be_set:
             return Satisfied(detail=own)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from picluster.engine.probe import ShellProbe
-from picluster.engine.step import Blocked, Decision, Satisfied, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe, whole
+from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.boot import MEMORY_CGROUP
 
@@ -24,48 +25,94 @@ GOOD_DISK = 8 * _GIB
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """What a machine runs; texts are empty where it does not tell. `user` is the id we work as."""
+
+    user: str
+    init: str
+    has_apt: bool
+    arch: str
+    kernel: str
+    pretty: str
+
+
+def _system(seen: Observation) -> System:
+    said = Answer(seen)
+    return System(
+        said.text("user", ""),
+        said.text("init", ""),
+        said.flag("apt"),
+        said.text("arch", ""),
+        said.text("kernel", ""),
+        said.text("pretty", ""),
+    )
+
+
+SYSTEM = ShellProbe(
+    "system",
+    'echo "user=$(id -u)"\n'
+    'echo "init=$(cat /proc/1/comm)"\n'
+    "command -v apt-get >/dev/null && command -v dpkg >/dev/null && echo apt=yes\n"
+    'echo "arch=$(dpkg --print-architecture 2>/dev/null)"\n'
+    'echo "kernel=$(uname -m)"\n'
+    '. /etc/os-release; echo "pretty=$PRETTY_NAME"',
+    _system,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class OperatingSystem:
     """The system has systemd and apt, and a 64-bit userland that K3s is released for."""
 
-    name: str = "system"
+    name: str = SYSTEM.name
     title: str = "64-bit Debian, Ubuntu or Raspberry Pi OS"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[System]:
         """Look at what is there, not at what it is called."""
-        return Script(
-            'echo "user=$(id -u)"\n'
-            'echo "init=$(cat /proc/1/comm)"\n'
-            "command -v apt-get >/dev/null && command -v dpkg >/dev/null && echo apt=yes\n"
-            'echo "arch=$(dpkg --print-architecture 2>/dev/null)"\n'
-            'echo "kernel=$(uname -m)"\n'
-            '. /etc/os-release; echo "pretty=$PRETTY_NAME"'
-        )
+        return SYSTEM
 
     def decide(self, look: Look) -> Decision:
         """Refuse what picluster cannot prepare or K3s cannot run on."""
-        facts = look.own.facts
-        if facts.get("user") != "0":
+        system = look.read(SYSTEM)
+        if system.user != "0":
             return Blocked(
                 "commands do not run as root there",
                 "let ssh.user use sudo without a password, or give ssh.sudo_password",
             )
-        if facts.get("init") != "systemd":
+        if system.init != "systemd":
             return Blocked(
-                f"the first process is {facts.get('init')}, not systemd", "flash Raspberry Pi OS"
+                f"the first process is {system.init}, not systemd", "flash Raspberry Pi OS"
             )
-        if facts.get("apt") != "yes":
+        if not system.has_apt:
             return Blocked(
-                f"{facts.get('pretty') or 'this system'} has no apt",
+                f"{system.pretty or 'this system'} has no apt",
                 "use Raspberry Pi OS, Debian or Ubuntu",
             )
-        arch = facts.get("arch", "")
+        arch = system.arch
         if arch not in ("arm64", "amd64"):
-            why = " although its kernel is 64-bit" if facts.get("kernel") in _KERNELS else ""
+            why = " although its kernel is 64-bit" if system.kernel in _KERNELS else ""
             return Blocked(
                 f"its userland is {arch or 'unknown'}{why}, and K3s needs 64 bits",
                 "flash the 64-bit image",
             )
-        return Satisfied(detail=f"{facts.get('pretty')}, {arch}")
+        return Satisfied(detail=f"{system.pretty}, {arch}")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The memory that the kernel has, in bytes; None where it does not tell."""
+
+    memory: int | None
+
+
+def _installed(seen: Observation) -> Installed:
+    said = Answer(seen)
+    return Installed(said.number("kib") * 1024 if said.text("kib", "") else None)
+
+
+MEMORY = ShellProbe(
+    "memory", "echo \"kib=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)\"", _installed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +120,18 @@ class Memory:
     """There is enough memory for the node's role."""
 
     is_server: bool
-    name: str = "memory"
+    name: str = MEMORY.name
     title: str = "enough memory"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Installed]:
         """Read what the kernel has."""
-        return Script("echo \"kib=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)\"")
+        return MEMORY
 
     def decide(self, look: Look) -> Decision:
         """Refuse what would be killed for lack of memory soon."""
-        kib = look.own.facts.get("kib", "")
-        if not kib.isdigit():
+        memory = look.read(MEMORY).memory
+        if memory is None:
             return Satisfied(warning="the memory could not be read")
-        memory = int(kib) * 1024
         least = _SERVER_LEAST_MEMORY if self.is_server else _AGENT_LEAST_MEMORY
         shown = f"{memory / _GIB:.1f} GiB"
         if memory < least:
@@ -102,24 +148,40 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeRoom:
+    """Free bytes by path."""
+
+    free: Mapping[str, int]
+
+
+def _free_room(seen: Observation) -> FreeRoom:
+    pairs = [value.partition(" ") for value in Answer(seen).every("free")]
+    return FreeRoom({path: whole(number, "free") for number, _, path in pairs if number})
+
+
+FREE_ROOM = ShellProbe(
+    "disk",
+    "for path in / /var/lib /var/lib/rancher; do\n"
+    "  [ -d $path ] && echo \"free=$(df -PB1 $path | awk 'NR == 2 {print $4}') $path\"\n"
+    "done; true",
+    _free_room,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """There is room where K3s keeps images and data."""
 
-    name: str = "disk"
+    name: str = FREE_ROOM.name
     title: str = "enough free disk"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[FreeRoom]:
         """Read the free bytes of the root file system and of K3s' own, if it has one."""
-        return Script(
-            "for path in / /var/lib /var/lib/rancher; do\n"
-            "  [ -d $path ] && echo \"free=$(df -PB1 $path | awk 'NR == 2 {print $4}') $path\"\n"
-            "done; true"
-        )
+        return FREE_ROOM
 
     def decide(self, look: Look) -> Decision:
         """Refuse if an image or two would fill it: the kubelet evicts pods before it is full."""
-        pairs = [line.removeprefix("free=").partition(" ") for line in look.own.lines]
-        free = {path: int(number) for number, _, path in pairs if number.isdigit()}
+        free = look.read(FREE_ROOM).free
         if not free:
             return Satisfied(warning="the free disk could not be read")
         path, least = min(free.items(), key=lambda pair: pair[1])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Decision, Satisfied, Script
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.routes import Route
 from picluster.model.network import as_ip, as_network
@@ -36,6 +37,20 @@ def ports_of(*, is_server: bool, is_ha: bool) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """Lines of `ss` about asked ports; `k3s` runs here, `ours` are ports of our containers."""
+
+    lines: tuple[str, ...] = ()
+    k3s: bool = False
+    ours: tuple[str, ...] = ()
+
+
+def _listening(seen: Observation) -> Listening:
+    said = Answer(seen)
+    return Listening(said.every("listens"), said.flag("k3s"), said.every("ours"))
+
+
+@dataclass(frozen=True, slots=True)
 class PortsFree:
     """Nobody but K3s listens on the ports that it needs."""
 
@@ -43,21 +58,24 @@ class PortsFree:
     name: str = "ports"
     title: str = "the ports of K3s are free"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Listening]:
         """List who listens; K3s itself may be the one."""
         ports = " or ".join(f"sport = :{port}" for port in self.ports)
-        return Script(
+        return ShellProbe(
+            self.name,
             "for unit in k3s k3s-agent; do\n"
             '  case "$(systemctl is-active $unit)" in active|activating) echo k3s=yes ;; esac\n'
             "done\n"
-            f"ss -Hltnp {quote(f'( {ports} )')} 2>/dev/null | sed 's/^/listens=/'"
+            f"ss -Hltnp {quote(f'( {ports} )')} 2>/dev/null | sed 's/^/listens=/'",
+            _listening,
         )
 
     def decide(self, look: Look) -> Decision:
         """Refuse ports that another program holds."""
-        if "k3s=yes" in look.own.lines:
+        seen = look.read(self.probe())
+        if seen.k3s:
             return Satisfied(detail="K3s runs")
-        taken = _listeners([line for line in look.own.lines if not _OURS.search(line)])
+        taken = _listeners([line for line in seen.lines if not _OURS.search(line)])
         if not taken:
             return Satisfied()
         return Blocked(
@@ -67,10 +85,10 @@ class PortsFree:
 
 
 def _listeners(lines: Sequence[str]) -> list[str]:
-    """Return `port (program)` for each listener that a probe printed, once each."""
+    """Return `port (program)` for each listener that `ss` printed, once each."""
     taken = []
     for line in lines:
-        local = re.match(r"listens=\S+\s+\S+\s+\S+\s+\S*:(\d+)\s", line)
+        local = re.match(r"\S+\s+\S+\s+\S+\s+\S*:(\d+)\s", line)
         if local:
             program = re.search(r'"([^"]+)"', line)
             taken.append(f"{local[1]} ({program[1] if program else 'an unknown program'})")
@@ -85,21 +103,23 @@ class RegistryPortFree:
     name: str = "registry-port"
     title: str = "the port of the registry is free"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Listening]:
         """List who listens, and the ports that our containers have."""
-        return Script(
+        return ShellProbe(
+            self.name,
             f"for name in {CONTAINER} {COLLECTOR}; do\n"
             "  docker port $name 2>/dev/null | sed 's/^/ours=/'\n"
             "done\n"
-            f"ss -Hltnp {quote(f'sport = :{self.port}')} 2>/dev/null | sed 's/^/listens=/'"
+            f"ss -Hltnp {quote(f'sport = :{self.port}')} 2>/dev/null | sed 's/^/listens=/'",
+            _listening,
         )
 
     def decide(self, look: Look) -> Decision:
         """Refuse a port that another program holds, another registry among them."""
-        lines = look.own.lines
-        if any(line.startswith("ours=") and line.endswith(f":{self.port}") for line in lines):
+        seen = look.read(self.probe())
+        if any(line.endswith(f":{self.port}") for line in seen.ours):
             return Satisfied(detail="the registry runs")
-        taken = _listeners(lines)
+        taken = _listeners(seen.lines)
         if not taken:
             return Satisfied()
         return Blocked(
@@ -209,40 +229,48 @@ _TUNNELS = {"vxlan": " and UDP 8472", "wireguard-native": " and UDP 51820 (51821
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The units of other Kubernetes and of firewalls that are active."""
+
+    kubernetes: tuple[str, ...] = ()
+    firewalls: tuple[str, ...] = ()
+
+
+def _neighbours(seen: Observation) -> Neighbours:
+    said = Answer(seen)
+    # A ufw that is switched off has an active unit all the same.
+    off = {"ufw"} if said.text("ufw", "") == "off" else set()
+    walls = said.every("firewall")
+    return Neighbours(said.every("kubernetes"), tuple(wall for wall in walls if wall not in off))
+
+
+NEIGHBOURS = ShellProbe("neighbours", shell(__package__, "neighbours"), _neighbours)
+
+
+@dataclass(frozen=True, slots=True)
 class NothingInTheWay:
     """No other Kubernetes runs here; an active firewall is pointed out. `backend` is flannel's."""
 
     backend: str
-    name: str = "neighbours"
+    name: str = NEIGHBOURS.name
     title: str = "no other Kubernetes, no firewall"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Neighbours]:
         """Ask systemd about what would get in the way."""
-        return Script(
-            "for unit in kubelet snap.microk8s.daemon-kubelite k0scontroller k0sworker "
-            "rke2-server rke2-agent; do\n"
-            '  [ "$(systemctl is-active $unit)" != active ] || echo "kubernetes=$unit"\n'
-            "done\n"
-            "for unit in ufw firewalld nftables; do\n"
-            '  [ "$(systemctl is-active $unit)" != active ] || echo "firewall=$unit"\n'
-            "done\n"
-            "! grep -qs '^ENABLED=no' /etc/ufw/ufw.conf || echo ufw=off"
-        )
+        return NEIGHBOURS
 
     def decide(self, look: Look) -> Decision:
         """Refuse a second Kubernetes; warn of a firewall, whose rules may be just right."""
-        lines = look.own.lines
-        others = [line.removeprefix("kubernetes=") for line in lines if line[:11] == "kubernetes="]
-        if others:
+        seen = look.read(NEIGHBOURS)
+        if seen.kubernetes:
             return Blocked(
-                f"another Kubernetes runs here: {', '.join(others)}", "remove it first, or stop it"
+                f"another Kubernetes runs here: {', '.join(seen.kubernetes)}",
+                "remove it first, or stop it",
             )
-        walls = [line.removeprefix("firewall=") for line in lines if line.startswith("firewall=")]
-        if "ufw=off" in lines:
-            walls = [wall for wall in walls if wall != "ufw"]
-        if walls:
+        if seen.firewalls:
             return Satisfied(
-                warning=f"the firewall {', '.join(walls)} is active: nodes need TCP 6443, 10250, "
-                f"2379-2380{_TUNNELS.get(self.backend, '')} between them, and pods their CIDRs"
+                warning=f"the firewall {', '.join(seen.firewalls)} is active: nodes need TCP 6443, "
+                f"10250, 2379-2380{_TUNNELS.get(self.backend, '')} between them, and pods their "
+                "CIDRs"
             )
         return Satisfied()

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
-from tests.unit.steps.looking import answered
+from tests.doubles.tool_doubles import run_with
+from tests.unit.steps.looking import answered, printed
 
-from picluster.engine.probe import ShellProbe
-from picluster.engine.step import Blocked, Decision, Satisfied, Script, Step
+from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.step import Blocked, Decision, Satisfied, Step
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.preflight.clock import Clock
-from picluster.steps.preflight.identity import HostNames, OwnIdentity
-from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
+from picluster.steps.preflight.identity import IDENTITY, HostNames, Identity, OwnIdentity
+from picluster.steps.preflight.machine import (
+    FREE_ROOM,
+    MEMORY,
+    SYSTEM,
+    Disk,
+    Installed,
+    Memory,
+    MemoryCgroupKnown,
+    OperatingSystem,
+)
 from picluster.steps.preflight.network import (
+    NEIGHBOURS,
     AddressIsItsOwn,
+    Neighbours,
     NothingInTheWay,
     PortsFree,
     ports_of,
@@ -186,6 +200,37 @@ def test_a_host_name_that_prepare_does_not_set_must_be_the_nodes_own() -> None:
     assert isinstance(decide(HostNames(False), "name=pi1", pi2="name=pi"), Satisfied)
 
 
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (Memory(True), "kib=²"),
+        (Memory(False), "kib=--5"),
+        (Disk(), "free=² /"),
+        (Disk(), "free=1x /var"),
+        (PORTS, "k3s=perhaps"),
+        (OperatingSystem(), "apt=²"),
+    ],
+)
+def test_nonsense_fails_the_node_and_no_decision(step: Step, line: str) -> None:
+    probe = step.probe()
+    assert isinstance(probe, ShellProbe)
+    with pytest.raises(Unreadable):
+        printed(probe, line)
+
+
+def test_the_scripts_run_and_their_answers_are_read(tmp_path: Path) -> None:
+    """On this machine, with a systemd that knows one foreign Kubernetes and one firewall."""
+    systemctl = "case $2 in k0sworker|ufw) echo active ;; *) echo inactive ;; esac"
+    answers = {}
+    for probe in (IDENTITY, NEIGHBOURS, SYSTEM, MEMORY, FREE_ROOM):
+        done = run_with(tmp_path, probe.text, systemctl=systemctl)
+        answers[probe.name] = probe.parse(Observation(out=done.stdout))
+    assert answers["neighbours"] == Neighbours(("k0sworker",), ("ufw",))
+    assert isinstance(answers["identity"], Identity)
+    assert Installed(None) != answers["memory"]
+    assert "/" in answers["disk"].free
+
+
 def test_only_servers_of_several_need_etcds_ports() -> None:
     assert ports_of(is_server=False, is_ha=True) == (10250,)
     assert ports_of(is_server=True, is_ha=False) == (6443, 10250)
@@ -202,5 +247,5 @@ def test_only_servers_of_several_need_etcds_ports() -> None:
 )
 def test_probes_are_posix_shell(step: Step) -> None:
     probe = step.probe()
-    assert isinstance(probe, Script | ShellProbe)
+    assert isinstance(probe, ShellProbe)
     subprocess.run(["sh", "-n"], input=probe.text, text=True, check=True)
