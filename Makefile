@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab lint format types docs screen bench lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab lint format types docs screen bench mutants lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -47,6 +47,9 @@ screen: $(STAMP) lab-deps test-deps  ## Record the README's picture anew, in the
 
 bench: $(STAMP)  ## Measure; see benchmarks/README.md
 	$(ROOT) $(BIN)/python -m benchmarks
+
+mutants: $(STAMP)  ## Plant faults with a name; every one has to fail a unit test
+	$(BIN)/python -m tests.mutants --named
 
 lab-deps: $(STAMP)  ## The Debian packages that the lab needs; installs only what is missing
 	$(ROOT) $(BIN)/python -m picluster.lab.requirements --install

@@ -15,9 +15,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "the removal guard never refuses": (
         "phases/site.py",
-        "verdict = may_disrupt(node, nodes, readiness, (), destructive=True)\n"
-        "        if isinstance(verdict, Refused):",
-        "verdict = may_disrupt(node, nodes, readiness, (), destructive=True)\n        if False:",
+        "verdict = self.removal_ruling(node)\n        if isinstance(verdict, Refused):",
+        "verdict = self.removal_ruling(node)\n        if False:",
     ),
     "all servers are restarted at once": (
         "phases/restart.py",
@@ -41,7 +40,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "a changed host key is accepted": (
         "ssh/host_keys.py",
-        "if pinned:\n            raise self._changed(node, host, port, key, pinned)",
+        "if pinned:\n                raise self._changed(node, host, port, key, pinned)",
         "",
     ),
     "a wrong pinned token is accepted": (
@@ -61,23 +60,23 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "the uninstall script does nothing": (
         "steps/k3s/uninstall.py",
-        "(Run(_REMOVE, timeout=_SECONDS),)",
+        "(Run(self._removal(routes), timeout=_SECONDS),)",
         '(Run("true", timeout=_SECONDS),)',
     ),
     "the drain before an upgrade does nothing": (
         "steps/k3s/maintenance.py",
-        "drain(api, self.node, timeout=self.timeout, progress=progress)",
+        "drain(api, self.node, timeout=self.timeout, progress=place.progress, staying=self.staying)",
         "pass",
     ),
     "the drain before a removal does nothing": (
         "steps/k3s/removal.py",
-        "drain(api, self.node, timeout=self.timeout, progress=progress)",
-        "pass",
+        '(DrainNode(self.node, "it leaves the cluster", self.timeout, _STAYING),)',
+        "()",
     ),
     "uncordon does nothing": (
         "steps/k3s/maintenance.py",
-        "lambda _: uncordon(self.api.access(), self.node)",
-        "lambda _: None",
+        "uncordon(api_of(place.tools), self.node)",
+        "pass",
     ),
     "the first server starts without cluster-init": (
         "steps/k3s/config.py",
@@ -116,7 +115,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "the VIP is not set": (
         "phases/k3s.py",
-        "*([VipManifest(cluster.k3s.vip, site.api)] if node.is_server else []),",
+        "*([VipManifest(cluster.k3s.vip)] if node.is_server else []),",
         "",
     ),
     "no snapshot is taken before an upgrade": (

@@ -122,3 +122,16 @@ def test_a_node_that_somebody_cordoned_is_left_to_them() -> None:
     cordon(api, "pi1", "upgrade")
     assert api.writes == []
     assert not cordoned_by_us(node_state(api.node))
+
+
+def test_an_eviction_that_is_refused_for_good_is_no_matter_of_waiting() -> None:
+    class Forbidden(PodsApi):
+        def call(self, method: str, path: str, **given: Any) -> Any:
+            if path.endswith("/eviction"):
+                raise ApiRefused("POST", status=403, message="no such rights")
+            return super().call(method, path, **given)
+
+    progress = ProgressDouble()
+    with pytest.raises(ApiRefused):
+        drain(Forbidden(pod("web")), "pi1", timeout=60, progress=progress)
+    assert progress.now == 0

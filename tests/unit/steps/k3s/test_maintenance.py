@@ -24,7 +24,7 @@ from picluster.steps.k3s.maintenance import (
 )
 from picluster.steps.k3s.nodes import NODES
 from picluster.steps.k3s.restart import Restarted
-from picluster.steps.k3s.service import Arrival, AwaitArrival, KnownMachine, start
+from picluster.steps.k3s.service import Arrival, AwaitArrival, KnownMachine, Running, start
 
 READY = NodeState("pi1", ready=True, version=OLD)
 PODS = "/api/v1/namespaces/default/pods"
@@ -160,3 +160,31 @@ def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None
     assert isinstance(refused, Blocked)
     assert "newer than pi3" in refused.reason
     assert refused.missing == ("pi3",)
+
+
+def running(**facts: str) -> Decision:
+    return Running(ARRIVAL).decide(look("k3s-running", **facts))
+
+
+UP = {"unit": "k3s", "active": "active", "enabled": "enabled", "loaded": "a", "on_disk": "a"}
+
+
+def test_a_service_that_runs_with_what_is_on_disk_is_left_alone() -> None:
+    assert running(**UP) == Satisfied()
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason", "risk"),
+    [
+        ({"on_disk": "b"}, "what it read at start has changed since", Risk.RESTART),
+        ({"enabled": "disabled"}, "it would not start at boot", Risk.RESTART),
+        ({"active": "inactive"}, "it is stopped", Risk.NONE),
+    ],
+)
+def test_any_other_is_started_anew_and_waited_for(
+    facts: dict[str, str], reason: str, risk: Risk
+) -> None:
+    decision = running(**UP | facts)
+    assert isinstance(decision, Change)
+    assert (decision.reason, decision.risk) == (reason, risk)
+    assert decision.actions == (start("k3s"), AwaitArrival(ARRIVAL))

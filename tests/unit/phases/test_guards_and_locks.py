@@ -1,0 +1,114 @@
+"""Who keeps two runs apart, and who is asked before a server is disturbed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.phases.desk import Desk, everywhere
+from tests.unit.phases.test_missing_nodes import site
+
+from picluster.engine.lock import WorkstationLock
+from picluster.errors import Locked, PreflightRefused
+from picluster.kube.nodes import NodeState
+from picluster.phases import commands
+from picluster.phases.site import Site
+
+
+def test_a_run_that_another_of_this_computer_keeps_out_changes_nothing(desk: Desk) -> None:
+    job = desk.job()
+    other = WorkstationLock(job.state / "lock")
+    other.take()
+    with pytest.raises(Locked):
+        commands.operate(job, everywhere)
+    assert desk.touched == []
+    other.release()
+    assert commands.operate(desk.job(), everywhere) == 0
+    assert desk.touched == ["pi1", "pi2", "pi3", "pi4"]
+
+
+def test_a_run_takes_the_clusters_lock_before_its_first_change(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(_: object) -> None:
+        assert desk.touched == []
+        raise Locked("another picluster run is working on this cluster", fix="wait")
+
+    monkeypatch.setattr("picluster.engine.lock.FirstThatIsThere.take", taken)
+    with pytest.raises(Locked):
+        commands.operate(desk.job(), everywhere)
+    assert desk.touched == []
+
+
+def test_an_operation_changes_only_the_nodes_that_it_was_asked_to(desk: Desk) -> None:
+    assert commands.operate(desk.job(only=("pi2",)), everywhere) == 0
+    assert desk.touched == ["pi2"]
+
+
+class Cluster:
+    """The API of three servers, of which `down` are not Ready and do not answer."""
+
+    def __init__(self, *down: str) -> None:
+        self.down = down
+
+    def nodes(self) -> dict[str, NodeState]:
+        labels = {"node-role.kubernetes.io/control-plane": "true"}
+        return {
+            name: NodeState(
+                name,
+                ready=name not in self.down,
+                labels=labels,
+                roles=frozenset({"control-plane", "etcd"}),
+            )
+            for name in ("pi1", "pi2", "pi3")
+        }
+
+    def access(self) -> Cluster:
+        return self
+
+    def at(self, node: str) -> Any:
+        return Answers(node not in self.down)
+
+
+class Answers:
+    """One server's own API."""
+
+    clock = None
+
+    def __init__(self, well: bool) -> None:
+        self.well = well
+
+    def call(self, method: str, path: str, **given: Any) -> str:
+        if not self.well:
+            raise PreflightRefused("no answer", fix="none")
+        return "ok"
+
+
+def guarded(*down: str) -> Site:
+    return replace(site(), api=Cluster(*down))  # type: ignore[arg-type]
+
+
+def test_the_guard_lets_one_server_be_disturbed_while_the_others_are_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("picluster.phases.site.readyz", ready)
+    guarded().quorum_guard("pi1")
+    with pytest.raises(PreflightRefused, match="pi2 is not Ready"):
+        guarded("pi2").quorum_guard("pi1")
+    guarded("pi2").quorum_guard("pi2")
+
+
+def test_the_guard_of_removals_wants_the_majority_of_what_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("picluster.phases.site.readyz", ready)
+    guarded().removal_guard("pi3")
+    with pytest.raises(PreflightRefused):
+        guarded("pi1", "pi2").removal_guard("pi3")
+
+
+def ready(api: Answers) -> Any:
+    from picluster.kube.health import Readyz  # noqa: PLC0415  # for this double
+
+    return Readyz(answers=api.well, ok=api.well)

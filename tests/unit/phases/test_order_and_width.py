@@ -1,0 +1,75 @@
+"""How many nodes are disrupted at once, in which order, and who is asked first."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.phases.test_missing_nodes import site
+from tests.unit.steps.k3s.looks import printed
+
+from picluster.engine.phase import Phase, Stage
+from picluster.engine.survey import Survey
+from picluster.phases.k3s import k3s
+from picluster.phases.reset import reset
+from picluster.phases.restart import restart
+from picluster.phases.site import Site
+from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.k3s.vip import VipManifest
+
+RUNNING: Survey = {"pi4": {"k3s-state": printed(active="active", unit="k3s-agent")}}
+BARE: Survey = {"pi4": {"k3s-state": printed()}}
+
+
+def disrupting(phase: Phase, role: str) -> Stage:
+    """Return the stage that restarts the nodes of a role."""
+    (stage,) = (each for each in phase.stages if each.title.startswith(role))
+    return stage
+
+
+def phases(made: Site) -> list[Phase]:
+    return [k3s(made), *restart("request")(made, frozenset())]
+
+
+def test_servers_are_disrupted_one_at_a_time_and_the_guard_is_asked() -> None:
+    made = site()
+    for phase in phases(made):
+        stage = disrupting(phase, "servers")
+        assert stage.width(RUNNING) == 1, phase.name
+        assert stage.guard == made.quorum_guard, phase.name
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_agents_are_disrupted_a_few_at_a_time(most: int) -> None:
+    for phase in phases(site(f"limits: {{max_unavailable: {most}}}\n")):
+        assert disrupting(phase, "agents").width(RUNNING) == most, phase.name
+
+
+def test_agents_that_do_not_run_yet_join_together() -> None:
+    assert disrupting(k3s(site()), "agents").width(BARE) is None
+
+
+def test_every_server_has_the_vip_and_no_agent_does() -> None:
+    vip = "k3s: {vip: {address: 10.0.0.100}}\n"
+    found = {
+        node: [step.vip for step in k3s(site(vip)).steps_for(node) if isinstance(step, VipManifest)]
+        for node in ("pi1", "pi2", "pi3", "pi4")
+    }
+    assert [[str(each.address) for each in vips if each] for vips in found.values()] == [
+        ["10.0.0.100"],
+        ["10.0.0.100"],
+        ["10.0.0.100"],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(("data", "kind"), [(False, DataKept), (True, DataDeleted)])
+def test_a_reset_deletes_volumes_only_if_that_was_said(data: bool, kind: type) -> None:
+    (phase,) = reset(data=data)(site("registry: {node: pi1}\n"), frozenset())
+    steps = [step for node in ("pi1", "pi4") for step in phase.steps_for(node)]
+    found = {type(step) for step in steps if isinstance(step, DataKept | DataDeleted)}
+    assert found == {kind}
+
+
+def test_the_server_that_a_cluster_is_begun_with_is_reset_last() -> None:
+    (phase,) = reset(data=False)(site(), frozenset())
+    order = [set(stage.steps) for stage in phase.stages]
+    assert order[1:4] == [{"pi4"}, {"pi2", "pi3"}, {"pi1"}]

@@ -1,0 +1,47 @@
+"""A file that is sent takes its place on the node only if it arrived as it is here."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from picluster.ssh.session import _receiving_script
+
+CONTENT = b"a binary of K3s\n"
+
+
+def received(target: Path, sent: bytes, sha256: str) -> subprocess.CompletedProcess[bytes]:
+    """Run what a node runs, which reads the file from descriptor 4."""
+    owner = f"{target.owner() if target.exists() else target.parent.owner()}"
+    script = _receiving_script(str(target), len(CONTENT), sha256, 0o640, owner)
+    return subprocess.run(
+        ["sh", "-c", f"exec 4<&0 </dev/null\n{script}"],
+        input=sent,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_file_that_arrived_whole_is_in_place_with_its_mode(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "k3s"
+    target.parent.mkdir()
+    done = received(target, CONTENT, hashlib.sha256(CONTENT).hexdigest())
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes() == CONTENT
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("sent", [CONTENT[:-1], CONTENT.replace(b"K", b"k")], ids=["cut", "wrong"])
+def test_what_arrived_otherwise_is_not_kept_and_what_was_there_stays(
+    tmp_path: Path, sent: bytes
+) -> None:
+    target = tmp_path / "k3s"
+    target.write_text("the one before")
+    done = received(target, sent, hashlib.sha256(CONTENT).hexdigest())
+    assert done.returncode != 0
+    assert b"the checksum differs" in done.stderr
+    assert target.read_text() == "the one before"
+    assert [path.name for path in tmp_path.iterdir()] == ["k3s"]

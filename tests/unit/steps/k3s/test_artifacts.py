@@ -1,0 +1,45 @@
+"""K3s's files on this computer: verified before any node gets them, fetched once for all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from picluster.errors import StepFailed
+from picluster.steps.k3s.artifacts import Artifacts
+
+VERSION = "v1.33.5+k3s1"
+
+
+def release(directory: Path, *, listed: bytes = b"k3s", holds: bytes = b"k3s") -> Artifacts:
+    """An air-gap directory whose checksum file lists one content and whose binary has another."""
+    directory.mkdir()
+    (directory / "k3s-arm64").write_bytes(holds)
+    digest = hashlib.sha256(listed).hexdigest()
+    (directory / "sha256sum-arm64.txt").write_text(f"{digest}  k3s-arm64\n")
+    (directory / "install.sh").write_text("#!/bin/sh\n")
+    return Artifacts(VERSION, "https://nowhere", "https://nowhere", directory, directory / "cache")
+
+
+def nobody(_: str) -> None:
+    """Nothing is reported to anybody."""
+
+
+def test_a_binary_with_the_published_checksum_is_taken(tmp_path: Path) -> None:
+    binary = release(tmp_path / "airgap").binary("arm64", nobody)
+    assert binary.path.read_bytes() == b"k3s"
+    assert binary.sha256 == hashlib.sha256(b"k3s").hexdigest()
+
+
+def test_a_binary_with_another_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match="the checksum of k3s-arm64 is wrong"):
+        release(tmp_path / "airgap", holds=b"k3s with something more").binary("arm64", nobody)
+
+
+def test_a_binary_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    artifacts = release(tmp_path / "airgap")
+    (tmp_path / "airgap/sha256sum-arm64.txt").write_text("")
+    with pytest.raises(StepFailed, match="does not list k3s-arm64"):
+        artifacts.binary("arm64", nobody)
