@@ -65,7 +65,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "the drain before an upgrade does nothing": (
         "steps/k3s/maintenance.py",
-        "drain(api, self.node, timeout=self.timeout, progress=place.progress, staying=self.staying)",
+        "drain(api, self.node, timeout=self.timeout, progress=place.progress, "
+        "staying=self.staying)",
         "pass",
     ),
     "the drain before a removal does nothing": (
