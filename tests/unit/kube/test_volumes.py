@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.unit.kube.cluster_objects import (
+    HOSTNAME,
     at_host,
     local_path,
     longhorn_volume,
@@ -49,11 +50,21 @@ def test_a_volume_of_local_path_is_on_the_node_that_its_affinity_names() -> None
     assert found.only_on("pi1") == ()
 
 
-def test_a_deployment_is_called_by_its_own_name_and_not_its_replica_sets() -> None:
-    found = stored(
-        local_path("tak/files", "pi1"), pods=[pod("tak/ots-x1", claim="files", owner="ReplicaSet")]
-    )
-    assert [str(each) for each in only(found, "pi1").applications] == ["Deployment tak/ots"]
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [("", "Pod tak/ots-x1"), ("ReplicaSet", "Deployment tak/ots"), ("Job", "Job tak/ots")],
+)
+def test_every_pod_is_somebodys(owner: str, said: str) -> None:
+    pods = [pod("tak/ots-x1", claim="files", owner=owner)]
+    (application,) = only(stored(local_path("tak/files", "pi1"), pods=pods), "pi1").applications
+    assert str(application) == said
+
+
+def test_a_replica_set_of_nobodys_keeps_its_name() -> None:
+    mine = pod("own/web-x1", claim="files", owner="ReplicaSet")
+    mine["metadata"]["labels"] = {}
+    (application,) = only(stored(local_path("own/files", "pi1"), pods=[mine]), "pi1").applications
+    assert str(application) == "ReplicaSet own/web-7d9f"
 
 
 def test_one_pod_of_several_is_told_as_such() -> None:
@@ -72,6 +83,8 @@ def test_one_pod_of_several_is_told_as_such() -> None:
             {"key": "disk", "operator": "Exists"},
             {"key": "retired", "operator": "DoesNotExist"},
             {"key": "bays", "operator": "Gt", "values": ["1"]},
+            {"key": "watts", "operator": "Lt", "values": ["15"]},
+            {"key": "room", "operator": "NotIn", "values": ["garage"]},
         ]}]}},
         {"required": {"nodeSelectorTerms": [
             {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["pi1"]}]},
@@ -82,9 +95,11 @@ def test_one_pod_of_several_is_told_as_such() -> None:
 )  # fmt: skip
 def test_every_volume_that_only_one_node_may_mount_is_tied_to_it(affinity: dict[str, Any]) -> None:
     nodes = [
-        node("pi1", room="attic", disk="usb", bays="2"),
-        node("pi2", room="attic", disk="usb", bays="1"),
-        node("pi3", room="cellar", retired="yes"),
+        node("pi1", room="attic", disk="usb", bays="2", watts="5"),
+        node("pi2", room="attic", disk="usb", bays="1", watts="5"),
+        node("pi3", room="attic", disk="usb", bays="2", watts="5", retired="yes"),
+        node("pi4", room="attic", disk="usb", bays="2", watts="15"),
+        node("pi5", room="attic", disk="usb", bays="many", watts="5"),
     ]
     for source in (
         {"local": {"path": "/mnt/usb"}},
@@ -104,6 +119,19 @@ def test_a_volume_that_several_nodes_may_mount_or_that_is_on_none_is_tied_to_non
 
 def test_a_volume_of_a_node_that_is_gone_still_belongs_to_its_name() -> None:
     assert only(stored(local_path("tak/data", "pi9")), "pi9").name == "tak/data"
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"key": "room", "operator": "In", "values": ["pi9"]},
+        {"key": HOSTNAME, "operator": "NotIn", "values": ["pi1", "pi2", "pi3"]},
+    ],
+)
+def test_a_value_is_a_node_that_is_gone_only_where_it_is_a_hosts_name(one: dict[str, Any]) -> None:
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [one]}]}}
+    (volume,) = stored(persistent("v", nodeAffinity=affinity, local={"path": "/x"})).volumes
+    assert volume.nodes == frozenset()
 
 
 def test_a_directory_of_the_host_without_an_affinity_is_where_its_pod_runs() -> None:
@@ -142,6 +170,12 @@ def test_longhorns_last_good_copy_is_tied_to_its_node() -> None:
     volume = only(found, "pi1")
     assert (volume.name, volume.kind, volume.size) == ("own/photos", "Longhorn", "5Gi")
     assert found.only_on("pi2") == found.only_on("pi3") == ()
+
+
+def test_a_volume_of_another_driver_is_none_of_longhorns() -> None:
+    csi = {"driver": "nfs.csi.k8s.io", "volumeHandle": "vol"}
+    found = stored(persistent("nas", "own/nas", csi=csi), replicas=[replica("vol", "pi1")])
+    assert [volume.name for volume in found.volumes] == ["longhorn-system/vol"]
 
 
 def test_a_second_good_copy_frees_a_node_and_not_if_its_own_node_is_down() -> None:

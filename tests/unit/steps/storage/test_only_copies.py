@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from typing import Any
 
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
+from tests.doubles.progress import ProgressDouble
 from tests.unit.kube.cluster_objects import (
     local_path,
     longhorn_volume,
@@ -211,10 +213,52 @@ def test_a_claim_that_nobody_else_makes_is_made_again_as_it_was_asked_for(
     volume = persistent("gone", "default/files", hostPath={"path": "/x"})
     api.create("/api/v1/persistentvolumes", "v1", "PersistentVolume", "gone", spec=volume["spec"])
     GiveUp(("default", "files"), "gone").perform(place(api))
+    with pytest.raises(NotFound):
+        api.get("/api/v1/persistentvolumes/gone")
     anew = api.get(path)
     assert anew["spec"] == spec
     assert anew["metadata"]["labels"] == {"app": "files"}
     assert anew["metadata"]["annotations"] == {"own/note": "kept"}
+
+
+class Waiting(ProgressDouble):
+    """Somebody who waits while time passes in the cluster, too."""
+
+    def __init__(self, api: ApiInMemory) -> None:
+        super().__init__()
+        self.api = api
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.api.slept += seconds
+
+
+def test_a_pod_that_still_runs_leaves_its_volume_before_the_claim_is_made_anew(
+    api: ApiInMemory,
+) -> None:
+    """Such as that of a volume of Longhorn's, whose last copy is on another node than its pod."""
+    space = "/api/v1/namespaces/default"
+    api.create(
+        f"{space}/persistentvolumeclaims",
+        "v1",
+        "PersistentVolumeClaim",
+        "files",
+        spec={"storageClassName": "local-path"},
+    )
+    volumes = [{"name": "files", "persistentVolumeClaim": {"claimName": "files"}}]
+    api.create(
+        f"{space}/pods",
+        "v1",
+        "Pod",
+        "reader",
+        spec={"containers": [{"name": "it"}], "volumes": volumes},
+    )
+    path = CLAIM.replace("data-db-0", "files")
+    former, database = api.get(path)["metadata"]["uid"], api.get(POD)["metadata"]["uid"]
+    assert api.get(f"{space}/pods/reader")["spec"]["nodeName"]
+    GiveUp(("default", "files"), "").perform(replaced(place(api), progress=Waiting(api)))
+    assert api.get(path)["metadata"]["uid"] != former
+    assert api.get(POD)["metadata"]["uid"] == database, "a pod of another volume was deleted"
 
 
 def files(size: str) -> dict[str, Any]:
