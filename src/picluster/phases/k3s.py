@@ -159,6 +159,7 @@ def arrival(site: Site, node: Node) -> Arrival:
         version=site.cluster.k3s.version,
         votes=node.is_server and site.cluster.is_ha,
         timeout=site.cluster.limits.node_ready,
+        flannel=site.cluster.k3s.flannel_backend != "none",
     )
 
 

@@ -43,7 +43,8 @@ class NodeReader(Protocol):
 class Arrival:
     """A node runs K3s of a version and is Ready, and (servers of an HA cluster) votes.
 
-    An empty version is any; `timeout` is how long it may take, in seconds.
+    An empty version is any; `timeout` is how long it may take, in seconds; `flannel` is whether
+    flannel makes the pods' network.
 
     A server that is Ready can still be a learner of etcd, which does not count for a majority;
     restarting another one before it votes would stop the cluster (k3s-io/k3s-ansible#485).
@@ -54,6 +55,7 @@ class Arrival:
     version: str
     votes: bool
     timeout: float
+    flannel: bool = False
 
     def missing(
         self, state: NodeState | None, unit: UnitState | None = None, renewals: int = 0
@@ -73,10 +75,17 @@ class Arrival:
             return "has not reported since K3s started"
         if not state.ready:
             return f"not Ready: {state.ready_reason}" if state.ready_reason else "not Ready"
+        lacking = self._lacking(state, unit)
+        return f"Ready, {lacking}" if lacking else ""
+
+    def _lacking(self, state: NodeState, unit: UnitState | None) -> str:
+        """Return what a node that says Ready still lacks."""
         if self.version and state.version != self.version:
-            return f"Ready, at {state.version}"
+            return f"at {state.version}"
+        if self.flannel and unit is not None and not unit.networked:
+            return "and its pods have no network yet"
         if self.votes and state.voter is False:
-            return "Ready, and still learning etcd's data"
+            return "and still learning etcd's data"
         return ""
 
     def follow(self, place: Place) -> None:

@@ -19,6 +19,10 @@ _PROPERTIES = (
 )
 _MICROSECONDS = 1_000_000
 
+_FLANNEL_NOTE = "/run/flannel/subnet.env"
+_SETTLED_SECONDS = 60.0
+"""K3s ends within seconds where flannel cannot make its network."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
@@ -27,7 +31,8 @@ class UnitState:
     `restarts` counts how often systemd started it again by itself since somebody last did, `status`
     is how its process ended last. `busy` says that a start, stop or restart is under way: the
     process that runs may still be the old one. `started` is when its process started (0 if it never
-    did), `now` what time it is there; both in seconds since 1970 by the node's clock as it is now.
+    did), `now` what time it is there, and `flannel` when flannel last had made the pods' network (0
+    if never); all in seconds since 1970, the first two by the node's clock as it is now.
     """
 
     active: str = "unknown"
@@ -39,6 +44,7 @@ class UnitState:
     busy: bool = False
     started: float = 0.0
     now: float = math.inf
+    flannel: float = 0.0
 
     def spans(self, moment: float) -> bool:
         """Whether a moment lies in the life of the process, to the second.
@@ -47,6 +53,16 @@ class UnitState:
         before the clock was set back, and says nothing.
         """
         return math.floor(self.started) <= moment <= self.now + 1
+
+    @property
+    def networked(self) -> bool:
+        """Whether flannel has made the pods' network since the process started.
+
+        It notes so at each start, after it has registered its network (k3s-io/k3s
+        pkg/agent/flannel/flannel.go); a kubelet is Ready before that, by the mere configuration of
+        CNI. The clock may have been set since the note: a process that has lived on has a network.
+        """
+        return self.spans(self.flannel) or self.now - self.started >= _SETTLED_SECONDS
 
     @property
     def runs(self) -> bool:
@@ -73,6 +89,7 @@ def look_at(unit: str) -> str:
     return (
         f"systemctl show {properties} {unit}\n"
         'echo "uptime=$(cut -d " " -f 1 /proc/uptime)"\necho "now=$(date +%s)"\n'
+        f'echo "flannel=$(stat -c %Y {_FLANNEL_NOTE} 2>/dev/null)"\n'
     )
 
 
@@ -92,6 +109,7 @@ def read_unit(facts: Mapping[str, str]) -> UnitState:
         busy=facts.get("Job", "") not in ("", "0"),
         started=now - age if began else 0.0,
         now=now or math.inf,
+        flannel=_number(facts.get("flannel")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.doubles.node_answers import NodeAnswers
@@ -66,3 +66,22 @@ def test_a_restart_is_over_when_the_new_kubelet_lives_though_its_status_looks_ol
     cluster = Cluster(stale, [predecessors, first, first, second])
     ARRIVAL.follow(place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions))
     assert not cluster.renewed, "it was taken for the new kubelet's word too early"
+
+
+@pytest.mark.parametrize(
+    ("noted", "now", "counts"),
+    [
+        (0.0, 1010.0, False),  # a kubelet is Ready before flannel has tried
+        (990.0, 1010.0, False),  # flannel's note of its life before
+        (1005.0, 1010.0, True),
+        (0.0, 1061.0, True),  # K3s ends with flannel: it has lived too long for that
+    ],
+)
+def test_a_node_has_arrived_once_its_pods_have_a_network(
+    noted: float, now: float, counts: bool
+) -> None:
+    unit = UnitState("active", started=1001.0, now=now, flannel=noted)
+    state = NodeState("pi1", ready=True, reported=1002.0)
+    missing = replace(ARRIVAL, flannel=True).missing(state, unit)
+    assert missing == ("" if counts else "Ready, and its pods have no network yet")
+    assert ARRIVAL.missing(state, unit) == "", "without flannel there is no note of it"

@@ -39,6 +39,7 @@ def test_a_unit_is_read_as_systemd_prints_it() -> None:
         "InvocationID": "abc",
         "uptime": "100.5",
         "now": "1700000000",
+        "flannel": "1699999999",
     }
     unit = read_unit(facts)
     assert unit == UnitState(
@@ -50,6 +51,7 @@ def test_a_unit_is_read_as_systemd_prints_it() -> None:
         "abc",
         started=1700000000 - 10.5,
         now=1700000000,
+        flannel=1699999999,
     )
     assert unit.words == "ended with status 1; systemd is about to start it again"
     assert not unit.runs
