@@ -21,7 +21,7 @@ from picluster.phases.commands import Job
 from picluster.phases.parts import parts_of
 from picluster.phases.registry import definition
 from picluster.phases.site import Site
-from picluster.steps.vitals import VITALS, Vitals, read_vitals, vitals_fact
+from picluster.steps.vitals import VITALS, Vitals
 
 _NODES = "nodes"
 _REGISTRY = "registry-answer"
@@ -155,7 +155,7 @@ def read_status(
             node.name,
             node.role,
             node.address,
-            read_vitals(survey[node.name][VITALS]) if node.name in survey else None,
+            _vitals(survey, node.name),
             known.get(node.name),
             _why(unreached.get(node.name)),
             asked=isinstance(seen, dict),
@@ -177,6 +177,11 @@ def read_status(
         servers, answering = [node.name for node in cluster.servers], ready or ()
         votes = count_votes(servers, answering if isinstance(answering, list) else (), known)
     return Status(cluster.name, api, tuple(rows), registry, notices, _parts(parts), votes)
+
+
+def _vitals(survey: Survey, node: str) -> Vitals | None:
+    value = survey.get(node, {}).get(VITALS.name, UNSEEN).value
+    return value if isinstance(value, Vitals) else None
 
 
 def _why(error: NodeError | None) -> str:
@@ -233,7 +238,7 @@ def _look_at_parts(site: Site) -> list[dict[str, object]] | None:
 
 
 def _looks(cluster: Cluster, node: Node) -> list[Step]:
-    looks: list[Step] = [vitals_fact()]
+    looks: list[Step] = [Fact(VITALS.name, "how the machine fares is known", VITALS)]
     if cluster.registry is not None and cluster.registry.node == node.name:
         ask = "curl -sk -m 5 -o /dev/null -w '%{http_code}'"
         script = f"{ask} {definition(cluster.registry).url}/v2/ 2>/dev/null"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from picluster.engine.step import Fact, Observation, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe, shown
+from picluster.engine.shell import shell
+from picluster.errors import Unreadable
 
-VITALS = "vitals"
-
+_HEXADECIMAL = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
 _KIB = 1024
 _MILLI = 1000
 # https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
@@ -22,26 +24,6 @@ THROTTLED = {
     19: "too hot since boot",
 }
 """What the bits of `vcgencmd get_throttled` say."""
-
-_SCRIPT = """
-echo "uptime=$(cut -d. -f1 /proc/uptime)"
-echo "load=$(cut -d' ' -f1 /proc/loadavg)"
-sed -n 's/^MemTotal: *\\([0-9]*\\) kB/memory=\\1/p
-        s/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo
-df -Pk / | awk 'NR == 2 {print "disk=" $2; print "free=" $4}'
-for zone in /sys/class/thermal/thermal_zone*; do
-  [ -r "$zone/temp" ] || continue
-  echo "temperature=$(cat "$zone/temp")"
-  break
-done
-! command -v vcgencmd >/dev/null || vcgencmd get_throttled
-[ ! -r /proc/device-tree/model ] || echo "model=$(tr -d '\\0' </proc/device-tree/model)"
-"""
-
-
-def vitals_fact() -> Fact:
-    """Observe how the machine fares."""
-    return Fact(VITALS, "how the machine fares is known", Script(_SCRIPT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,42 +45,37 @@ class Vitals:
 
 
 def read_vitals(seen: Observation) -> Vitals:
-    """Read what the probe printed; a machine that was not asked tells nothing."""
-    facts = seen.facts
-    milli = _number(facts.get("temperature"))
+    """Read what the probe printed."""
+    said = Answer(seen)
+    milli = _number(said, "temperature")
     return Vitals(
-        uptime=_number(facts.get("uptime")),
-        load=_decimal(facts.get("load")),
-        memory=_bytes(facts.get("memory")),
-        memory_available=_bytes(facts.get("available")),
-        disk=_bytes(facts.get("disk")),
-        disk_free=_bytes(facts.get("free")),
+        uptime=_number(said, "uptime"),
+        load=said.decimal("load") if said.text("load", "") else None,
+        memory=_bytes(said, "memory"),
+        memory_available=_bytes(said, "available"),
+        disk=_bytes(said, "disk"),
+        disk_free=_bytes(said, "free"),
         temperature=None if milli is None else milli / _MILLI,
-        throttling=throttling(facts.get("throttled", "")),
-        model=facts.get("model", ""),
+        throttling=throttling(said.text("throttled", "")),
+        model=said.text("model", ""),
     )
+
+
+VITALS = ShellProbe("vitals", shell(__package__, "vitals"), read_vitals)
 
 
 def throttling(text: str) -> tuple[str, ...]:
     """Return what the firmware's hexadecimal number says in words; empty if all is well."""
-    try:
-        bits = int(text, 16)
-    except ValueError:
-        return ()
+    if text and not _HEXADECIMAL.fullmatch(text):
+        raise Unreadable(f"`throttled` is not a hexadecimal number: {shown(text)}")
+    bits = int(text or "0", 16)
     return tuple(word for bit, word in THROTTLED.items() if bits >> bit & 1)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.lstrip("-").isdigit() else None
+def _number(said: Answer, key: str) -> int | None:
+    return said.number(key) if said.text(key, "") else None
 
 
-def _bytes(kibibytes: str | None) -> int | None:
-    number = _number(kibibytes)
+def _bytes(said: Answer, key: str) -> int | None:
+    number = _number(said, key)
     return None if number is None else number * _KIB
-
-
-def _decimal(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from picluster.engine.step import Observation, Script
-from picluster.steps.vitals import Vitals, read_vitals, vitals_fact
+from picluster.engine.probe import Observation
+from picluster.errors import Unreadable
+from picluster.steps.vitals import VITALS, Vitals, read_vitals
 
 PI = """\
 uptime=90061
@@ -37,13 +38,19 @@ def test_a_pi_tells_it_all() -> None:
 
 def test_what_is_not_told_is_unknown() -> None:
     assert read_vitals(Observation()) == Vitals()
-    assert read_vitals(Observation(out="throttled=0x0\nload=?\nmemory=\n")) == Vitals()
+    assert read_vitals(Observation(out="throttled=0x0\nload=\nmemory=\n")) == Vitals()
+
+
+@pytest.mark.parametrize(
+    "line", ["memory=²", "uptime=--5", "load=nan", "throttled=0x5_0", "free=1e3"]
+)
+def test_nonsense_is_no_number(line: str) -> None:
+    with pytest.raises(Unreadable):
+        read_vitals(Observation(out=f"{line}\n"))
 
 
 def test_the_probe_works_on_a_real_system() -> None:
-    script = vitals_fact().script
-    assert isinstance(script, Script)
-    done = subprocess.run(["sh", "-c", script.text], capture_output=True, text=True, check=True)
+    done = subprocess.run(["sh", "-c", VITALS.text], capture_output=True, text=True, check=True)
     found = read_vitals(Observation(out=done.stdout))
     assert done.stderr == ""
     assert found.memory is not None

@@ -85,7 +85,7 @@ def test_each_trouble_alone_is_not_well() -> None:
 def test_an_api_that_answers_only_one_question_is_not_well(silent: str) -> None:
     cluster = parse("name: home\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n").cluster
     seen: dict[str, object] = {"nodes": {"pi1": READY}, "parts": []}
-    nodes = {"pi1": {"vitals": Observation(out="uptime=9\n")}}
+    nodes = {"pi1": {"vitals": Observation(value=Vitals(uptime=9))}}
     well, ill = (
         read_status(cluster, {**nodes, CLUSTER: {k: Observation(value=v) for k, v in each.items()}})
         for each in (seen, seen | {silent: None})
@@ -116,7 +116,7 @@ ALL_VOTE = {name: voting(name) for name in ("pi1", "pi2", "pi3")}
 def seen(
     nodes: dict[str, NodeState] | None, answering: list[str], *, reached: str = "pi1 pi2 pi3"
 ) -> Status:
-    there = {name: {"vitals": Observation(out="uptime=9\n")} for name in reached.split()}
+    there = {name: {"vitals": Observation(value=Vitals(uptime=9))} for name in reached.split()}
     answers = {"nodes": nodes, "servers-that-answer": answering, "parts": [] if nodes else None}
     cluster = {key: Observation(value=value) for key, value in answers.items()}
     away = {name: OFF for name in ALL_VOTE if name not in there}
