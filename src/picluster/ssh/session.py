@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import select
 import shlex
 import socket
@@ -251,7 +252,12 @@ def _status_of(channel: paramiko.Channel) -> int:
 
 
 def _receiving_script(path: str, size: int, sha256: str, mode: int, owner: str) -> str:
-    """Return a script that takes `size` bytes from fd 4 and puts them in place once verified."""
+    """Return a script that takes `size` bytes from fd 4 and puts them in place once verified.
+
+    Raises `ValueError` for a digest that is none: whoever uploads has to know what is right.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"{sha256!r} is not a SHA-256")
     target, directory = shlex.quote(path), shlex.quote(str(PurePosixPath(path).parent))
     return f"""set -e
 mkdir -p {directory}

@@ -45,3 +45,14 @@ def test_what_arrived_otherwise_is_not_kept_and_what_was_there_stays(
     assert b"the checksum differs" in done.stderr
     assert target.read_text() == "the one before"
     assert [path.name for path in tmp_path.iterdir()] == ["k3s"]
+
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "$(reboot)", f"{DIGEST}\n", f"{DIGEST}$(reboot)", DIGEST.upper(), DIGEST[1:]]
+)
+def test_an_upload_without_a_digest_that_is_one_is_an_error_of_the_program(digest: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        _receiving_script("/etc/x", 1, digest, 0o600, "root:root")

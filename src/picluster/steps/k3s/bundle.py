@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from picluster.errors import PreflightRefused, UsageError
 from picluster.local_files import PRIVATE_DIRECTORY, create
@@ -23,6 +25,8 @@ TOKEN = "token"  # noqa: S105 - a file's name
 CONFIG = "config.yaml"
 CLUSTER_FILE = "cluster.yaml"
 VERSION = "k3s-version"
+BESIDE = frozenset((TOKEN, CONFIG, CLUSTER_FILE, VERSION))
+"""What is in a snapshot's directory beside its manifest and the snapshot itself."""
 
 _FORMAT = 1
 _PART = ".part-"
@@ -30,6 +34,13 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,118}[a-z0-9])?")
 _GIVEN_NAME = 40
 
 Fill: TypeAlias = Callable[[Path], "Origin"]
+
+# A name without a path, and not of those that are hidden or taken for options.
+_FileName = Annotated[str, Field(pattern=r"\A[^/.\x00-\x1f\x7f-][^/\x00-\x1f\x7f]{0,254}\z")]
+_Host = Annotated[str, Field(pattern=r"\A[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\z")]
+_Version = Annotated[str, Field(pattern=r"\Av[0-9A-Za-z][0-9A-Za-z.+-]{0,60}\z")]
+_Digest = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def valid_name(name: str) -> str:
@@ -93,12 +104,12 @@ class Bundle:
             raise _broken(self.directory, f"{TOKEN} cannot be read: {error.strerror}") from None
 
     def verify(self) -> None:
-        """Raise `PreflightRefused` unless every file is the one that the manifest tells of."""
-        for name, digest in self.files.items():
+        """Raise `PreflightRefused` unless all files of a snapshot are those of the manifest."""
+        for name in sorted(BESIDE | {self.origin.file}):
             path = self.directory / name
             if not path.is_file():
                 raise _broken(self.directory, f"{name} is missing")
-            if digest_of(path) != digest:
+            if digest_of(path) != self.files.get(name):
                 raise _broken(self.directory, f"{name} is not what its digest says")
 
 
@@ -110,26 +121,57 @@ def _broken(directory: Path, why: str) -> PreflightRefused:
     )
 
 
+class _Origin(BaseModel):
+    model_config = _STRICT
+
+    cluster: _Host
+    server: _Host
+    file: _FileName
+    k3s: _Version
+    taken: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    digest: _Digest
+
+
+class _Manifest(BaseModel):
+    model_config = _STRICT
+
+    picluster: Literal[1]
+    request: Annotated[str, Field(max_length=200)] = ""
+    origin: _Origin
+    size: Annotated[int, Field(ge=0)]
+    files: dict[_FileName, _Digest]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its files are exactly those that a snapshot has."""
+        names, own = BESIDE | {self.origin.file}, self.files.get(self.origin.file)
+        return (
+            self.origin.file not in BESIDE
+            and set(self.files) == names
+            and (own == self.origin.digest)
+        )
+
+
 def read_bundle(directory: Path) -> Bundle:
     """Read a snapshot's manifest. Raises `PreflightRefused` if there is none that can be used."""
     try:
-        found: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
-        origin = Origin(**found["origin"])
-        names = {origin.file, *found["files"]}
-        if any("/" in name or name.startswith(".") for name in names):
-            raise _broken(directory, f"{MANIFEST} names files outside of it")
-        return Bundle(
-            directory=directory,
-            name=directory.name,
-            origin=origin,
-            size=int(found["size"]),
-            request=str(found.get("request", "")),
-            files=dict(found["files"]),
-        )
+        found = _Manifest.model_validate_json((directory / MANIFEST).read_bytes())
     except OSError as error:
         raise _broken(directory, f"{MANIFEST} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _broken(directory, f"{MANIFEST} is not one of picluster's") from None
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        why = f"{MANIFEST} is not one of picluster's{f': see {place!r}' if place else ''}"
+        raise _broken(directory, why) from None
+    if not found.is_whole:
+        raise _broken(directory, f"{MANIFEST} does not name exactly the files of a snapshot")
+    return Bundle(
+        directory=directory,
+        name=directory.name,
+        origin=Origin(**found.origin.model_dump()),
+        size=found.size,
+        request=found.request,
+        files=found.files,
+    )
 
 
 def bundles_in(store: Path) -> list[Bundle]:

@@ -6,6 +6,9 @@ needed to use one.
 
 from __future__ import annotations
 
+import errno
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -38,7 +41,9 @@ COPIED = "snapshot-copied"
 _SAVE_SECONDS = 600.0
 _READ_SECONDS = 120.0
 _BLOCK = 4 * 1024 * 1024
-_FIELDS = 3
+_MOST_SAID = 300
+_LISTED = re.compile(r"([0-9]{1,18}) ([0-9]{1,12}(?:\.[0-9]*)?) (.+)")
+_DESCRIBED = re.compile(r"(v[0-9A-Za-z.+-]{1,60})\s+([0-9]{1,12})\s+([0-9]{1,18})\s+([0-9a-f]{64})")
 
 
 # ------------------------------------------------------------------ what there is
@@ -95,9 +100,8 @@ def read_snapshots(server: str, seen: Observation) -> list[Snapshot]:
     """Read what a server's probe printed; lines of another form are left out."""
     found = []
     for line in seen.lines:
-        words = line.split(" ", _FIELDS - 1)
-        if len(words) == _FIELDS and words[0].isdigit():
-            found.append(Snapshot(server, words[2], int(words[0]), float(words[1])))
+        if listed := _LISTED.fullmatch(line):
+            found.append(Snapshot(server, listed[3], int(listed[1]), float(listed[2])))
     return found
 
 
@@ -163,10 +167,12 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
         """Copy a snapshot file of a server and its belongings. Raises `ActionFailed`."""
 
         def fill(part: Path) -> Origin:
-            origin = self._describe(server, path, place)
+            origin, size = self._describe(server, path, place)
+            if size > shutil.disk_usage(part).free:
+                raise OSError(errno.ENOSPC, f"there is no room for {size / 1e6:.1f} MB")
             self._belongings(server, part, place)
             place.progress.report(f"copying {origin.file} from {server}")
-            found = bundle.write_file(part / origin.file, _blocks(server, path, place))
+            found = bundle.write_file(part / origin.file, _blocks(server, path, size, place))
             if found != origin.digest:
                 raise _failure(
                     server,
@@ -176,20 +182,30 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
             bundle.write_file(part / bundle.VERSION, [f"{origin.k3s}\n".encode()])
             return origin
 
-        bundle.make_bundle(self.store, name, request, fill)
+        try:
+            bundle.make_bundle(self.store, name, request, fill)
+        except OSError as error:
+            raise ActionFailed(
+                "the snapshot cannot be stored on this computer",
+                where=str(self.store),
+                why=error.strerror or str(error),
+                fix="make room there, or make it a directory that you may write to",
+            ) from error
 
-    def _describe(self, server: str, path: str, place: Place) -> Origin:
+    def _describe(self, server: str, path: str, place: Place) -> tuple[Origin, int]:
+        """Return what the server says of a snapshot, and its size in bytes."""
         script = f"""set -e
 {paths.BINARY} --version | sed -n '1s/^k3s version \\([^ ]*\\).*/\\1/p'
-stat -c %Y {quote(path)}
+stat -c '%Y %s' {quote(path)}
 sha256sum <{quote(path)} | cut -d' ' -f1
 """
-        said = _ask(place, server, script, f"read {path}").out.decode("utf-8", "replace").split()
-        if len(said) != _FIELDS:
-            raise _failure(server, f"{path} could not be described", " ".join(said))
-        version, taken, digest = said
+        said = _ask(place, server, script, f"read {path}").out.decode("utf-8", "replace").strip()
+        found = _DESCRIBED.fullmatch(said)
+        if found is None:
+            raise _failure(server, f"{path} could not be described", said[-_MOST_SAID:])
+        version, taken, size, digest = found.groups()
         name = PurePosixPath(path).name
-        return Origin(self.cluster, server, name, version, float(taken), digest)
+        return Origin(self.cluster, server, name, version, float(taken), digest), int(size)
 
     def _belongings(self, server: str, part: Path, place: Place) -> None:
         for name, path in (
@@ -203,18 +219,22 @@ sha256sum <{quote(path)} | cut -d' ' -f1
         bundle.write_file(part / bundle.CLUSTER_FILE, [self.file.read_bytes()])
 
 
-def _blocks(server: str, path: str, place: Place) -> Iterator[bytes]:
-    """Yield the file in pieces: a large snapshot is never in memory as a whole."""
-    number = 0
-    while True:
-        script = f"dd if={quote(path)} bs={_BLOCK} skip={number} count=1 status=none"
+def _blocks(server: str, path: str, size: int, place: Place) -> Iterator[bytes]:
+    """Yield the file in pieces: a large snapshot is never in memory as a whole.
+
+    Raises `ActionFailed` for more than the `size` that the server said.
+    """
+    got = 0
+    while got < size:
+        script = f"dd if={quote(path)} bs={_BLOCK} skip={got // _BLOCK} count=1 status=none"
         block = _ask(place, server, script, f"read {path}").out
-        if block:
-            yield block
+        got += len(block)
+        if len(block) > _BLOCK or got > size:
+            raise _failure(server, f"{path} is larger than it should be", f"{size} bytes were said")
+        yield block
         if len(block) < _BLOCK:
             return
-        number += 1
-        place.progress.follow(f"copied {number * _BLOCK // 1024 // 1024} MiB from {server}")
+        place.progress.follow(f"copied {got // 1024 // 1024} MiB from {server}")
 
 
 def _ask(

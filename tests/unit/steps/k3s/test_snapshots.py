@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,16 @@ from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
 
 from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
 from picluster.engine.survey import CLUSTER, Look
-from picluster.errors import PreflightRefused, UsageError
+from picluster.errors import ActionFailed, PreflightRefused, UsageError
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.bundle import Bundle, Origin, bundles_in, make_bundle, valid_name
+from picluster.steps.k3s.bundle import (
+    Bundle,
+    Origin,
+    bundles_in,
+    make_bundle,
+    read_bundle,
+    valid_name,
+)
 from picluster.steps.k3s.restoring import (
     RESTORE,
     ClusterReset,
@@ -36,6 +44,7 @@ from picluster.steps.k3s.snapshots import (
     Pulled,
     Saved,
     SavedBeforeUpgrade,
+    _blocks,
     read_snapshots,
 )
 from picluster.steps.k3s.state import CREDENTIALS, STATE
@@ -47,6 +56,7 @@ COPYING = Copying(
     {"pi1": "/snapshots", "pi2": "/snapshots"},
 )
 RUNS = printed(active="active", datastore="etcd", unit="k3s", version=OLD)
+DIGEST = hashlib.sha256(b"data").hexdigest()
 TOKEN = "K10abc::server:correct-horse-battery"
 
 
@@ -54,7 +64,9 @@ def bundle(tmp_path: Path, *, k3s: str = OLD, token: str = TOKEN) -> Bundle:
     def fill(part: Path) -> Origin:
         (part / "on-demand-pi1-1").write_bytes(b"data")
         (part / "token").write_text(token + "\n")
-        return Origin("home", "pi1", "on-demand-pi1-1", k3s, 1.0, "digest")
+        for name in ("config.yaml", "cluster.yaml", "k3s-version"):
+            (part / name).write_text(f"{name}\n")
+        return Origin("home", "pi1", "on-demand-pi1-1", k3s, 1.0, DIGEST)
 
     return make_bundle(tmp_path / "store", "good", "r1", fill)
 
@@ -70,7 +82,7 @@ def saved(pi1: Observation, pi2: Observation = RUNS, *, here: tuple[Bundle, ...]
 
 
 def test_listings_are_read_and_other_lines_left_out() -> None:
-    seen = Observation(out="1024 1700000000.5 nightly-pi1-17\nfind: something\n")
+    seen = Observation(out="1024 1700000000.5 nightly-pi1-17\nfind: something\n\u00b2 1 a\n1 x b\n")
     assert [(each.name, each.size) for each in read_snapshots("pi1", seen)] == [
         ("nightly-pi1-17", 1024)
     ]
@@ -138,16 +150,125 @@ def test_an_interrupted_copy_leaves_nothing_that_looks_whole(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+HOSTILE = {
+    "a file elsewhere": {"files": {"../../etc/passwd": DIGEST}},
+    "no files": {"files": {}},
+    "a digest that is shell": {"origin": {"digest": f"$(reboot){DIGEST[9:]}"}},
+    "a digest with a line after it": {"origin": {"digest": f"{DIGEST}\n"}},
+    "a digest of other data": {"origin": {"digest": "0" * 64}},
+    "a file with another's name": {"origin": {"file": "token"}},
+    "a file name with a line in it": {"origin": {"file": "a\nb"}},
+    "an option as a file name": {"origin": {"file": "-rf"}},
+    "a time that is none": {"origin": {"taken": "1"}},
+    "a size that is none": {"size": "4"},
+    "a version that is none": {"origin": {"k3s": "v1.33.5 $(reboot)"}},
+    "a server that is none": {"origin": {"server": "pi1; reboot"}},
+    "a field that nobody knows": {"also": 1},
+    "another format": {"picluster": 2},
+    "files that are a list": {"files": [DIGEST]},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_a_manifest_that_is_not_exactly_of_a_snapshot_is_refused(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
     whole = bundle(tmp_path)
+    assert bundles_in(whole.directory.parent) == [whole]
     manifest = whole.directory / "manifest.json"
     document = json.loads(manifest.read_text())
-    document["files"]["../../etc/passwd"] = "0"
+    for name, value in change.items():
+        merge = isinstance(value, dict) and value
+        document[name] = {**document[name], **value} if merge else value
     manifest.write_text(json.dumps(document))
     assert bundles_in(whole.directory.parent) == []
+    with pytest.raises(PreflightRefused, match="cannot be used"):
+        read_bundle(whole.directory)
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"origin": NaN}', b"null"])
+def test_a_manifest_that_is_no_document_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(text)
+    with pytest.raises(PreflightRefused, match="cannot be used"):
+        read_bundle(tmp_path)
+
+
+def test_every_file_of_a_snapshot_is_verified_whatever_the_manifest_lists(tmp_path: Path) -> None:
+    whole = bundle(tmp_path)
+    whole.verify()
+    with pytest.raises(PreflightRefused, match="cannot be used"):
+        replace(whole, files={}).verify()
     (whole.directory / "token").unlink()
     with pytest.raises(PreflightRefused, match="cannot be used"):
         whole.verify()
+
+
+def copied(tmp_path: Path, said: str, block: str) -> list[Path]:
+    """Copy a snapshot from a server that says this of it, and gives it out in such blocks."""
+
+    def answer(script: str) -> str:
+        if "stat -c" in script:
+            return said
+        return block if script.startswith("dd ") else "text\n"
+
+    (tmp_path / "cluster.yaml").write_text("name: home\n")
+    at = place(sessions=NodeAnswers(answer).sessions)
+    copying = Copying("home", tmp_path / "store", tmp_path / "cluster.yaml", {"pi1": "/snapshots"})
+    copying.copy("pi1", "/snapshots/good", "good", "r1", at)
+    return bundles_in(tmp_path / "store")
+
+
+def test_a_snapshot_comes_here_as_it_is_on_the_server(tmp_path: Path) -> None:
+    (found,) = copied(tmp_path, f"{OLD}\n1700000000 4\n{DIGEST}\n", "data")
+    assert (found.name, found.size, found.origin.taken) == ("good", 4, 1700000000.0)
+    found.verify()
+
+
+@pytest.mark.parametrize(
+    ("said", "block"),
+    [
+        (f"{OLD}\n1 4\n{DIGEST}", "data and more"),
+        (f"{OLD}\n1 4\n{DIGEST}", "dat"),
+        (f"{OLD}\n1 4\n{DIGEST}", "atad"),
+        (f"{OLD}\n1 {10**17}\n{DIGEST}", "data"),
+        (f"{OLD}\n\u00b2 4\n{DIGEST}", "data"),
+        (f"{OLD}\nsoon 4\n{DIGEST}", "data"),
+        (f"{OLD}\n1 4\n$(reboot)", "data"),
+        (f"welcome!\n{OLD}\n1 4\n{DIGEST}", "data"),
+        ("", "data"),
+    ],
+    ids=[
+        "longer",
+        "shorter",
+        "other",
+        "no room",
+        "no digit",
+        "no time",
+        "shell",
+        "banner",
+        "silence",
+    ],
+)
+def test_a_copy_that_is_not_what_the_server_said_fails_and_nothing_is_kept(
+    tmp_path: Path, said: str, block: str
+) -> None:
+    with pytest.raises(ActionFailed):
+        copied(tmp_path, said, block)
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_copy_ends_when_the_server_has_given_what_it_said(tmp_path: Path) -> None:
+    """A file that grows for ever on a hostile server, block by block, fills no disk here."""
+    asked: list[str] = []
+
+    def answer(script: str) -> str:
+        asked.append(script)
+        return "x" * 4 * 1024 * 1024 if len(asked) < 5 else "x"
+
+    at = place(sessions=NodeAnswers(answer).sessions)
+    with pytest.raises(ActionFailed, match="larger"):
+        list(_blocks("pi1", "/s", 5, at))
+    assert len(asked) == 1
 
 
 def restorable(made: Bundle, *, token: str = TOKEN, **facts: str) -> Any:
