@@ -7,8 +7,14 @@ cleaned before it reaches a log, an exception or the screen.
 
 from __future__ import annotations
 
+import base64
+import html
+import json
 import re
+import shlex
 import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHORTEST_REDACTED = 6  # below this, masking would blank out ordinary words
@@ -16,7 +22,8 @@ _SHORTEST_REDACTED = 6  # below this, masking would blank out ordinary words
 _PEM_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
 _lock = threading.Lock()
-_known: set[str] = set()
+_known: tuple[str, ...] = ()
+"""Every form that a secret is known by, the longest first."""
 
 
 class Secret:
@@ -62,18 +69,44 @@ class Secret:
 def remember(value: str) -> None:
     """Have `redact` mask this value, and each of its lines, from now on.
 
-    The lines around a PEM block are no secret: every certificate has them too.
+    They are known as they are, and in the forms that programs write them in: as part of a URL, of
+    JSON, HTML, YAML or a shell's word, in base64 (at any place of what was encoded) and in hex. The
+    lines around a PEM block are no secret: every certificate has them too.
     """
+    global _known  # noqa: PLW0603 - replaced as a whole, so that readers need no lock
+    parts = {value, *value.splitlines()}
+    kept = {part.strip() for part in parts if not _PEM_EDGE.fullmatch(part.strip())}
+    forms = {form for part in kept if len(part) >= _SHORTEST_REDACTED for form in _forms(part)}
     with _lock:
-        for part in {value, *value.splitlines()}:
-            if len(part.strip()) >= _SHORTEST_REDACTED and not _PEM_EDGE.fullmatch(part.strip()):
-                _known.add(part.strip())
+        _known = tuple(sorted({*_known, *forms}, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
     """Return `text` with every known secret replaced by `***`."""
-    with _lock:
-        known = sorted(_known, key=len, reverse=True)
-    if not known:
-        return text
-    return re.sub("|".join(map(re.escape, known)), MASK, text)
+    # Asking for each is far faster than one expression of them all, and lines seldom hold any.
+    found = [form for form in _known if form in text]
+    return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    in_json = {json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False)}
+    yield from in_json
+    yield from (json.dumps(form)[1:-1] for form in in_json)
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    yield from (html.escape(secret), html.escape(secret, quote=False))
+    yield from (shlex.quote(secret), secret.replace("'", "''"), secret.replace("'", "'\\''"))
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", secret)
+    yield from (secret.encode().hex(), secret.encode().hex().upper())
+    yield from _in_base64(secret.encode())
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """Yield what is always of it in the base64 of a longer text, by where it begins in that."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + secret).decode()
+        first, last = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
+        for text in (encoded, encoded.replace("+", "-").replace("/", "_")):
+            yield text[first:last]
+            if not before:
+                yield text

@@ -136,7 +136,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "secrets are not masked": (
         "secret.py",
-        'return re.sub("|".join(map(re.escape, known)), MASK, text)',
+        'return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text',
         "return text",
     ),
     "secrets are not masked in the journal": (

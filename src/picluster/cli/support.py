@@ -30,7 +30,7 @@ def support_bundle(
     from picluster.cli.context import Choice, every_node, job_for
     from picluster.cli.interrupt import ending_at_once
     from picluster.model import load
-    from picluster.phases.support import gather, write_bundle
+    from picluster.phases.support import gather, kinds, shareable, write_bundle
     from picluster.ui import config_view
 
     choice = Choice(file, (), parallel, False, 0, accept_new_host_keys, every_node(file))
@@ -40,9 +40,12 @@ def support_bundle(
         names = ("picluster", "fabric", "paramiko", "pydantic", "kubernetes", "typer", "rich")
         versions = [f"python {platform.python_version()} on {platform.platform()}"]
         files["versions.txt"] = "\n".join([*versions, *(f"{n} {version(n)}" for n in names)]) + "\n"
-        files["cluster.txt"] = config_view.as_text(load(file).rows())
+        files["cluster.txt"] = config_view.as_text(shareable(load(file).rows()))
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         path = output or Path(f"picluster-support-{job.cluster.name}-{stamp}.tar.gz")
+        for kind in kinds(files):
+            print(f"in it: {kind}")
+        print("a password in free text, under no name that tells of it, cannot be recognised there")
         write_bundle(path, files)
         for notice in job.notices:
             print(f"NOTE: {notice}")

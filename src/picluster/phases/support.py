@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from picluster.engine.journal import recorded_runs
 from picluster.engine.phase import Phase, Stage
@@ -15,10 +17,12 @@ from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
 from picluster.local_files import create
+from picluster.model import Row
 from picluster.phases import commands
 from picluster.phases.commands import Job
 from picluster.phases.site import Site
-from picluster.steps.evidence import EVIDENCE, evidence_fact, scrubbed
+from picluster.secret import MASK
+from picluster.steps.evidence import EVIDENCE, evidence_fact, named_secret, scrubbed
 
 _RUNS = 5
 _API = "api"
@@ -52,8 +56,45 @@ def gather(job: Job) -> dict[str, str]:
     return {name: scrubbed(text) for name, text in sorted(files.items()) if text}
 
 
+# Not known by their names: what they hold is free text, and may well be a password.
+_FREE = re.compile(r"(?:.*[_.])?args|settings|env|values")
+_REFERENCE = re.compile(r"(?:env|file):.*|prompt")
+
+
+def shareable(rows: Sequence[Row]) -> list[Row]:
+    """Return the cluster file's values as a bundle has them: without those that may be secret.
+
+    References to secrets stay: they say where one is, and not what.
+    """
+    return [row._replace(value=_shareable(row.path.split("."), row.value)) for row in rows]
+
+
+def _shareable(path: Sequence[str], value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _shareable((*path, str(key)), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shareable(path, item) for item in value]
+    if not isinstance(value, str) or _REFERENCE.fullmatch(value):
+        return value
+    private = named_secret(path[-1]) or any(_FREE.fullmatch(each) for each in path[:-1])
+    return MASK if private else value
+
+
+def kinds(files: Mapping[str, str]) -> list[str]:
+    """Return what kinds of things a bundle's files hold that no rule knows a secret in."""
+    told = {
+        "what nodes and programs printed (nodes/, runs/)": ("nodes/", "runs/"),
+        "what Kubernetes says of pods, events and volumes (cluster/)": ("cluster/",),
+        "names, addresses and options of the cluster file (cluster.txt)": ("cluster.txt",),
+    }
+    return [kind for kind, begins in told.items() if any(n.startswith(begins) for n in files)]
+
+
 def write_bundle(path: Path, files: Mapping[str, str]) -> None:
-    """Write the archive, readable by its owner alone. Raises `PiclusterError` if it is there."""
+    """Write the archive, scrubbed once more, readable by its owner alone.
+
+    Raises `PiclusterError` if it is there.
+    """
     try:
         file = create(path)
     except OSError as error:
@@ -66,7 +107,7 @@ def write_bundle(path: Path, files: Mapping[str, str]) -> None:
     folder = path.name.removesuffix(".tar.gz")
     with file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, text in files.items():
-            content = text.encode()
+            content = scrubbed(text).encode()
             entry = tarfile.TarInfo(f"{folder}/{name}")
             entry.size, entry.mode = len(content), 0o600
             archive.addfile(entry, io.BytesIO(content))

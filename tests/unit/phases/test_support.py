@@ -11,9 +11,10 @@ from tests.unit.phases.jobs import job_on
 
 from picluster.errors import PiclusterError
 from picluster.model import parse
-from picluster.phases.support import gather, without_specs, write_bundle
+from picluster.phases.support import gather, kinds, shareable, without_specs, write_bundle
 from picluster.secret import Secret, redact
 from picluster.steps.evidence import scrubbed
+from picluster.ui.config_view import as_text
 
 TOKEN = f"K10{'ab' * 32}::server:0123456789abcdef"
 
@@ -85,6 +86,37 @@ def test_everything_that_is_gathered_is_scrubbed(tmp_path: Path) -> None:
     assert "its API does not answer" in files["MISSING.txt"]
     assert "joined with token=" in files[f"runs/{run.name}/events.jsonl"]
     assert not [name for name, text in files.items() if "hunter2" in text]
+
+
+CREDENTIALS = """
+name: a
+nodes: [{name: pi1, address: 10.0.0.1, role: server}]
+k3s:
+  kube_apiserver_args: {oidc-client-id: me, oidc-client-secret: hunter2}
+registry: {node: pi1, username: me, password: 'env:REGISTRY'}
+images:
+  build: [{name: own, tag: '1', context: /tmp, args: {WORD: hunter2}}]
+opentakserver:
+  pip_options: '--index-url https://me:hunter2@pypi.lan/simple'
+"""
+
+
+def test_the_cluster_file_goes_in_without_credentials(tmp_path: Path) -> None:
+    rows = shareable(parse(CREDENTIALS).rows())
+    path = tmp_path / "a.tar.gz"
+    write_bundle(path, {"cluster.txt": as_text(rows)})
+    with tarfile.open(path) as archive:
+        text = archive.extractfile("a/cluster.txt").read().decode()  # type: ignore[union-attr]
+    assert "hunter2" not in text
+    assert '"env:REGISTRY"' in text, "where a secret is may be told"
+    assert "pypi.lan/simple" in text
+    assert '"10.0.0.1"' in text
+
+
+def test_what_no_rule_can_clean_is_named_before_it_is_written() -> None:
+    assert kinds({"versions.txt": ""}) == []
+    (kind,) = kinds({"nodes/pi1.txt": "", "versions.txt": ""})
+    assert "what nodes and programs printed" in kind
 
 
 def test_the_archive_is_private_and_overwrites_nothing(tmp_path: Path) -> None:
