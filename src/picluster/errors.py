@@ -75,6 +75,10 @@ class Unreachable(NodeError):
     """No usable answer from the node on the network, or the connection was lost."""
 
 
+class TooMuchOutput(NodeError):
+    """A script on the node printed more than anything that picluster asks for ever does."""
+
+
 class AuthenticationFailed(NodeError):
     """The node answered and refused every key or password that was offered."""
 

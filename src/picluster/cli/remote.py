@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from picluster.cli.options import DEFAULT_FILE, AcceptKeys, File, Parallel
+from picluster.engine.lines import LineCutter
 
 if TYPE_CHECKING:
     from picluster.engine.pool import Sessions
@@ -204,22 +205,20 @@ class Printer:
     """
 
     lost: OSError | None = None
-    _started: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    _started: dict[tuple[str, str], LineCutter] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hear(self, node: str, stream: str, data: bytes) -> None:
         """Print what is complete of a node's `stdout` or `stderr`, and keep the rest."""
         with self._lock:
-            *lines, rest = (self._started.get((node, stream), b"") + data).split(b"\n")
-            self._started[node, stream] = rest
-            for line in lines:
+            for line in self._started.setdefault((node, stream), LineCutter()).feed(data):
                 self._print(_stream(stream), _readable(node, line))
 
     def end(self, node: str) -> None:
         """Print what a node has not ended with a line end."""
         with self._lock:
             for stream in ("stdout", "stderr"):
-                if rest := self._started.pop((node, stream), b""):
+                if rest := self._started.pop((node, stream), LineCutter()).rest():
                     self._print(_stream(stream), _readable(node, rest))
 
     def say(self, text: str) -> None:

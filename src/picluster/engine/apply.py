@@ -18,7 +18,7 @@ from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
 from picluster.engine.step import Act, Action, Call, Change, Reboot, Run, Upload, WriteFile
-from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable
+from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable, Unreadable
 from picluster.secret import redact
 
 SAYS = "picluster: "
@@ -209,7 +209,11 @@ class _Batch:
 
         applier.started(self.tasks[0])
         self.session = applier.sessions.get(applier.target)
-        done = self.session.run(script, timeout=self._timeout(), on_output=on_output)
+        try:
+            done = self.session.run(script, timeout=self._timeout(), on_output=on_output)
+        except Unreadable as error:
+            step = self.tasks[min(self.finished, len(self.tasks) - 1)].item.step.name
+            raise StepError(step, error.about(applier.target, "\n".join(self._tail))) from None
         if self._failed is not None:
             self._raise_failure(self._failed)
         if self.finished < len(self.tasks):
@@ -229,6 +233,8 @@ class _Batch:
             if item.status:
                 self._failed = item.status
                 return
+            if item.number >= len(self.tasks):
+                raise Unreadable(f"a part {item.number + 1} ended, of {len(self.tasks)}")
             self.applier.finished(self.tasks[item.number])
             self.finished = item.number + 1
             self._tail.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from picluster.engine.events import Event, Output, to_record
+from picluster.engine.lines import visible
 from picluster.local_files import create
 from picluster.secret import redact
 
@@ -31,12 +33,15 @@ OUTPUT = "output.log"
 SEQUENCE = "sequence"
 _RUNS = "runs"
 _MOST_RUNS_A_SECOND = 100
+# What JSON lets stand as it is, and a terminal or a reader of lines does not.
+_ENDS_A_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 def to_line(event: Event) -> str:
     """Return the event as one line of JSON, cleaned of secrets."""
     record = {"picluster": FORMAT, **to_record(event)}
-    return json.dumps(_masked(record), ensure_ascii=False) + "\n"
+    line = json.dumps(_masked(record), ensure_ascii=False)
+    return _ENDS_A_LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n"
 
 
 def _masked(value: Any) -> Any:
@@ -61,7 +66,8 @@ class Journal:
     def __call__(self, event: Event) -> None:
         """Write the event down; what is written survives a kill of this process."""
         if isinstance(event, Output):
-            print(f"{event.target} {event.step}: {redact(event.text)}", file=self._output)
+            for line in visible(redact(event.text)).split("\n"):
+                print(f"{event.target} {event.step}: {line}", file=self._output)
             self._output.flush()
             return
         self._events.write(to_line(event))
@@ -104,7 +110,7 @@ class RecordedRun:
     def events(self) -> Iterator[dict[str, Any]]:
         """Return its events; a last line that was cut off is left out."""
         path = self.directory / EVENTS
-        for line in path.read_text().splitlines() if path.exists() else ():
+        for line in _text_of(path).split("\n"):
             try:
                 yield json.loads(line)
             except ValueError:
@@ -112,8 +118,7 @@ class RecordedRun:
 
     def output(self) -> str:
         """Return what the nodes printed."""
-        path = self.directory / OUTPUT
-        return path.read_text() if path.exists() else ""
+        return _text_of(self.directory / OUTPUT)
 
 
 def recorded_runs(state: Path) -> list[RecordedRun]:
@@ -145,6 +150,11 @@ def _give_number(run: Path) -> None:
 def _forget_old(runs: Path) -> None:
     for path in _newest_first(runs)[KEPT_RUNS:]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _text_of(path: Path) -> str:
+    """Return a file of the journal as it was written: read as text, a `\\r` ends a line."""
+    return path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
 
 
 def _private_text(path: Path) -> IO[str]:

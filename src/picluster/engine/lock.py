@@ -15,15 +15,17 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
+from picluster.engine.lines import LineCutter
 from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
 from picluster.errors import Locked, NodeError
 
 _BUSY = 75
-_HELD = b"held"
+_HELD = "held"
+_MOST_SAID = 4096
 _GRANT_SECONDS = 30.0
 _HOLD_SECONDS = 7 * 24 * 3600.0
 
@@ -78,6 +80,7 @@ class NodeLock:
     _holding: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _said: bytearray = field(default_factory=bytearray)
+    _granted: LineCutter = field(default_factory=LineCutter)
     _status: int | None = None
     _lost: NodeError | None = None
     _thread: threading.Thread | None = None
@@ -94,6 +97,7 @@ class NodeLock:
         self._holding.clear()
         self._over.clear()
         self._said.clear()
+        self._granted.rest()
         self._thread = threading.Thread(target=self._hold, name="picluster-lock", daemon=True)
         self._thread.start()
         _wait_for_either(self._holding, self._over, _GRANT_SECONDS)
@@ -103,15 +107,19 @@ class NodeLock:
         if self._lost is not None:
             raise self._lost
         if not self._holding.is_set():
-            raise _locked(self.node, "", "the lock could not be taken")
+            said = self._said.decode("utf-8", "replace").strip()
+            raise _locked(self.node, "", said or "the lock could not be taken")
 
     def _hold(self) -> None:
-        path = quote(self.path)
+        path, directory = quote(self.path), quote(str(PurePosixPath(self.path).parent))
+        # Whoever may open a file may hold a lock on it: nobody but root may. What the holder is
+        # called goes to stderr: on stdout it could be taken for the grant.
         script = (
+            f"mkdir -p -m 700 {directory} && chmod 700 {directory} || exit\n"
             f"exec 9>>{path}\n"
-            f"flock -n 9 || {{ cat {path}; exit {_BUSY}; }}\n"
+            f"flock -n 9 || {{ cat {path} >&2; exit {_BUSY}; }}\n"
             f"printf '%s' {quote(describe_holder())} >{path}\n"
-            f"echo held\nsleep {_HOLD_SECONDS:.0f}\n"
+            f"echo {_HELD}\nsleep {_HOLD_SECONDS:.0f}\n"
         )
         try:
             self._status, self._lost = None, None
@@ -125,8 +133,9 @@ class NodeLock:
             self._over.set()
 
     def _hear(self, stream: str, data: bytes) -> None:
-        self._said += data
-        if bytes(self._said).strip() == _HELD:
+        if stream == "stderr":
+            self._said += data[: _MOST_SAID - len(self._said)]
+        elif _HELD.encode() in self._granted.feed(data):
             self._holding.set()
 
 

@@ -88,6 +88,10 @@ def _run_scripts(
     answered = time.time()
     try:
         observations = split_output(done.out, done.err, marker, len(probes))
+    except Unreadable as error:
+        secret = any(isinstance(probe, ShellProbe) and probe.secret for probe in probes.values())
+        said = "" if secret else (done.err or done.out).decode("utf-8", "replace")
+        raise error.about(node, said) from None
     except ValueError as error:
         raise ActionFailed(
             "the look at the node was cut short",

@@ -8,14 +8,20 @@ and its status goes to both streams; that is where the output is cut.
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from picluster.engine.lines import LineCutter
 from picluster.engine.quote import quote
 from picluster.engine.step import Observation, Run, WriteFile
+from picluster.errors import Unreadable
 from picluster.secret import Secret
+
+_FRAME = re.compile(r"([0-9]{1,6}) ([0-9]{1,3})")
+_QUOTED = 120
 
 
 def new_marker() -> str:
@@ -59,13 +65,15 @@ class FrameReader:
 
     marker: str
     number: int = 0
-    _pending: bytes = b""
+    _cutter: LineCutter = field(default_factory=LineCutter)
     _held_blank: bool = False
 
     def feed(self, data: bytes) -> Iterator[str | Ended]:
-        """Yield each completed line, and an `Ended` where a snippet is over."""
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        for raw in lines:
+        """Yield each completed line, and an `Ended` where a snippet is over.
+
+        Raises `Unreadable` where a frame is not as it was written.
+        """
+        for raw in self._cutter.feed(data):
             yield from self._line(raw.decode("utf-8", "replace"))
 
     def _line(self, line: str) -> Iterator[str | Ended]:
@@ -73,15 +81,23 @@ class FrameReader:
         # line before a frame belongs to the frame.
         if line.startswith(self.marker + " "):
             self._held_blank = False
-            _, number, status = line.split(" ")
-            self.number = int(number) + 1
-            yield Ended(int(number), int(status))
+            ended = _read_frame(line.removeprefix(self.marker + " "), self.number)
+            self.number = ended.number + 1
+            yield ended
             return
         if self._held_blank:
             yield ""
         self._held_blank = line == ""
         if not self._held_blank:
             yield line
+
+
+def _read_frame(said: str, number: int) -> Ended:
+    """Read what follows the marker at the end of part `number`; parts end in their order."""
+    frame = _FRAME.fullmatch(said)
+    if frame is None or int(frame[1]) != number:
+        raise Unreadable(f"the end of part {number + 1} of a script reads {said[:_QUOTED]!r}")
+    return Ended(int(frame[1]), int(frame[2]))
 
 
 @dataclass(slots=True)

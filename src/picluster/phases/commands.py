@@ -309,7 +309,7 @@ def _connect(work: Work) -> frozenset[str]:
 def _node_lock(work: Work) -> FirstThatIsThere:
     """Return the lock that keeps other computers' runs out: on the first server that is there."""
     cluster, sessions = work.job.cluster, work.site.sessions
-    path = f"/run/lock/picluster-{cluster.name}.lock"
+    path = f"/run/picluster-lock/{cluster.name}.lock"
     nodes = [node.name for node in (*cluster.servers, *cluster.agents)]
     there = [node for node in nodes if node not in work.absent]
     return FirstThatIsThere([NodeLock(sessions, node, path) for node in there])

@@ -31,7 +31,13 @@ script=$(head -c {size})
 export LC_ALL=C PATH={path} HOME=/root
 umask 022
 cd /
+printf '\\n%s%s\\n' {begins} {marker}
+printf '\\n%s%s\\n' {begins} {marker} >&2
 """
+
+# The login's own shell may print before all this: a greeting in .bashrc, a complaint of its locale.
+# In two words, so that a shell that shows what it runs does not show the whole line.
+_BEGINS = "picluster-begins-"
 
 # The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It
 # gets a process group of its own, which a watcher ends when the connection does. A script that
@@ -75,6 +81,8 @@ class Invocation:
 
     command: str
     opening: bytes
+    begins: bytes
+    """The line, with both its ends, after which each stream is the script's."""
 
 
 def invocation(script: str, *, user: str, password: str | None) -> Invocation:
@@ -94,12 +102,18 @@ def _invocation(rest: str, script: str, user: str, password: str | None) -> Invo
     marker = secrets.token_hex(8)
     body = script.encode()
     wrapper = (_OPENING + rest).format(
-        marker=marker, size=len(body), path=PATH, kill=KILL.decode(), grace=GRACE_SECONDS
+        marker=marker,
+        begins=_BEGINS,
+        size=len(body),
+        path=PATH,
+        kill=KILL.decode(),
+        grace=GRACE_SECONDS,
     )
+    begins = f"\n{_BEGINS}{marker}\n".encode()
     opening = f"{marker}\n".encode() + body
     if user == "root":
-        return Invocation(f"sh -c {shlex.quote(wrapper)}", opening)
+        return Invocation(f"sh -c {shlex.quote(wrapper)}", opening, begins)
     if password is None:
-        return Invocation(f"sudo -n -- sh -c {shlex.quote(wrapper)}", opening)
+        return Invocation(f"sudo -n -- sh -c {shlex.quote(wrapper)}", opening, begins)
     sudo = f"sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
-    return Invocation(sudo, password.encode() + b"\n" + _NO_SECOND_TRY + opening)
+    return Invocation(sudo, password.encode() + b"\n" + _NO_SECOND_TRY + opening, begins)

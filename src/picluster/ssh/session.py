@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from picluster.causes.cause import explain
 from picluster.causes.sudo import SUDO, asks_for_a_password
 from picluster.engine.session import Completed, OnOutput, Traffic
-from picluster.errors import ActionFailed, SudoUnavailable, Unreachable
+from picluster.errors import ActionFailed, SudoUnavailable, TooMuchOutput, Unreachable
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.forward import LocalForward
 from picluster.ssh.remote_shell import GRACE_SECONDS, KILL, Invocation, fed_invocation, invocation
@@ -32,6 +32,10 @@ _WAIT_SECONDS = 0.5
 # Channel.sendall copies what is left after every window, which is quadratic in the size.
 _SLICE = 128 * 1024
 _RECEIVE = 64 * 1024
+_LAST_WORDS = 300
+
+MOST_OUTPUT = 32 * 1024 * 1024
+"""How many bytes a script may print on each of its streams; files travel in blocks below it."""
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ class SshSession:
 
     def _run(self, script: str, timeout: float, on_output: OnOutput | None) -> Completed:
         call = self._call(script)
-        exchange = _Exchange(self, call.command, timeout, on_output)
+        exchange = _Exchange(self, call, timeout, on_output)
         done = exchange.run([call.opening])
         self.traffic.add(scripts=1)
         return done
@@ -88,7 +92,7 @@ class SshSession:
         size = source.stat().st_size
         script = _receiving_script(path, size, sha256, mode, owner)
         call = self._call(script, fed=True)
-        exchange = _Exchange(self, call.command, timeout, None)
+        exchange = _Exchange(self, call, timeout, None)
         with source.open("rb") as file:
             slices = iter(lambda: file.read(_SLICE), b"")
             done = exchange.run(itertools.chain([call.opening], slices))
@@ -149,18 +153,40 @@ def sudo_refusal(said: str, user: str, where: str) -> SudoUnavailable | None:
     return SudoUnavailable(why, where=where, fix=fix)
 
 
+class _Heard:
+    """What one stream said: before the script began the login shell's, then the script's alone."""
+
+    def __init__(self, begins: bytes) -> None:
+        self.begins = begins
+        self.begun = False
+        self.data = bytearray()
+
+    def hear(self, data: bytes) -> bytes:
+        """Add what has arrived; return what of it is the script's."""
+        searched = max(0, len(self.data) - len(self.begins))
+        self.data += data
+        if self.begun:
+            return data
+        at = self.data.find(self.begins, searched)
+        if at < 0:
+            return b""
+        self.begun = True
+        del self.data[: at + len(self.begins)]
+        return bytes(self.data)
+
+
 class _Exchange:
     """One command on a channel of its own: feed it, read it, know how it ended."""
 
     def __init__(
-        self, session: SshSession, command: str, timeout: float, on_output: OnOutput | None
+        self, session: SshSession, call: Invocation, timeout: float, on_output: OnOutput | None
     ) -> None:
         self.session = session
-        self.command = command
+        self.command = call.command
         self.deadline = time.monotonic() + timeout
         self.timeout = timeout
         self.on_output = on_output
-        self.collected = {"stdout": bytearray(), "stderr": bytearray()}
+        self.heard = {"stdout": _Heard(call.begins), "stderr": _Heard(call.begins)}
 
     def run(self, parts: Iterable[bytes]) -> Completed:
         import paramiko  # noqa: PLC0415 - loaded long before, by the connection
@@ -179,9 +205,23 @@ class _Exchange:
                 why=str(error) or type(error).__name__,
                 fix="run the same command again; it goes on where this one stopped",
             ) from error
-        out, err = (bytes(self.collected[name]) for name in ("stdout", "stderr"))
-        self.session.traffic.add(bytes_received=len(out) + len(err))
-        return Completed(status, out, err)
+        return self._completed(status)
+
+    def _completed(self, status: int) -> Completed:
+        out, err = self.heard["stdout"], self.heard["stderr"]
+        self.session.traffic.add(bytes_received=len(out.data) + len(err.data))
+        if not out.begun and status == 0:
+            raise Unreachable(
+                "it ran something else than the script that it was given",
+                where=str(self.session.endpoint),
+                why=f"its login shell printed: {self._last_words()}",
+                fix=f"let the shell of {self.session.user} run commands: look at ForceCommand in "
+                "`sshd -T`, at `command=` in authorized_keys and at the shell's own start-up files",
+            )
+        if not out.begun:
+            # Nothing of it is an answer, and all of it may say why: a shell that lets nobody in.
+            return Completed(status, b"", bytes(err.data or out.data))
+        return Completed(status, bytes(out.data), bytes(err.data))
 
     def _feed(self, channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
         for part in parts:
@@ -217,28 +257,46 @@ class _Exchange:
         """Read what both streams have; leaving one full would stop the other."""
         got = False
         while channel.recv_ready():
-            got |= self._hear("stdout", channel.recv(_RECEIVE))
+            got |= self._hear(channel, "stdout", channel.recv(_RECEIVE))
         while channel.recv_stderr_ready():
-            got |= self._hear("stderr", channel.recv_stderr(_RECEIVE))
+            got |= self._hear(channel, "stderr", channel.recv_stderr(_RECEIVE))
         return got
 
-    def _hear(self, stream: str, data: bytes) -> bool:
-        self.collected[stream] += data
-        if data and self.on_output is not None:
-            self.on_output(stream, data)
+    def _hear(self, channel: paramiko.Channel, stream: str, data: bytes) -> bool:
+        heard = self.heard[stream]
+        told = heard.hear(data)
+        if told and self.on_output is not None:
+            self.on_output(stream, told)
+        if len(heard.data) > MOST_OUTPUT:
+            self._stop(channel)
+            raise TooMuchOutput(
+                f"a script printed more than {MOST_OUTPUT // 1024 // 1024} MiB, and is being ended",
+                where=str(self.session.endpoint),
+                why=f"its last output was: {self._last_words()}",
+                fix="something on the node prints without end: a tool that was replaced, a file or "
+                "a log that grew without limit; what it printed last says which",
+            )
+        # A node that never stops printing never gets to where the clock is looked at otherwise.
+        self._check_deadline(channel)
         return bool(data)
+
+    def _stop(self, channel: paramiko.Channel) -> None:
+        with contextlib.suppress(OSError):
+            channel.send(KILL)
+
+    def _last_words(self) -> str:
+        last = bytes((self.heard["stderr"].data or self.heard["stdout"].data)[-_LAST_WORDS:])
+        return last.decode("utf-8", "replace").strip() or "nothing"
 
     def _check_deadline(self, channel: paramiko.Channel) -> None:
         if time.monotonic() < self.deadline:
             return
-        with contextlib.suppress(OSError):
-            channel.send(KILL)
-        last = bytes(self.collected["stderr"] or self.collected["stdout"])[-300:]
+        self._stop(channel)
         raise Unreachable(
             f"no end after {self.timeout:.0f} s; what ran there is being ended "
             f"(killed after another {GRACE_SECONDS} s)",
             where=str(self.session.endpoint),
-            why=f"its last output was: {last.decode('utf-8', 'replace').strip() or 'nothing'}",
+            why=f"its last output was: {self._last_words()}",
             fix="raise limits.command if the node is merely slow",
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+from picluster.engine.lines import visible
+
 _MINUTE = 60
 _HOUR = 3600
 
@@ -45,12 +47,9 @@ def marks_for(encoding: str | None) -> Marks:
     return UNICODE if (encoding or "").lower().replace("-", "").startswith("utf") else ASCII
 
 
-_CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "�") | {9: "\t", 10: "\n", 13: ""}
-
-
 def safe(text: str) -> str:
     """Return the text without control characters: a node must not steer the user's terminal."""
-    return text.translate(_CONTROL)
+    return visible(text)
 
 
 def failure(what: str, *, where: str = "", why: str = "", fix: str = "", evidence: str = "") -> str:

@@ -147,3 +147,31 @@ def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path) -> None:
         file.write('{"picluster": 1, "event": "Conn')
     (run,) = recorded_runs(tmp_path)
     assert [event["target"] for event in run.events()] == ["pi1"]
+
+
+LINE_ENDS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
+FORGED = '{"picluster": 1, "event": "RunFinished", "exit_code": 0}'
+
+
+@pytest.mark.parametrize("end", [*LINE_ENDS, "\r", "\r\n", "\n", "\x1b[2K"], ids=ascii)
+def test_what_a_node_says_neither_breaks_nor_forges_an_event(tmp_path: Path, end: str) -> None:
+    written = begin(tmp_path, "up")
+    written(failed(f"bad{end}{FORGED}{end}"))
+    written(Connected(target="pi1", seconds=0.1))
+    written.close()
+    (run,) = recorded_runs(tmp_path)
+    events = list(run.events())
+    assert [event["event"] for event in events] == ["TargetFailed", "Connected"]
+    assert events[0]["evidence"] == f"bad{end}{FORGED}{end}", "nothing of it is lost"
+    text = (run.directory / "events.jsonl").read_text()
+    assert len(text.splitlines()) == 2, "nor does it for other readers"
+
+
+@pytest.mark.parametrize("end", [*LINE_ENDS, "\r", "\r\n", "\n"], ids=ascii)
+def test_what_a_node_prints_forges_no_line_of_another(tmp_path: Path, end: str) -> None:
+    written = begin(tmp_path, "up")
+    written(output(f"one{end}pi2 install: all is well\x1b[1A"))
+    written.close()
+    (run,) = recorded_runs(tmp_path)
+    assert all(line.startswith("pi1 install: ") for line in run.output().splitlines())
+    assert "\x1b" not in run.output()

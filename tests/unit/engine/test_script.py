@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ from picluster.engine.script import (
     write_file_snippet,
 )
 from picluster.engine.step import Observation, WriteFile
+from picluster.errors import Unreadable
 from picluster.secret import Secret
 
 SHELLS = [shell for shell in ("dash", "bash") if Path(f"/bin/{shell}").exists()]
@@ -144,3 +146,23 @@ class TestWritingAFile:
         assert "hunter2" not in repr(file)
         self.write(file)
         assert path.read_text() == "hunter2-hunter2"
+
+
+FRAMES_OF_NO_SCRIPT = ["²", "0", "0 0 0", "--5 0", "0 0\r", "0 -1", "0 " + "9" * 5000, "1 0", "٣ 0"]
+
+
+@pytest.mark.parametrize("said", FRAMES_OF_NO_SCRIPT, ids=lambda said: ascii(said[:8]))
+def test_a_frame_that_is_none_is_unreadable_and_nothing_worse(said: str) -> None:
+    with pytest.raises(Unreadable, match="the end of part 1"):
+        split_output(f"hello\nmark {said}\n".encode(), b"", "mark", 1)
+
+
+@given(st.binary(max_size=60))
+def test_whatever_a_node_prints_there_is_one_way_in_which_it_is_refused(noise: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        list(FrameReader("mark").feed(b"mark " + noise + b"\n" + noise + b"\n"))
+
+
+def test_half_a_frame_or_one_of_another_script_ends_nothing() -> None:
+    items = list(FrameReader("mark").feed(b"picluster-00 0 0\nmar\nmark 0"))
+    assert items == ["picluster-00 0 0", "mar"]

@@ -43,6 +43,8 @@ def test_a_failure_indents_its_evidence() -> None:
 
 def test_control_characters_are_shown_not_obeyed() -> None:
     assert safe("a\tb\nc\r\n") == "a\tb\nc\n"
+    assert len(safe("a\u2028b\u2029c\x85d\x0be\x0cf\x1cg").splitlines()) == 1, "no other line ends"
+    assert "\u202e" not in safe("reversed\u202e"), "nor an order of its own"
     assert not set(safe(_EVIL)) & {"\x1b", "\x07", "\r", "\x9b"}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from picluster.engine.lines import LineCutter
 from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
 from picluster.engine.session import Completed
@@ -231,12 +232,11 @@ class Workshop:
         return self.sessions.get(self.node).run(script, timeout=timeout)
 
     def _follow(self, script: str, hear: Callable[[str], None]) -> Completed:
-        pending = b""
+        # Each stream has lines of its own: what one began, the other does not end.
+        cutters = {"stdout": LineCutter(), "stderr": LineCutter()}
 
-        def on_output(_: str, data: bytes) -> None:
-            nonlocal pending
-            *lines, pending = (pending + data).split(b"\n")
-            for line in lines:
+        def on_output(stream: str, data: bytes) -> None:
+            for line in cutters[stream].feed(data):
                 hear(_text(line))
 
         session = self.sessions.get(self.node)

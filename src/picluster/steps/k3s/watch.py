@@ -105,7 +105,7 @@ class Watch:
             self._began = self._read = self.clock()
         out = self._shell(look_at(self.name) + self._journal_if_due())
         shown, told, said = out.partition(_ATTEMPTS_BELOW)
-        unit = read_unit(dict(line.split("=", 1) for line in shown.splitlines() if "=" in line))
+        unit = read_unit(dict(line.split("=", 1) for line in shown.split("\n") if "=" in line))
         if told:
             self._read = self.clock()
             self._attempts, _, self._lately = said.partition(_LATELY_BELOW)

@@ -1,0 +1,31 @@
+"""Lines of nodes: ended by a line feed and nothing else, at a cost that is linear."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.doubles.counted import Counted
+
+from picluster.cli.remote import Printer
+from picluster.engine.lines import LineCutter
+from picluster.engine.script import FrameReader, new_marker
+
+PIECES = 500
+
+
+@given(st.lists(st.binary(max_size=5).map(lambda data: data.replace(b"a", b"\n")), max_size=20))
+def test_lines_do_not_depend_on_the_pieces_in_which_they_come(pieces: list[bytes]) -> None:
+    cutter = LineCutter()
+    lines = [line for piece in pieces for line in cutter.feed(piece)]
+    assert [*lines, cutter.rest()] == b"".join(pieces).split(b"\n")
+
+
+def test_a_line_without_an_end_is_not_copied_with_each_piece_of_it() -> None:
+    reader, printer = FrameReader(new_marker()), Printer()
+    Counted.copied = 0
+    for _ in range(PIECES):
+        assert list(reader.feed(Counted(b"x" * 100))) == []
+    assert Counted.copied == 0, "a step's output is quadratic"
+    for _ in range(PIECES):
+        printer.hear("pi1", "stdout", Counted(b"x" * 100))
+    assert Counted.copied == 0, "`exec` is quadratic"
