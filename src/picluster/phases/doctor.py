@@ -13,7 +13,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import Look, Survey
-from picluster.errors import NodeError
+from picluster.errors import NodeError, Unreadable
 from picluster.model import Cluster, Node
 from picluster.phases import commands
 from picluster.phases.commands import Job
@@ -25,7 +25,7 @@ from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurren
 from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
 from picluster.steps.doctor.existing import finding_of
-from picluster.steps.doctor.finding import Check, Finding, Light
+from picluster.steps.doctor.finding import Check, Finding, Light, problem
 from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
 from picluster.steps.doctor.service import K3S, AptIdle, Certificates, K3sService, is_installed
 from picluster.steps.storage.readiness import FitForLonghorn
@@ -196,6 +196,18 @@ def _look(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     yield Phase("doctor", "how the nodes are", (Stage("checks", steps),))
 
 
+def _judged(check: Check, look: Look) -> Finding:
+    """Judge; an answer that makes no sense hides nothing of what the node's others say."""
+    try:
+        return check.judge(look)
+    except Unreadable as error:
+        nonsense = error.about(look.target, "")
+        return problem(nonsense.what, f"nobody can tell whether it is well: {nonsense.why}", _ASK)
+
+
+_ASK = "`picluster ssh NODE`, find what changes what commands print there, and look again"
+
+
 def _rows(
     cluster: Cluster, node: Node, judged: Sequence[Judged], survey: Survey
 ) -> Iterator[Diagnosed]:
@@ -206,7 +218,7 @@ def _rows(
         look = Look(item.target, item.step.name, survey)
         check = own.get(item.step.name)
         if check is not None:
-            found = check.judge(look)
+            found = _judged(check, look)
             found = replace(found, fix=found.fix.replace("NODE", node.name))
             yield Diagnosed(check.name, check.title, found)
             continue

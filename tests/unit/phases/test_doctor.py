@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.doubles.tool_doubles import run_with
 from tests.unit.phases.jobs import job_on
 
 from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
@@ -93,6 +94,19 @@ def test_a_node_that_is_away_is_told_with_its_reason_beside_the_others(tmp_path:
     assert [patient.unreached for patient in found.patients] == [None, away]
     assert found.patients[0].rows
     assert found.exit_code == NodeError.exit_code
+
+
+def test_an_answer_that_makes_no_sense_hides_no_other_check(tmp_path: Path) -> None:
+    run_with(tmp_path / "tools", "true", getconf="echo ²")
+    nodes = ShellNodes(tmp_path / "nodes", tools=tmp_path / "tools")
+    found = diagnose(job(nodes, tmp_path))
+    for patient, node in zip(found.patients, cluster().nodes, strict=True):
+        assert len(patient.rows) == len(
+            [*checks_of(cluster(), node), *borrowed_from(cluster(), node)]
+        )
+        (row,) = [row for row in patient.rows if row.check == "page-size"]
+        assert row.finding.light is Light.PROBLEM
+        assert row.finding.evidence == "its answer makes no sense: `size` is not a number: '²'"
 
 
 def test_all_away_is_an_answer_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from picluster.engine.probe import whole
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import Finding, not_applicable, ok, problem, warning
@@ -89,9 +90,9 @@ class Heat:
     def judge(self, look: Look) -> Finding:
         """Compare with where the firmware begins to slow it down."""
         text = look.own.facts.get("temperature", "")
-        if not text.lstrip("-").isdigit():
+        if not text:
             return not_applicable("no temperature sensor")
-        degrees = int(text) / 1000
+        degrees = whole(text, "temperature") / 1000
         shown = f"{degrees:.0f} °C"
         if degrees >= _TOO_HOT:
             return problem(shown, "the firmware slows it down at 80 °C", _COOL_IT)
@@ -163,9 +164,9 @@ class PageSize:
     def judge(self, look: Look) -> Finding:
         """A Pi 5 boots a kernel with 16 KiB pages unless it is told not to."""
         size = look.own.facts.get("size", "")
-        if not size.isdigit():
+        if not size:
             return not_applicable("getconf does not tell")
-        shown = f"{int(size) // 1024} KiB"
+        shown = f"{whole(size, 'size') // 1024} KiB"
         if size == _USUAL_PAGE:
             return ok(shown)
         return warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import unpacked
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import (
@@ -15,7 +16,6 @@ from picluster.steps.doctor.finding import (
     values,
     warning,
 )
-from picluster.steps.host.text import decoded
 
 _PICLUSTERS_FIX = "picluster phase prepare"
 _REBOOT = (
@@ -57,7 +57,9 @@ class CommandLine:
         path = facts.get("file")
         if path is None:
             return not_applicable("no cmdline.txt: the Pi's firmware did not start this")
-        lines = [line for line in decoded(facts.get("text", "")).splitlines() if line.strip()]
+        lines = [
+            line for line in unpacked(facts.get("text", ""), "text").splitlines() if line.strip()
+        ]
         if len(lines) > 1:
             return problem(
                 f"{path} has {len(lines)} lines",

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from picluster.engine.probe import shown, whole
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.steps.doctor.disks import FIND_DISK, FIX_MEDIUM
 from picluster.steps.doctor.finding import Finding, not_applicable, ok, problem, values, warning
 
@@ -61,8 +63,9 @@ class DiskSpeed:
             return _of_etcd(buckets)
         facts = look.own.facts
         flushes, took = facts.get("flushes", ""), facts.get("milliseconds", "")
-        if flushes.isdigit() and took.isdigit() and int(flushes) >= _ENOUGH:
-            return _of_the_kernel(facts.get("disk", "?"), int(flushes), int(took))
+        count, milliseconds = whole(flushes or "0", "flushes"), whole(took or "0", "milliseconds")
+        if took and count >= _ENOUGH:
+            return _of_the_kernel(facts.get("disk", "?"), count, milliseconds)
         return not_applicable("neither etcd nor the kernel has counted enough writes to tell")
 
 
@@ -73,8 +76,8 @@ def _buckets(lines: Sequence[str]) -> list[tuple[float, int]]:
         bound, _, count = line.partition(" ")
         try:
             found.append((float(bound), int(float(count))))
-        except ValueError:
-            continue
+        except (ValueError, OverflowError):
+            raise Unreadable(f"`bucket` is not two numbers: {shown(line)}") from None
     return sorted(found)
 
 
@@ -83,19 +86,19 @@ def _of_etcd(buckets: Sequence[tuple[float, int]]) -> Finding:
     count = buckets[-1][1]
     at = next(i for i, (_, at_most) in enumerate(buckets) if at_most * 100 >= count * 99)
     bound = buckets[at][0]
-    shown = f"99 % of etcd's {count} writes took at most {bound * 1000:g} ms"
+    said = f"99 % of etcd's {count} writes took at most {bound * 1000:g} ms"
     if bound == float("inf"):
-        shown = f"more than 1 % of etcd's {count} writes took over {buckets[at - 1][0]:g} s"
+        said = f"more than 1 % of etcd's {count} writes took over {buckets[at - 1][0]:g} s"
     if bound > _HOPELESS_S:
-        return problem(shown, _MEANS, FIX_MEDIUM)
+        return problem(said, _MEANS, FIX_MEDIUM)
     if bound > _SLOW_S:
-        return warning(f"{shown}; it asks for 10 ms", _MEANS, FIX_MEDIUM)
-    return ok(shown)
+        return warning(f"{said}; it asks for 10 ms", _MEANS, FIX_MEDIUM)
+    return ok(said)
 
 
 def _of_the_kernel(disk: str, flushes: int, milliseconds: int) -> Finding:
     mean = milliseconds / flushes
-    shown = f"{disk} took {mean:.3g} ms for a flush, on average of {flushes} since boot"
+    said = f"{disk} took {mean:.3g} ms for a flush, on average of {flushes} since boot"
     if mean > _SLOW_MEAN_MS:
-        return warning(f"{shown}; etcd asks for 10 ms", _MEANS, FIX_MEDIUM)
-    return ok(shown)
+        return warning(f"{said}; etcd asks for 10 ms", _MEANS, FIX_MEDIUM)
+    return ok(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import whole
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import Finding, not_applicable, ok, problem, values, warning
@@ -142,8 +143,8 @@ class Room:
             mount, *rest = numbers.split() or [at]
             mounts.setdefault(mount, (mount, *rest))
         for mount, *rest in mounts.values():
-            if len(rest) == 4 and all(number.isdigit() for number in rest):  # noqa: PLR2004
-                found.append(_room(mount, *(int(number) for number in rest)))
+            if len(rest) == 4 and "-" not in rest:  # noqa: PLR2004  # of no file system: `-`
+                found.append(_room(mount, *(whole(number, "at") for number in rest)))
         if not found:
             return not_applicable("df does not tell")
         order = ("problem", "warning", "ok")
@@ -189,10 +190,11 @@ class LogsOnDisk:
         """Only something small is a trap."""
         facts = look.own.facts
         size = facts.get("size", "")
-        if not size.isdigit():
+        if not size:
             return ok("/var/log is on the root's disk")
-        shown = f"/var/log is {facts.get('kind')} of {size_text(int(size))}"
-        if int(size) >= _LITTLE_LOG_ROOM:
+        room = whole(size, "size")
+        shown = f"/var/log is {facts.get('kind')} of {size_text(room)}"
+        if room >= _LITTLE_LOG_ROOM:
             return ok(shown)
         return warning(
             shown,

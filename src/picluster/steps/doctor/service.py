@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.engine.probe import unpacked, whole
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import (
@@ -16,7 +17,6 @@ from picluster.steps.doctor.finding import (
     warning,
 )
 from picluster.steps.evidence import scrubbed
-from picluster.steps.host.text import decoded
 from picluster.steps.k3s import journal
 from picluster.steps.k3s.paths import DATA_DIR
 
@@ -51,8 +51,11 @@ class K3sService:
         unit = facts.get("unit")
         if unit is None:
             return not_applicable("K3s is not installed here yet")
-        state, restarts = facts.get("ActiveState", "?"), _number(facts.get("NRestarts", ""))
-        text = scrubbed(decoded(facts.get("journal", "")))
+        state, restarts = (
+            facts.get("ActiveState", "?"),
+            whole(facts.get("NRestarts") or "0", "NRestarts"),
+        )
+        text = scrubbed(unpacked(facts.get("journal", ""), "journal"))
         cause = journal.explain(text)
         times = f", restarted {restarts} times" if restarts else ""
         seen = f"{unit} is {state} ({facts.get('SubState', '?')}){times}"
@@ -74,10 +77,6 @@ class K3sService:
 def is_installed(look: Look) -> bool:
     """Whether the node that is looked at has K3s."""
     return "unit" in look.at(look.target, K3S).facts
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
 
 
 # https://docs.k3s.io/cli/certificate: valid for a year, renewed by a start within the last months.
@@ -109,11 +108,11 @@ class Certificates:
         """The one that ends first decides."""
         now = look.own.facts.get("now", "")
         pairs = [row.partition(" ") for row in values(look, "until")]
-        ends = [(int(end), name) for end, _, name in pairs if end.isdigit()]
-        if not ends or not now.isdigit():
+        ends = [(whole(end, "until"), name) for end, _, name in pairs if end]
+        if not ends or not now:
             return not_applicable("no certificates here that could be read")
         end, name = min(ends)
-        days = (end - int(now)) // _DAY
+        days = (end - whole(now, "now")) // _DAY
         fix = "picluster restart (K3s renews them when it starts)"
         if days < 0:
             return problem(

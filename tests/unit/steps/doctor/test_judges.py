@@ -8,6 +8,7 @@ import pytest
 
 from picluster.engine.step import Observation
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
 from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
 from picluster.steps.doctor.disk_speed import DiskSpeed
@@ -228,6 +229,28 @@ def test_what_is_not_well_is_told_with_its_fix(
     assert found.meaning
     assert found.fix
     assert found.held, "it says neither that --fix does it nor why not"
+
+
+@pytest.mark.parametrize(
+    ("check", "lines"),
+    [
+        (Power(), ("throttled=²",)),
+        (Heat(), ("temperature=--5",)),
+        (PageSize(), ("size=²",)),
+        (CommandLine(), ("file=/boot/cmdline.txt", "text=é")),
+        (DiskSpeed(True), ("flushes=²", "milliseconds=²")),
+        (DiskSpeed(True), ("bucket=0.008 1e999",)),
+        (Room(), ("at=/ / ² 1 1 1",)),
+        (LogsOnDisk(), ("kind=tmpfs", "size=²")),
+        (K3sService(), ("unit=k3s", "NRestarts=²")),
+        (K3sService(), ("unit=k3s", "journal=é")),
+        (Certificates(), ("now=²", until(300))),
+        (Certificates(), (f"now={NOW}", "until=² ca.crt")),
+    ],
+)
+def test_nonsense_is_said_to_be_unreadable(check: Check, lines: tuple[str, ...]) -> None:
+    with pytest.raises(Unreadable):
+        judged(check, *lines)
 
 
 @pytest.mark.parametrize(
