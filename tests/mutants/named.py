@@ -55,8 +55,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "reset deletes volumes without --data": (
         "phases/reset.py",
-        "volumes = DataDeleted if data else DataKept",
-        "volumes = DataDeleted",
+        "    if data:\n        return [DataDeleted(local",
+        "    if True:\n        return [DataDeleted(local",
     ),
     "the uninstall script does nothing": (
         "steps/k3s/uninstall.py",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from picluster.model.image import image_like
 from picluster.model.names import HostLabel
-from picluster.model.refusal import refuse
+from picluster.model.own_directory import own_directory
 from picluster.model.scalars import Port, YesNo, matching
 from picluster.model.secret_ref import SecretReference
 from picluster.model.section import Section
@@ -18,33 +16,8 @@ from picluster.model.section import Section
 DEFAULT_IMAGE = "registry:2"
 DEFAULT_VOLUME = "/var/lib/picluster-registry"
 
-_PART = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
-_DIRECTORY = re.compile(rf"(/{_PART}){{2,10}}")
-# `reset --data` deletes the directory, so it must be the registry's alone.
-_OTHERS = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp"),  # noqa: S108 - to be refused
-    *("/usr", "/var/lib/docker", "/var/lib/kubelet", "/var/lib/picluster", "/var/lib/rancher"),
-)
-
-
-def _own_directory(value: str) -> str:
-    path = value.rstrip("/")
-    if not _DIRECTORY.fullmatch(path):
-        raise refuse(
-            "is not the path of a directory on the node",
-            f"write an absolute path of at least two names, such as {DEFAULT_VOLUME}",
-        )
-    for other in map(PurePosixPath, _OTHERS):
-        if PurePosixPath(path).is_relative_to(other) or other.is_relative_to(path):
-            raise refuse(
-                "belongs to the system or to somebody else",
-                f"give the registry a directory of its own, such as {DEFAULT_VOLUME}",
-            )
-    return path
-
-
 Image = Annotated[str, AfterValidator(image_like(DEFAULT_IMAGE))]
-OwnDirectory = Annotated[str, AfterValidator(_own_directory)]
+OwnDirectory = Annotated[str, AfterValidator(own_directory(DEFAULT_VOLUME, "the registry"))]
 LoginName = Annotated[
     str,
     AfterValidator(

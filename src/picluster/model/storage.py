@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from picluster.model.network import Url
+from picluster.model.own_directory import own_directory
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
 from picluster.model.scalars import NodePort, Text, YesNo, matching, whole
@@ -19,21 +20,8 @@ DEFAULT_PATH = "/var/lib/longhorn"
 DATA_LABEL = "node.longhorn.io/create-default-disk"
 """What marks a node that data is kept on, if only such nodes are to keep any."""
 _RELEASES = "https://github.com/longhorn/longhorn/releases/download"
-_DIRECTORY = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}){2,10}")
-_SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})(M|G|T)")
 _UNITS = {"M": 10**6, "G": 10**9, "T": 10**12}
-
-
-def _data_path(value: str) -> str:
-    path = value.rstrip("/")
-    inside = any(path == each or path.startswith(f"{each}/") for each in _SYSTEM)
-    if not _DIRECTORY.fullmatch(path) or inside:
-        raise refuse(
-            "is not a directory that can be Longhorn's own",
-            f"write an absolute path of at least two names, such as {DEFAULT_PATH}",
-        )
-    return path
 
 
 def _size(value: object) -> object:
@@ -97,7 +85,7 @@ class Longhorn(Section):
         None,
         description="Copies of a volume, on different nodes; 3 or as many as nodes if left out.",
     )
-    data_path: Annotated[str, AfterValidator(_data_path)] = Field(
+    data_path: Annotated[str, AfterValidator(own_directory(DEFAULT_PATH, "Longhorn"))] = Field(
         DEFAULT_PATH, description="Directory on every node that the data is kept in."
     )
     only_labelled: YesNo = Field(

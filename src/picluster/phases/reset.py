@@ -11,7 +11,7 @@ from picluster.model import Cluster, Node
 from picluster.model.storage import DEFAULT_PATH
 from picluster.phases.commands import Build
 from picluster.phases.site import Site
-from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.data import OF_LONGHORN, DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.k3s.state import state_fact
@@ -67,18 +67,21 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
 
     The state of K3s has to be looked at with them.
     """
-    volumes = DataDeleted if data else DataKept
-    steps: list[Step] = [
-        Uninstalled(own_network(cluster)),
-        volumes("the volumes of local-path", VOLUMES),
-        volumes("Longhorn's replicas", _longhorn_data(cluster)),
-    ]
+    steps: list[Step] = [Uninstalled(own_network(cluster)), *_volumes_on_disk(cluster, data=data)]
     registry, builder, names = cluster.registry, cluster.builder, list(cluster.registry_endpoints)
     if registry is not None and registry.node == node.name:
         steps += removal(registry.volume, names, data=data)
     elif builder is not None and builder.name == node.name:
         steps += docker_removal(names)
     return steps
+
+
+def _volumes_on_disk(cluster: Cluster, *, data: bool) -> list[Step]:
+    local, replicated = "the volumes of local-path", "Longhorn's replicas"
+    longhorn = _longhorn_data(cluster)
+    if data:
+        return [DataDeleted(local, VOLUMES), DataDeleted(replicated, longhorn, OF_LONGHORN)]
+    return [DataKept(local, VOLUMES), DataKept(replicated, longhorn)]
 
 
 def _forgetting(site: Site, absent: list[str]) -> list[Step]:

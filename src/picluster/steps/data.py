@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, Script
 from picluster.engine.survey import Look
 from picluster.steps.host.text import size_text
 
 _DELETE_SECONDS = 3600.0
 _MEASURE_SECONDS = 30
+OF_REGISTRY = ("docker/registry",)
+"""What a registry keeps its images in (distribution's filesystem driver)."""
+OF_LONGHORN = ("longhorn-disk.cfg", "replicas", "engine-binaries", "unix-domain-socket")
+"""What Longhorn puts on a disk of its own, and what its manager and engines leave on a node."""
 
 
 def _measure(path: str) -> Script:
@@ -22,6 +27,13 @@ def _measure(path: str) -> Script:
         f"bytes=$(timeout {_MEASURE_SECONDS} du -sb {where} 2>/dev/null | cut -f1)\n"
         'echo "bytes=$bytes"'
     )
+
+
+def _signs(path: str, own: Sequence[str]) -> str:
+    """Return shell that tells whether one of what only its owner puts there is there."""
+    tests = " || ".join(f"[ -e {quote(f'{path}/{each}')} ]" for each in own)
+    bare = f'[ "$(ls -A {quote(path)})" = lost+found ]'  # a file system that nobody used yet
+    return f"\nif {tests} || {bare}; then echo own=yes; fi"
 
 
 def _size(look: Look) -> str:
@@ -63,10 +75,15 @@ class DataKept:
 
 @dataclass(frozen=True, slots=True)
 class DataDeleted:
-    """A directory of data is emptied: it may be a mount point, which stays."""
+    """A directory of data is emptied: it may be a mount point, which stays.
+
+    `own` are entries of which one is there if the directory is what it is taken for; one without
+    any may hold anything, and is left alone. Empty: the directory is known by its path.
+    """
 
     what: str
     path: str
+    own: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -79,14 +96,24 @@ class DataDeleted:
         return f"{self.path} holds nothing"
 
     def probe(self) -> Script:
-        """Measure it."""
-        return _measure(self.path)
+        """Measure it, and see whether it is what it is taken for."""
+        measured = _measure(self.path)
+        if not self.own:
+            return measured
+        return replace(measured, text=measured.text + _signs(self.path, self.own))
 
     def decide(self, look: Look) -> Decision:
         """Want it empty."""
         size = _size(look)
         if not size:
             return Satisfied()
+        if self.own and look.own.facts.get("own") != "yes":
+            return Blocked(
+                f"{self.path} is not deleted: it holds files ({size}), and nothing says that they "
+                f"are {self.what}",
+                f"look at it and empty it by hand if they may go: there is no {self.own[0]} in "
+                f"{self.path}; or run the reset without --data",
+            )
         return Change(
             f"DELETE {self.what} in {self.path} ({size})",
             (Run(_empty(self.path), timeout=_DELETE_SECONDS),),

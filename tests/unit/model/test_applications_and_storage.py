@@ -74,7 +74,12 @@ def test_a_disks_size_is_written_as_disks_are_sold(written, bytes_):
     assert loaded.cluster.nodes[0].disks[0].minimum_size == bytes_
 
 
-@pytest.mark.parametrize("path", ["/", "/var", "/etc/longhorn", "/boot/x", "var/lib/x", "/a/../b"])
+SYSTEM = ["/usr/lib", "/home/pi", "/var/log", "/var/lib", "/var/lib/dpkg", "/media/pi"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/var", "/etc/longhorn", "/boot/x", "var/lib/x", "/a/../b", *SYSTEM]
+)
 def test_longhorn_gets_a_directory_of_its_own(refusal, path):
     assert refusal(f"longhorn: {{data_path: '{path}'}}\n").path == "longhorn.data_path"
 

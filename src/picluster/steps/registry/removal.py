@@ -21,7 +21,7 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
-from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.data import OF_REGISTRY, DataDeleted, DataKept
 from picluster.steps.images.workshop import ROOT
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
@@ -47,7 +47,7 @@ def removal(volume: str, registries: Sequence[str], *, data: bool) -> list[Step]
     """
     return [
         RegistryGone(),
-        DataDeleted("the registry's images", volume)
+        DataDeleted("the registry's images", volume, OF_REGISTRY)
         if data
         else DataKept("the registry's images", volume),
         *docker_removal(registries),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.unit.steps.k3s.looks import OLD, look
 from tests.unit.steps.looking import printed
 
-from picluster.engine.step import Change, Observation, Risk, Run, Satisfied
+from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.steps.data import DataDeleted, DataKept
 from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
@@ -81,6 +82,35 @@ def test_data_is_named_with_its_size_before_it_is_deleted() -> None:
     assert isinstance(decision, Change)
     assert decision.summary == "DELETE photos in /data (3.4 MB)"
     assert decision.risk is Risk.DATA_LOSS
+
+
+def emptied(directory: Path, own: tuple[str, ...]) -> object:
+    step = DataDeleted("photos", str(directory), own)
+    done = subprocess.run(
+        ["bash", "-c", step.probe().text], capture_output=True, text=True, check=True
+    )
+    return measured(step, done.stdout)
+
+
+def test_a_directory_that_nobody_marked_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis").touch()
+    decision = emptied(tmp_path, ("docker/registry", "other"))
+    assert isinstance(decision, Blocked)
+    assert str(tmp_path) in decision.reason
+    assert "by hand" in decision.fix
+
+
+@pytest.mark.parametrize("own", [("docker/registry",), ("other", "docker/registry"), ()])
+def test_a_directory_with_its_owners_mark_is_emptied(tmp_path: Path, own: tuple[str, ...]) -> None:
+    (tmp_path / "docker" / "registry").mkdir(parents=True)
+    decision = emptied(tmp_path, own)
+    assert isinstance(decision, Change)
+    assert decision.risk is Risk.DATA_LOSS
+
+
+def test_an_unused_file_system_needs_no_mark(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    assert isinstance(emptied(tmp_path, ("docker/registry",)), Change)
 
 
 def test_data_that_stays_is_named_too() -> None:

@@ -38,7 +38,7 @@ def test_where_there_is_nothing_there_is_nothing_to_do(data: bool) -> None:
 def test_images_are_deleted_only_when_asked() -> None:
     kept, deleted = (removal("/srv/it", [], data=data)[1] for data in (False, True))
     assert isinstance(kept, DataKept)
-    assert isinstance(deleted, DataDeleted)
+    assert deleted == DataDeleted("the registry's images", "/srv/it", ("docker/registry",))
 
 
 def test_both_containers_go() -> None:
