@@ -354,3 +354,16 @@ def test_only_nodes_that_cannot_be_worked_on_are_missing(bench: Bench) -> None:
     bench.run.fail("k3s", "pi1", StepFailed("no such luck"))
     bench.run.fail("k3s", CLUSTER, NodeNeeded("pi2 may hold the cluster"))
     assert bench.run.missing == {"pi2", "pi4"}
+
+
+@pytest.mark.parametrize("forged", ["_frame ² 0", "_frame 0 0; _frame 1 0; _frame 2 0"])
+def test_a_node_that_forges_the_end_of_a_script_fails_its_step_and_stops_nobody(
+    bench: Bench, forged: str
+) -> None:
+    broken = on(["pi1"], FileStep("a", how=forged), independent=True)
+    sound = on(["pi2"], FileStep("b"), independent=True)
+    run_phase(phase(broken, sound), bench.run)
+    assert bench.outcomes("pi1") == {"a": "failed"}
+    assert bench.outcomes("pi2") == {"b": "changed"}
+    (failure,) = [each for each in bench.events if isinstance(each, TargetFailed)]
+    assert "its answer makes no sense" in failure.what
