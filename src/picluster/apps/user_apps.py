@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import subprocess
@@ -112,6 +113,8 @@ def _is_namespace(manifest: Object, name: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > MOST_TEXT:
+            raise OSError(errno.EFBIG, f"it is larger than {MOST_TEXT} bytes")
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigInvalid(

@@ -69,16 +69,17 @@ def _migrate(inventory: Path, output: Path, name: str, servers: int | None) -> N
     """Translate an inventory, and say what became of each of its settings."""
     from picluster.model.ansible_files import read_hosts
     from picluster.model.from_ansible import from_ansible
+    from picluster.ui.words import safe
 
     migration = from_ansible(read_hosts(inventory), name, servers)
     _write_new(output, migration.text)
     typer.echo("taken over:")
     for field, origin in migration.taken:
-        typer.echo(f"  {field}, from {origin}")
+        typer.echo(safe(f"  {field}, from {origin}"))
     if migration.left:
         typer.echo("not taken over:")
     for setting, why in migration.left:
-        typer.echo(f"  {setting}: {why}")
+        typer.echo(safe(f"  {setting}: {why}"))
 
 
 def _write_new(output: Path, text: str) -> None:

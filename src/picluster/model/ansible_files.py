@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from picluster.errors import UsageError
+from picluster.errors import ConfigInvalid, UsageError
 from picluster.model.ansible_inventory import Host, VarsFile, read_inventory
 
 _SUFFIXES = ("", ".yml", ".yaml", ".json")
+_MOST_CHARACTERS = 4_000_000
 
 
 def read_hosts(inventory: Path) -> list[Host]:
@@ -17,7 +18,7 @@ def read_hosts(inventory: Path) -> list[Host]:
     Raises `UsageError` if a file cannot be read, `ConfigInvalid` if there is no sense in it.
     """
     try:
-        text = inventory.read_text()
+        text = _text(inventory)
         more = [*_beside(inventory, "group_vars"), *_beside(inventory, "host_vars")]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
@@ -39,4 +40,18 @@ def _beside(inventory: Path, directory: str) -> Iterator[VarsFile]:
         owner = path.name if path.is_dir() else path.stem
         for file in files:
             if file.is_file() and file.suffix in _SUFFIXES:
-                yield VarsFile(str(file), owner, directory == "host_vars", file.read_text())
+                yield VarsFile(str(file), owner, directory == "host_vars", _text(file))
+
+
+def _text(path: Path) -> str:
+    """Read a file, or what a pipe gives; of what never ends, no more than can be of use."""
+    with path.open() as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise ConfigInvalid(
+            "the inventory is too large",
+            where=str(path),
+            why=f"it has more than {_MOST_CHARACTERS} characters",
+            fix="make one of the cluster's machines alone",
+        )
+    return text

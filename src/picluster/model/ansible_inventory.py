@@ -7,6 +7,7 @@ ranges (`node[0:3]`) and the files of `group_vars` and `host_vars`. Nothing is e
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from picluster.errors import ConfigInvalid
+from picluster.model.yaml_limits import check_limits
 
 Vars = dict[str, Any]
 
@@ -64,6 +66,12 @@ def read_inventory(text: str, path: str, more: list[VarsFile] | None = None) -> 
     Raises `ConfigInvalid` with file and line for what cannot be read.
     """
     groups = _from_ini(text, path) if _is_ini(text, path) else _from_yaml(text, path)
+    for what, number, most in (
+        ("groups", len(groups), _MOST_GROUPS),
+        ("hosts", sum(len(group.hosts) for group in groups.values()), 10 * _MOST_HOSTS),
+    ):
+        if number > most:
+            raise _too_many(f"it has more than {most} {what}", path)
     order = _outermost_first(groups)
     hosts: dict[str, Vars] = {}
     member: dict[str, set[str]] = {}
@@ -149,13 +157,14 @@ def _yaml(text: str, path: str) -> Any:
     if text.startswith("$ANSIBLE_VAULT"):
         return {}
     try:
+        check_limits(text)
         return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
         raise ConfigInvalid(
             "the inventory cannot be read",
             where=f"{path}:{mark.line + 1}" if mark else path,
-            why=error.problem or str(error),
+            why=getattr(error, "problem", None) or str(error),
             fix="`ansible-inventory -i FILE --list` has to work with it",
         ) from None
 
@@ -179,7 +188,7 @@ def _add_group(name: str, body: Any, path: str, groups: dict[str, Group]) -> Non
     found = groups.setdefault(name, Group())
     parts = _mapping(body, path, f"the parts of {name}")
     for pattern, own in _mapping(parts.get("hosts"), path, f"the hosts of {name}").items():
-        for host in _expanded(pattern):
+        for host in _hosts_of(pattern, path):
             found.hosts.setdefault(host, {}).update(
                 _mapping(own, path, f"the variables of {pattern}")
             )
@@ -232,7 +241,7 @@ def _add_host(line: str, where: str, group: Group) -> None:
             "the line cannot be read", where=where, why=str(error).lower(), fix="close the quote"
         ) from None
     own = dict(word.partition("=")[::2] for word in words)
-    for host in _expanded(pattern):
+    for host in _hosts_of(pattern, where):
         group.hosts.setdefault(host, {}).update(
             {key: _literal(value) for key, value in own.items()}
         )
@@ -240,14 +249,35 @@ def _add_host(line: str, where: str, group: Group) -> None:
 
 def _literal(text: str) -> Any:
     """Read what Ansible reads as a Python literal; everything else is a text."""
+    if len(text) > _LONGEST_LITERAL:
+        return text
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text
 
 
 _RANGE = re.compile(r"\[(\d+|[a-z]):(\d+|[a-z])(?::(\d+))?\]", re.IGNORECASE)
 _MOST_HOSTS = 1000
+_MOST_GROUPS = 500
+_LONGEST_LITERAL = 10_000
+
+
+def _hosts_of(pattern: str, where: str) -> list[str]:
+    """Return the hosts of a pattern. Raises `ConfigInvalid` for more than a cluster can have."""
+    found = list(itertools.islice(_expanded(pattern), _MOST_HOSTS + 1))
+    if len(found) > _MOST_HOSTS:
+        raise _too_many(f"{pattern} stands for more than {_MOST_HOSTS} hosts", where)
+    return found
+
+
+def _too_many(why: str, where: str) -> ConfigInvalid:
+    return ConfigInvalid(
+        "the inventory is too large",
+        where=where,
+        why=why,
+        fix="make one of the cluster's machines alone",
+    )
 
 
 def _expanded(pattern: str) -> Iterator[str]:

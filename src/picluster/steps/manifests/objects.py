@@ -13,6 +13,7 @@ import yaml
 
 from picluster.errors import ConfigInvalid
 from picluster.kube.api import Object
+from picluster.model.yaml_limits import check_limits
 
 PART_LABEL = "picluster.dev/part"
 """Names the part of the cluster that an object was applied for; pruning goes by it."""
@@ -77,7 +78,11 @@ def parse_objects(text: str, source: str) -> list[Object]:
     Raises `ConfigInvalid` naming `source` and, where it is known, the line.
     """
     try:
+        check_limits(text)
         documents = list(yaml.load_all(text, Loader=_LOADER))
+    except ValueError as error:  # a date, a number or a character that YAML cannot read
+        what, why = "it is not YAML", str(error)
+        raise ConfigInvalid(what, where=source, why=why, fix="correct it, or quote it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
@@ -87,8 +92,9 @@ def parse_objects(text: str, source: str) -> list[Object]:
     for number, document in enumerate(documents, start=1):
         if document is None:
             continue
-        items = document.get("items") if _is_list(document) else [document]
-        found += [_checked(item, f"{source} (document {number})") for item in items or []]
+        items = (document.get("items") or []) if _is_list(document) else [document]
+        where = f"{source} (document {number})"
+        found += [_checked(item, where) for item in (items if isinstance(items, list) else [items])]
     return found
 
 
@@ -97,17 +103,40 @@ def _is_list(document: object) -> bool:
 
 
 def _checked(item: object, where: str) -> Object:
-    lacking = ""
-    if not isinstance(item, dict):
-        lacking = "it is no mapping"
-    elif not isinstance(item.get("apiVersion"), str) or not isinstance(item.get("kind"), str):
-        lacking = "apiVersion or kind is missing"
-    elif not isinstance((item.get("metadata") or {}).get("name"), str):
-        lacking = "metadata.name is missing"
+    lacking = _lacking(item)
     if lacking or not isinstance(item, dict):
         what = "it is not a Kubernetes object"
         raise ConfigInvalid(what, where=where, why=lacking, fix="correct it, or take it out")
     return item
+
+
+def _lacking(item: object) -> str:
+    """Return what keeps a value from being an object; empty if nothing does."""
+    if not isinstance(item, dict):
+        return "it is no mapping"
+    if not isinstance(item.get("apiVersion"), str) or not isinstance(item.get("kind"), str):
+        return "apiVersion or kind is missing"
+    meta = item.get("metadata") or {}
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        return "metadata.name is missing"
+    if not isinstance(meta.get("namespace") or "", str):
+        return "metadata.namespace is no text"
+    return _misshapen(item, meta)
+
+
+def _misshapen(item: Object, meta: Mapping[str, Any]) -> str:
+    """Return what in an object that has a name could be neither marked nor sent."""
+    mappings = {f"metadata.{name}": meta.get(name) for name in ("labels", "annotations")}
+    if item["kind"] == "Secret":
+        mappings |= {name: item.get(name) for name in ("data", "stringData")}
+    for name, value in mappings.items():
+        if not isinstance(value or {}, dict):
+            return f"{name} is no mapping"
+    try:
+        json.dumps(item, ensure_ascii=False, sort_keys=True, default=str).encode()
+    except (TypeError, ValueError, RecursionError):
+        return "a key or a text in it cannot be written as JSON"
+    return ""
 
 
 def marked(manifest: Object, part: str, *, namespace: str = "") -> Object:
