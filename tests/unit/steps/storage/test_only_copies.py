@@ -67,6 +67,8 @@ def test_the_only_copy_is_refused_naming_claim_application_and_the_exact_option(
         "pi4 has the only copy of tak/data-postgres-0 (5Gi, local); "
         "StatefulSet tak/postgres could not start on any other node"
     )
+    assert decision.fix.startswith("copy what you need of it first; then give it up with")
+    assert "if a pi4 with that data comes back" in decision.fix
     assert "`--lose-volume tak/data-postgres-0`" in decision.fix
     assert "`--keep-volume tak/data-postgres-0`" in decision.fix
     assert seen(LossesNamed("pi1", NOBODY), database()) == Satisfied()
@@ -86,7 +88,11 @@ def test_every_volume_has_to_be_named() -> None:
 def test_a_machine_that_is_no_more_had_it() -> None:
     decision = seen(LossesNamed("pi4", NOBODY, "the former pi4"), database())
     assert isinstance(decision, Blocked)
-    assert decision.reason.startswith("the former pi4 had the only copy of tak/data-postgres-0")
+    assert decision.reason == (
+        "the former pi4 had the only copy of tak/data-postgres-0 (5Gi, local); "
+        "StatefulSet tak/postgres would wait for it, or start on an empty directory"
+    )
+    assert decision.fix.startswith("give it up with"), "there is nothing left to copy"
     assert "if its disk is in pi4 again" in decision.fix
 
 
@@ -94,6 +100,7 @@ def test_what_is_not_known_is_not_lost() -> None:
     decision = seen(LossesNamed("pi4", LOSE), NotKnown("the Kubernetes API is not available"))
     assert isinstance(decision, Blocked)
     assert "not known: the Kubernetes API is not available" in decision.reason
+    assert seen(GivenUp("pi4", LOSE), NotKnown("it is away")) == Satisfied()
 
 
 def test_a_volume_that_waits_for_its_node_is_told_and_left_alone() -> None:
@@ -107,6 +114,7 @@ def test_a_volume_that_is_given_up_is_a_loss_of_data_in_the_plan() -> None:
     decision = seen(GivenUp("pi4", LOSE), database())
     assert isinstance(decision, Change)
     assert decision.risk is Risk.DATA_LOSS
+    assert decision.retry_safe
     assert decision.summary == "give up tak/data-postgres-0 (5Gi, local)"
     assert decision.reason == (
         "--lose-volume names tak/data-postgres-0: StatefulSet tak/postgres starts anew, empty"
@@ -126,6 +134,7 @@ def test_longhorn_deletes_its_own_volume_and_what_nobody_claims_is_only_deleted(
     decision = seen(GivenUp("pi4", VolumeConsents(lose=frozenset({PHOTOS, "own/old"}))), stored)
     assert isinstance(decision, Change)
     assert set(decision.actions) == {GiveUp(("own", "photos"), ""), GiveUp(None, "pvc-old")}
+    assert "--lose-volume names own/old; " in f"{decision.reason}; ", "no pod uses it"
 
 
 def test_a_directory_of_the_host_is_named_too_and_nothing_has_to_be_deleted_for_it() -> None:
@@ -219,6 +228,25 @@ def test_a_claim_that_nobody_else_makes_is_made_again_as_it_was_asked_for(
     assert anew["spec"] == spec
     assert anew["metadata"]["labels"] == {"app": "files"}
     assert anew["metadata"]["annotations"] == {"own/note": "kept"}
+
+
+def test_a_volume_that_nobody_claims_is_deleted_and_no_claim_is_made(api: ApiInMemory) -> None:
+    path = "/api/v1/persistentvolumes"
+    spec = persistent("old", hostPath={"path": "/x"})["spec"]
+    api.create(path, "v1", "PersistentVolume", "old", spec=spec)
+    api.sent.clear()
+    deletion = GiveUp(None, "old")
+    assert deletion.title == "deleting the volume old"
+    deletion.perform(place(api))
+    assert api.writes == [f"DELETE {path}/old"]
+
+
+def test_a_claim_that_is_gone_already_is_not_made_again(api: ApiInMemory) -> None:
+    api.sent.clear()
+    giving_up = GiveUp(("default", "none"), "")
+    assert giving_up.title == "making the claim default/none anew"
+    giving_up.perform(place(api))
+    assert api.writes == []
 
 
 class Waiting(ProgressDouble):
@@ -381,6 +409,12 @@ def test_a_reset_with_data_names_what_it_deletes_and_what_it_does_not() -> None:
         "tak/data-postgres-0 (5Gi, local), of StatefulSet tak/postgres, on pi4"
     )
     assert kept == "kept: own/disk (5Gi, local) on pi1 in /mnt/usb"
+
+
+def test_a_reset_that_deletes_everything_says_nothing_is_kept() -> None:
+    assert warned(VolumesAtReset(True, "/var/lib/longhorn"), database()) == (
+        "--data DELETES tak/data-postgres-0 (5Gi, local), of StatefulSet tak/postgres, on pi4"
+    )
 
 
 def test_a_reset_without_data_says_where_each_volume_stays() -> None:
