@@ -11,11 +11,14 @@ _LONGEST = 300
 # How logrus (with and without a terminal), klog, etcd's zap and Go's runtime write that a program
 # gives up, K3s that one of its parts did (k3s pkg/signals/signals.go), systemd that the kernel
 # ended it.
-_LAST_WORDS = re.compile(
+LAST_WORDS = (
     r"level=(fatal|panic)|^(FATA|PANI)\[|(^|: )panic: |(^|: )fatal error: |"
-    r'\bF\d{4} \d\d:\d\d|"level":"(fatal|panic)"|Shutdown request received: .|'
+    r'\bF[0-9]{4} [0-9]{2}:[0-9]{2}|"level":"(fatal|panic)"|Shutdown request received: .|'
     r"Failed with result 'oom-kill'"
 )
+"""A regular expression of Python's and `grep -E`'s for a line that a program ends with."""
+
+_LAST_WORDS = re.compile(LAST_WORDS)
 _LOGRUS = re.compile(r'msg="((?:[^"\\]|\\.)*)"')
 
 
@@ -39,7 +42,8 @@ def explain(text: str, causes: Sequence[Cause]) -> Cause | None:
     """Return the cause that a log points to, if any is known.
 
     What the program ended with comes first, then what does not pass by itself, then the rest; of
-    several lines the latest counts.
+    several lines the latest counts. Where it ended with words that nobody knows, what may pass is
+    no explanation: such lines are ordinary ones of a start.
     """
     lines = text.splitlines()[::-1]
     ended = [line for line in lines if _LAST_WORDS.search(line)]
@@ -47,7 +51,7 @@ def explain(text: str, causes: Sequence[Cause]) -> Cause | None:
     return (
         _first(ended, causes)
         or _first(lines, [cause for cause in ordinary if not cause.passing])
-        or _first(lines, [cause for cause in ordinary if cause.passing])
+        or (_first(lines, [cause for cause in ordinary if cause.passing]) if not ended else None)
     )
 
 

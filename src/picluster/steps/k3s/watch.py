@@ -123,7 +123,9 @@ class Watch:
 
     def evidence(self) -> str:
         """Return the end of what the journal said since the wait began, up to the last failure."""
-        return journal.tail(up_to_last_words(self._shell(self._journal(self.waited, 400))))
+        return journal.tail(
+            up_to_last_words(self._shell(journal.reading(self.name, self.waited, lines=400)))
+        )
 
     @property
     def waited(self) -> int:
@@ -139,15 +141,11 @@ class Watch:
         return f"""
 if {due} || [ "{restarts}" != {self._restarts} ]; then
   echo "{_ATTEMPTS_BELOW.strip()}"
-  {self._journal(self.waited, 400)}
+  {journal.reading(self.name, self.waited, lines=400)}
   echo "{_LATELY_BELOW.strip()}"
-  {self._journal(int(_JOURNAL_SECONDS) + 1, 200)}
+  {journal.reading(self.name, int(_JOURNAL_SECONDS) + 1, lines=200)}
 fi
 """
-
-    def _journal(self, seconds: int, lines: int) -> str:
-        # Relative to the node's own clock, whatever that shows.
-        return f"journalctl -q --no-pager -o cat -n {lines} -u {self.name} --since -{seconds}s"
 
     def _ask(self, unit: UnitState) -> str:
         try:

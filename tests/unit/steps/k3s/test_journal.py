@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from picluster.steps.k3s.journal import explain, tail
+from picluster.steps.k3s.journal import explain, reading, tail
 
 FATAL = 'level=fatal msg="'
 
@@ -44,3 +48,32 @@ def test_an_unknown_message_is_not_explained_away() -> None:
 def test_the_evidence_is_the_end_of_the_journal() -> None:
     lines = [f"line {number}" for number in range(100)]
     assert tail("\n".join(lines)).splitlines() == lines[-15:]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'level=error msg="Shutdown request received: \\"flannel exited: it is Monday\\""',
+        "F1128 08:00:00.000000 27 server.go:495] no",
+        "k3s.service: Failed with result 'oom-kill'.",
+    ],
+)
+def test_what_an_attempt_ended_with_is_read_however_much_the_next_one_says(
+    tmp_path: Path, words: str
+) -> None:
+    """A real server says some 420 lines each time it starts, and 850 the first time."""
+    said = [f"first {number}" for number in range(30)]
+    said += [words, *(f"level=info msg={number}" for number in range(900))]
+    (tmp_path / "said").write_text("\n".join(said) + "\n")
+    fake = tmp_path / "journalctl"
+    fake.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/asked\ncat {tmp_path}/said\n')
+    fake.chmod(0o755)
+    read = subprocess.run(
+        ["/bin/sh", "-c", reading("k3s", 60, lines=400)],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout.splitlines() == [words, *said[-400:]]
+    assert "-u k3s --since -60s" in (tmp_path / "asked").read_text()

@@ -206,6 +206,14 @@ def test_one_that_crashes_for_an_unknown_cause_is_quoted() -> None:
     assert failure.evidence == f"starting\n{PUZZLE}"
 
 
+def test_an_ordinary_line_of_what_may_pass_does_not_hide_that_it_ends() -> None:
+    slow = 'level=warn msg="slow fdatasync"'
+    node = Node(crashing(12), lambda _: f"{slow}\n{PUZZLE}\n{slow}")
+    failure = node.failure()
+    assert node.progress.now < 60
+    assert "the moon is in the wrong place" in failure.why
+
+
 @pytest.mark.parametrize("every", [10, 25])
 def test_one_that_ends_with_the_same_words_twice_is_not_given_a_third_try(every: float) -> None:
     node = Node(crashing(every), lambda now: f"{PUZZLE}\n" * int((now + every / 2) // every))
