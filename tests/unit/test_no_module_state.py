@@ -16,6 +16,8 @@ ALLOWED = {
     ("picluster.model.explain", "fields"): "a pure function of the model's classes: to make it "
     "twice does no harm",
     ("picluster.kube.kinds", "KNOWN"): "a table of frozen objects, read by `get` alone",
+    ("picluster.model.own_directory", "_TAKEN"): "a tuple of paths, which do not change",
+    ("picluster.steps.k3s.vip", "MANIFEST"): "a frozen probe",
     ("picluster.lab.base_tree", "_ON_OFFER"): "names of packages; the model that has them is gone",
     ("picluster.apps.opentakserver.launcher", "sys.argv"): "a program of its own in a container",
 }

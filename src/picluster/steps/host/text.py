@@ -1,19 +1,8 @@
-"""What probes send as base64, so that no line end or odd byte of a file is lost; and sizes."""
+"""Sizes as people read them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 _THOUSAND = 1000
-
-
-def decoded(encoded: str) -> str:
-    """Return the text; bytes that are not UTF-8 are replaced, and what is no base64 is empty."""
-    try:
-        return base64.b64decode(encoded).decode("utf-8", "replace")
-    except binascii.Error:
-        return ""
 
 
 def size_text(number: float) -> str:
