@@ -157,8 +157,9 @@ def test_the_examples_probe_sees_what_its_decision_reads(example: dict[str, Any]
         done = subprocess.run(
             ["sh", "-c", step.probe().text], capture_output=True, text=True, check=False
         )
-        seen = Observation(done.returncode, done.stdout, done.stderr)
-        return step.decide(Look("here", step.name, {"here": {step.name: seen}}))
+        facts = step.probe().parse(Observation(done.returncode, done.stdout, done.stderr))
+        seen = {"here": {step.probe().name: Observation(value=facts)}}
+        return step.decide(Look("here", step.name, seen))
 
     assert isinstance(look("root", "root"), Satisfied)
     assert isinstance(look("root", "no such group"), Change)
