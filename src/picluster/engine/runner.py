@@ -145,17 +145,31 @@ def _run_stage(phase: Phase, stage: Stage, run: Run, sightings: Sightings) -> No
         return
     width = stage.width(sightings.snapshot())
     halted = Event()
+    work = [_Convergence(phase, stage, target, run, sightings) for target in targets]
 
-    def work(target: str) -> None:
+    def do(each: _Convergence) -> None:
         if halted.is_set() or run.stop.is_set():
-            _skip(phase.name, stage, [target], run)
+            _skip(phase.name, stage, [each.target], run)
             return
-        _Convergence(phase, stage, target, run, sightings).run()
-        if width is not None and target in run.failures:
+        each.run()
+        if width is not None and each.target in run.failures:
             halted.set()
 
     with ThreadPoolExecutor(max_workers=min(width or len(targets), len(targets))) as pool:
-        list(pool.map(work, targets))
+        list(pool.map(do, work))
+    _give_what_was_held_back_another_chance(work, halted, run)
+
+
+def _give_what_was_held_back_another_chance(
+    work: Sequence[_Convergence], halted: Event, run: Run
+) -> None:
+    """Ask the guard anew where others were changed: what it missed may be back by that."""
+    brought_in_order = any(each.applied for each in work)
+    for each in work:
+        if each.held and brought_in_order and not halted.is_set() and not run.stop.is_set():
+            each.run()
+        if each.held:
+            each.leave_as_it_is(each.held)
 
 
 def _skip(phase: str, stage: Stage, targets: Sequence[str], run: Run) -> None:
@@ -213,24 +227,33 @@ class _Convergence:
         self.sightings = sightings
         self.steps = stage.steps[target]
         self.applied: dict[str, Change] = {}
+        self.held: PreflightRefused | None = None
         self.applier = Applier(phase.name, target, run.sessions, run.tools, run.emit, run.stop)
 
     def run(self) -> None:
-        """Converge, and account for every step; a failure is recorded, not raised."""
+        """Converge, and account for every step; a failure is recorded, not raised.
+
+        What the guard held back is left in `held`, and not accounted for yet.
+        """
+        self.held = None
         try:
             judged = self._converge()
         except StepError as failure:
             self._account_for_failure(failure.step, failure.error)
             self.context.fail(self.phase.name, self.target, failure.error)
-        except _HeldBack as held:
-            self._account_for_failure("", held.why)
-            self.context.hold(self.phase.name, self.target, held.why)
+        except _HeldBack as back:
+            self.held = back.why
         except PiclusterError as error:
             self._account_for_failure("", error)
             self.context.fail(self.phase.name, self.target, error)
         else:
             for item in judged:
                 self._account(item)
+
+    def leave_as_it_is(self, why: PreflightRefused) -> None:
+        """Account for a target that the guard holds back."""
+        self._account_for_failure("", why)
+        self.context.hold(self.phase.name, self.target, why)
 
     def _converge(self) -> list[Judged]:
         while True:

@@ -143,6 +143,35 @@ class TestTheGuard:
         assert bench.failure("pi1").what == "pi3 is not healthy"
         assert bench.run.exit_code() == 5
 
+    def test_is_asked_again_once_the_others_of_the_stage_were_brought_in_order(
+        self, bench: Bench
+    ) -> None:
+        asked = []
+
+        def until_pi2_is_back(node: str) -> None:
+            asked.append(node)
+            if node == "pi1" and "pi2" not in asked:
+                raise PreflightRefused("pi2 is not healthy")
+
+        servers = on(
+            ["pi1", "pi2"], RESTART, width=one_at_a_time, guard=until_pi2_is_back, independent=True
+        )
+        assert run_phase(phase(servers), bench.run)
+        assert bench.outcomes("pi1") == {"b": "changed"}
+        assert asked == ["pi1", "pi2", "pi1"]
+        assert bench.run.exit_code() == 0
+
+    def test_is_not_asked_again_where_nothing_was_changed_meanwhile(self, bench: Bench) -> None:
+        asked = []
+
+        def refuse(node: str) -> None:
+            asked.append(node)
+            raise PreflightRefused("pi3 is not healthy")
+
+        run_phase(phase(on(["pi1", "pi2"], RESTART, guard=refuse, independent=True)), bench.run)
+        assert sorted(asked) == ["pi1", "pi2"]
+        assert bench.run.exit_code() == 5
+
     def test_that_refuses_because_of_a_missing_node_leaves_the_code_to_that(
         self, bench: Bench
     ) -> None:
