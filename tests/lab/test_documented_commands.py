@@ -173,7 +173,7 @@ LIFE = (
     ),
     Row(("lab list",), "lab list", "box4"),
     Row(("config show",), "config show", "box/cluster.yaml"),
-    Row(("image NODE", "image pi1"), "image box1", "picluster up"),
+    Row(("image", "image NODE", "image pi1"), "image box1", "picluster up"),
     Row(
         ("image pi1 --output /media/me/bootfs",),
         "image box1 --output bootfs",
@@ -220,7 +220,7 @@ LIFE = (
     Row(("snapshot list",), "snapshot list", "by-hand"),
     Row(("snapshot pull NAME",), "snapshot pull NAME", "by-hand", before=on_a_server),
     Row(
-        ("snapshot restore NAME",),
+        ("snapshot restore", "snapshot restore NAME"),
         "snapshot restore NAME",
         "next: picluster validate",
         types=("box",),

@@ -26,6 +26,7 @@ from tests.lab.leftovers import DATA, FILES, OTHERS, RUNNING, VIP, Leftover
 VOLUME = "/var/lib/rancher/k3s/storage/pvc-1_default_photos"
 SETS = "/apis/apps/v1/namespaces/default/statefulsets"
 OWN_RULE = "-A INPUT -p tcp -m tcp --dport 8123 -m comment --comment mine -j ACCEPT"
+BACKENDS = ("wireguard-native", "host-gw", "vxlan")
 OWN = OwnNetwork("10.42.0.0/16", frozenset(), VIP)
 
 
@@ -33,6 +34,7 @@ OWN = OwnNetwork("10.42.0.0/16", frozenset(), VIP)
 def band(home: Path, artifacts: Path) -> Iterator[Bench]:
     """Three servers and an agent, prepared and with a cluster."""
     for bench in rehearse("band", 4, 3, home, artifacts):
+        choose(bench, BACKENDS[0])
         bench.picluster("phase", "prepare")
         for node in bench.nodes:
             node.sh("apt-get install -y -q iptables >/dev/null")
@@ -107,7 +109,7 @@ def prepared(band: Bench) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def backends() -> Iterator[str]:
-    return iter(("wireguard-native", "host-gw", "vxlan"))
+    return iter(BACKENDS)
 
 
 @pytest.fixture

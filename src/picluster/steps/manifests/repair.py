@@ -14,11 +14,14 @@ from picluster.kube.pods import PodState, delete_pod
 from picluster.kube.reach import api_of
 from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
+from picluster.kube.times import moment
 from picluster.kube.troubles import PROBE
 from picluster.steps.manifests.part import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 
 _INVALID = 422
+_STUCK_SECONDS = 20.0
+"""A pod younger than this is not stuck yet: it is the one that was made anew a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,11 @@ class WhatIsBroken:
         for workload in self.workloads(tools):
             rollout = read_rollout(api, workload)
             troubles = {name: each for name, each in rollout.troubles if each.kind != PROBE}
-            pods += [(pod, troubles[pod.name].what) for pod in rollout.pods if pod.name in troubles]
+            pods += [
+                (pod, troubles[pod.name].what)
+                for pod in rollout.pods
+                if pod.name in troubles and _old_enough(pod, api.clock)
+            ]
         return Broken(tuple(pods), tuple(self._unchangeable(tools)))
 
     def _unchangeable(self, tools: Tools) -> Iterator[tuple[Workload, str]]:
@@ -65,6 +72,11 @@ class WhatIsBroken:
             except ApiRefused as error:
                 if error.status == _INVALID:
                     yield workload, error.why or error.what
+
+
+def _old_enough(pod: PodState, now: float | None) -> bool:
+    made = moment(pod.created)
+    return now is None or made is None or now - made >= _STUCK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ def anew(manifest: dict[str, Any]) -> MadeAnew:
     return MadeAnew("fix", "nothing is stuck", These((WEB,)), Given((manifest,)))
 
 
+def a_minute_passes(api: ApiInMemory) -> None:
+    assert api.clock is not None
+    api.clock += 60
+
+
 def test_what_runs_is_left_alone(api: ApiInMemory) -> None:
     have(api, stateful())
     assert decided(anew(stateful()), at=place(api)) == Satisfied()
@@ -67,6 +72,7 @@ def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
     stuck = stateful(trouble="crash-loop")
     have(api, stuck)
     api.slept = 100
+    a_minute_passes(api)
     claim = api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0")
     pod = api.get(POD)["metadata"]["uid"]
     change = done(anew(stuck), at=place(api))
@@ -76,11 +82,20 @@ def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
     assert api.get("/api/v1/namespaces/default/persistentvolumeclaims/data-web-0") == claim
 
 
+def test_a_pod_that_was_made_a_moment_ago_is_not_stuck_yet(api: ApiInMemory) -> None:
+    """It may be the one that was made anew: to find it in trouble at once is no failure to delete."""
+    have(api, stateful(trouble="image-missing"))
+    assert decided(anew(stateful(trouble="image-missing")), at=place(api)) == Satisfied()
+    a_minute_passes(api)
+    assert isinstance(decided(anew(stateful(trouble="image-missing")), at=place(api)), Change)
+
+
 def test_a_pod_that_holds_a_corrected_version_up_is_deleted(api: ApiInMemory) -> None:
     have(api, stateful(trouble="image-missing"))
     corrected = stateful()
     corrected["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.lan:5000/web:2"
     have(api, corrected)
+    a_minute_passes(api)
     change = done(anew(corrected), at=place(api))
     assert "pod web-0" in change.summary
     assert "older version" in change.reason
