@@ -83,7 +83,7 @@ def test_a_stuck_pod_is_deleted_and_its_volume_stays(api: ApiInMemory) -> None:
 
 
 def test_a_pod_that_was_made_a_moment_ago_is_not_stuck_yet(api: ApiInMemory) -> None:
-    """It may be the one that was made anew: to find it in trouble at once is no failure to delete."""
+    """It may be the one that was made anew: in trouble at once, and yet the old one was deleted."""
     have(api, stateful(trouble="image-missing"))
     assert decided(anew(stateful(trouble="image-missing")), at=place(api)) == Satisfied()
     a_minute_passes(api)
