@@ -25,8 +25,12 @@ class ApiUnavailable(Unavailable):
 
     @property
     def state(self) -> str:
-        """Say who was asked and what came of it."""
-        return f"the API is away: {self.why}"
+        """Say who was asked and what came of it, always in the same order.
+
+        Whom a request is sent to first changes from one to the next, and that is no news.
+        """
+        told = sorted({str(attempt) for attempt in self.tried})
+        return f"the API is away: {'; '.join(told) or self.why}"
 
     def __init__(self, tried: Sequence[Tried], *, doing: str = "", fix: str = "") -> None:
         self.tried = tuple(tried)

@@ -278,6 +278,19 @@ def test_an_api_that_does_not_answer_is_told_and_waited_for(
     assert node.progress.states == [state]
 
 
+def test_the_same_answers_of_the_servers_are_told_once_whoever_was_asked_first() -> None:
+    one, other = Tried("pi1", "tunnel", "HTTP 503"), Tried("pi2", "tunnel", "it was cut")
+
+    def registered(now: float) -> NodeState:
+        if now < 20:
+            raise ApiUnavailable([one, other] if now % 4 < 2 else [other, one])
+        return READY
+
+    node = Node(lambda _: RUNS, node=registered)
+    assert node.wait() == 20
+    assert len(node.progress.states) == 1
+
+
 def test_a_node_that_restarts_meanwhile_is_connected_to_anew() -> None:
     def unit(now: float) -> UnitState:
         if 5 <= now < 60:
