@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from picluster.causes.cause import last_words
 from picluster.engine.probe import unpacked, whole
 from picluster.engine.step import Script
 from picluster.engine.survey import Look
@@ -22,6 +23,7 @@ from picluster.steps.k3s.paths import DATA_DIR
 
 K3S = "k3s"
 _LINES = 200
+_SECONDS = 86400
 _MANY_RESTARTS = 3
 
 
@@ -39,8 +41,8 @@ class K3sService:
             '  [ "$(systemctl show -p LoadState --value $unit)" = loaded ] || continue\n'
             '  echo "unit=$unit"\n'
             "  systemctl show -p ActiveState -p SubState -p NRestarts -p Result $unit\n"
-            f'  echo "journal=$(journalctl -u $unit -n {_LINES} --no-pager -o cat '
-            '| tail -c 60000 | base64 -w0)"\n'
+            f'  echo "journal=$({{ {journal.reading("$unit", _SECONDS, _LINES)}}} '
+            '| tail -c 120000 | base64 -w0)"\n'
             "  break\n"
             "done"
         )
@@ -61,7 +63,8 @@ class K3sService:
         seen = f"{unit} is {state} ({facts.get('SubState', '?')}){times}"
         if state == "active" and restarts < _MANY_RESTARTS:
             return ok(seen)
-        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        lines = [line for line in text.splitlines() if line.strip()]
+        last = last_words(text) or (lines[-1] if lines else "")
         evidence = f"{seen}; it last said: {last[:200]}" if last else seen
         why = cause.why if cause else "its journal names no cause that is known"
         shows = f"`picluster exec --node NODE -- journalctl -u {unit} -n 200` shows its journal"

@@ -292,6 +292,12 @@ def test_a_journal_that_is_known_gives_the_cause_and_the_nodes_own_fix() -> None
     assert "picluster node replace pi1" in found.fix
 
 
+def test_of_a_journal_what_k3s_ended_with_is_shown_and_not_what_systemd_said_then() -> None:
+    said = 'level=fatal msg="the moon is new"\nFailed to start k3s.service - Lightweight.\n'
+    found = judged(K3sService(), *unit("failed", journal=said))
+    assert "it last said: the moon is new" in found.evidence
+
+
 def test_nothing_secret_of_a_journal_is_shown() -> None:
     line = f"joining with K10{'ab' * 32}::server:hunter2hunter2\n"
     assert "hunter2" not in judged(K3sService(), *unit("failed", journal=line)).evidence
