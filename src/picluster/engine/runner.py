@@ -168,6 +168,8 @@ def _give_what_was_held_back_another_chance(
     for each in work:
         if each.held and brought_in_order and not halted.is_set() and not run.stop.is_set():
             each.run()
+            if each.target in run.failures:
+                halted.set()
         if each.held:
             each.leave_as_it_is(each.held)
 

@@ -161,6 +161,23 @@ class TestTheGuard:
         assert asked == ["pi1", "pi2", "pi1"]
         assert bench.run.exit_code() == 0
 
+    def test_lets_nobody_on_after_one_that_failed_in_the_second_go(self, bench: Bench) -> None:
+        asked = list[str]()
+
+        def until_pi3_is_back(node: str) -> None:
+            asked.append(node)
+            if "pi3" not in asked:
+                raise PreflightRefused("pi3 is not healthy")
+
+        fails = 'case $NODE_ROOT in *pi1) exit 1 ;; esac; printf wanted >"$NODE_ROOT/b"'
+        nodes = ["pi1", "pi2", "pi3"]
+        step = FileStep("b", risk=Risk.RESTART, how=fails)
+        stage = on(nodes, step, width=one_at_a_time, guard=until_pi3_is_back, independent=True)
+        assert not run_phase(phase(stage), bench.run)
+        assert asked == [*nodes, "pi1"]
+        assert bench.outcomes("pi3") == {"b": "changed"}
+        assert bench.failure("pi2").what == "pi3 is not healthy"
+
     def test_is_not_asked_again_where_nothing_was_changed_meanwhile(self, bench: Bench) -> None:
         asked = []
 
