@@ -117,22 +117,27 @@ class Site:
         return may_disrupt(node, nodes, readiness, (), destructive=True)
 
     def _refuse_blind_disruption(self, server: str) -> None:
-        """Refuse while the API is silent and other servers hold data: they may need this one."""
+        """Refuse while the API is silent and other servers hold data: they may need this one.
+
+        A server without data has no vote that they could need: it may be one that is still to join.
+        """
+        if not self._may_hold_data(server):
+            return
         others = [
             node.name
             for node in self.cluster.servers
-            if node.name != server and self._holds_data(node.name)
+            if node.name != server and self._may_hold_data(node.name)
         ]
         if others:
             raise PreflightRefused(
                 "the cluster's API does not answer, so nobody can tell whether it survives this",
                 where=server,
-                why=f"{', '.join(others)} hold the cluster's data too",
+                why=f"{', '.join(others)} hold the cluster's data too, or cannot be asked",
                 fix="bring a majority of the servers up first; `systemctl status k3s` on each "
                 "says what keeps it down",
             )
 
-    def _holds_data(self, server: str) -> bool:
+    def _may_hold_data(self, server: str) -> bool:
         """Whether the server has the cluster's database; one that cannot be asked may have it."""
         look = f"[ -e {SERVER_DIR}/db/etcd ] || [ -e {SERVER_DIR}/db/state.db ]"
         try:

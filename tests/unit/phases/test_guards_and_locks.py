@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.phases.desk import Desk, everywhere
 from tests.unit.phases.test_missing_nodes import site
 
 from picluster.engine.lock import WorkstationLock
-from picluster.errors import Locked, PreflightRefused
+from picluster.errors import Locked, PreflightRefused, Unreachable
 from picluster.kube.nodes import NodeState
 from picluster.phases import commands
 from picluster.phases.site import Site
@@ -106,6 +107,58 @@ def test_the_guard_of_removals_wants_the_majority_of_what_stays(
     guarded().removal_guard("pi3")
     with pytest.raises(PreflightRefused):
         guarded("pi1", "pi2").removal_guard("pi3")
+
+
+class Silent:
+    """The API that nobody answers for."""
+
+    def nodes(self) -> None:
+        return None
+
+
+class Machines:
+    """Servers over SSH: those that hold data, those that do not, and the others are away."""
+
+    def __init__(self, **holds: bool) -> None:
+        self.holds = holds
+
+    def get(self, node: str) -> Machine:
+        if node not in self.holds:
+            raise Unreachable("it cannot be reached over SSH", where=node, fix="switch it on")
+        return Machine(self.holds[node])
+
+
+class Machine:
+    """One of them: `test -e` of its data."""
+
+    def __init__(self, holds: bool) -> None:
+        self.holds = holds
+
+    def run(self, script: str, **given: object) -> Any:
+        assert "/db/etcd" in script
+        return SimpleNamespace(status=0 if self.holds else 1)
+
+
+@pytest.mark.parametrize(
+    ("holding", "refused"),
+    [
+        pytest.param({"pi1": True, "pi2": True, "pi3": False}, True, id="two of a cluster"),
+        pytest.param({"pi1": True, "pi2": False}, True, id="one that is away may be the other"),
+        pytest.param({"pi1": True, "pi2": False, "pi3": False}, False, id="the only one"),
+        pytest.param({"pi1": False, "pi2": True, "pi3": True}, False, id="one still to join"),
+        pytest.param({"pi1": False, "pi2": False}, False, id="a new one beside one that is away"),
+        pytest.param({"pi2": False, "pi3": True}, True, id="one that cannot be asked"),
+    ],
+)
+def test_while_the_api_is_silent_who_holds_data_is_not_disturbed_if_others_may(
+    holding: dict[str, bool], refused: bool
+) -> None:
+    blind = replace(site(), api=Silent(), sessions=Machines(**holding))  # type: ignore[arg-type]
+    if refused:
+        with pytest.raises(PreflightRefused, match="nobody can tell whether it survives this"):
+            blind.quorum_guard("pi1")
+    else:
+        blind.quorum_guard("pi1")
 
 
 def ready(api: Answers) -> Any:
