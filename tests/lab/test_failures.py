@@ -88,7 +88,7 @@ CRASHES = {
     "unknown": (
         "panic: runtime error: index out of range [3] with length 3\n\n"
         "goroutine 1 [running]:\nmain.main()",
-        ["ended 3 times without being up", "index out of range [3]", "journalctl -u k3s-agent"],
+        [" times without being up", "index out of range [3]", "journalctl -u k3s-agent"],
     ),
 }
 

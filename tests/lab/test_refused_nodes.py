@@ -43,7 +43,7 @@ def test_a_node_that_cannot_be_worked_on_stops_only_itself(
     first, second, victim = trio.nodes
     damage(trio, victim)  # type: ignore[operator]
     for node in (first, second):
-        node.sh("rm -f /etc/sysctl.d/*picluster*")
+        node.sh("rm -f /etc/sysctl.d/99-k3s.conf")
     try:
         without = trio.picluster("up", "--until", "prepare", expect=4)
         planned = trio.picluster("plan", "--until", "prepare", "--json", expect=4).document
@@ -56,7 +56,7 @@ def test_a_node_that_cannot_be_worked_on_stops_only_itself(
     assert re.search(rf"up without {victim.name} \(exit code 4\): [0-9]+ changes", without.out)
     assert ("SECURITY" in without.out) == (damage is with_another_host_key)
     for node in (first, second):
-        node.sh("ls /etc/sysctl.d/*picluster*")
+        node.sh("ls /etc/sysctl.d/99-k3s.conf")
     assert [each["target"] for each in planned["missing"]] == [victim.name]  # type: ignore[attr-defined]
     assert planned["changes"] == [], "the others are as the file says"
 
@@ -76,7 +76,7 @@ def test_no_cluster_is_started_while_a_server_that_may_hold_it_is_missing(trio: 
     assert "refused after" in refused.out, "the others have been prepared"
     assert "nothing was changed" in limited.out
     for node in (first, second):
-        node.sh("ls /etc/sysctl.d/*picluster*")
+        node.sh("ls /etc/sysctl.d/99-k3s.conf")
         assert node.status("test -e /usr/local/bin/k3s") != 0
     assert [each["target"] for each in validated["missing"]] == [third.name]  # type: ignore[attr-defined]
 
