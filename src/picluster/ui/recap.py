@@ -63,7 +63,7 @@ class Recap:
     def _is_done_elsewhere(self) -> bool:
         """Whether nothing went wrong but that nodes could not be worked on, and others were."""
         worked = self.finished is not None and bool(self.finished.tallies and self._away)
-        return worked and all(event.phase == "connect" for event in self.failures)
+        return worked and all(self._is_of_a_missing_node(event) for event in self.failures)
 
     @property
     def _is_refused(self) -> bool:
@@ -83,8 +83,19 @@ class Recap:
     @property
     def _away(self) -> list[str]:
         """The targets that could not be worked on from the start."""
-        told = [event.target for event in self.failures if event.phase == "connect"]
+        told = [event.target for event in self.failures if self._is_of_a_missing_node(event)]
         return list(dict.fromkeys(told))
+
+    def _is_of_a_missing_node(self, event: TargetFailed) -> bool:
+        """Whether no step was begun there: it cannot be reached, or gives no rights."""
+        if event.phase == "connect":
+            return True
+        if self.finished is None or self.started is None:
+            return False
+        first = next(each for each in self.failures if each.target == event.target)
+        begun = {tally.target for tally in self.finished.tallies}
+        mute = event.target in self.started.targets and event.target not in begun
+        return event is first and mute and event.exit_code == NodeError.exit_code
 
     def _summary(self, started: RunStarted, finished: RunFinished) -> str:
         changed = sum(tally.changed for tally in finished.tallies)
