@@ -98,7 +98,8 @@ next: picluster up, once pi2 can be worked on
 def test_a_node_that_gives_no_rights_is_one_that_cannot_be_worked_on() -> None:
     started, _, finished = without("pi2")
     no_sudo = TargetFailed(phase="preflight", target="pi2", what="sudo asks", exit_code=4)
-    text = recap_of([started, no_sudo, finished])
+    assert isinstance(started, RunStarted)
+    text = recap_of([dataclasses.replace(started, targets=("pi1", "pi2")), no_sudo, finished])
     assert "up without pi2 (exit code 4): 2 changes" in text
     assert "✗ pi2   could not be worked on" in text
 
