@@ -70,11 +70,11 @@ def test_an_unknown_option(pair: Bench, agent: Pi) -> None:
 
 def test_a_password_of_another_machine(pair: Bench, agent: Pi) -> None:
     path = "/etc/rancher/node/password"
-    agent.sh(f"cp -p {path} /root/password && echo another >{path}")
+    agent.sh(f"cp -p {path} /srv/password && echo another >{path}")
     try:
         said = failure(pair, "restart", "--node", agent.name)
     finally:
-        agent.sh(f"mv /root/password {path}")
+        agent.sh(f"mv /srv/password {path}")
     assert "another machine by this node's name" in said
     assert f"picluster node replace {agent.name}" in said
 
@@ -137,7 +137,7 @@ def test_a_port_that_is_taken(pair: Bench, agent: Pi) -> None:
 def test_a_certificate_from_the_future(pair: Bench, agent: Pi) -> None:
     server = pair.node(1)
     path = f"{TLS}/serving-kube-apiserver.crt"
-    server.sh(f"cp -p {path} /root/serving.crt")
+    server.sh(f"cp -p {path} /srv/serving.crt")
     future = reissued(server.read(path), server.read(f"{TLS}/server-ca.key"))
     server.sh(f"cat >{path} <<'PEM'\n{future}\nPEM")
     server.sh("systemctl stop k3s && systemctl start --no-block k3s")
@@ -146,7 +146,7 @@ def test_a_certificate_from_the_future(pair: Bench, agent: Pi) -> None:
     try:
         said = failure(pair, "restart", "--node", agent.name)
     finally:
-        server.sh(f"mv /root/serving.crt {path} && systemctl restart k3s")
+        server.sh(f"mv /srv/serving.crt {path} && systemctl restart k3s")
     assert "the clocks of the nodes differ" in said
     assert "timedatectl" in said
 

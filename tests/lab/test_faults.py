@@ -86,26 +86,26 @@ def test_a_frozen_node_takes_connections_and_says_nothing(harmed: Pi) -> None:
 
 
 def test_a_node_without_power_comes_back_as_it_was(harmed: Pi) -> None:
-    harmed.sh("echo kept >/root/kept")
+    harmed.sh("echo kept >/srv/kept")
     before, stack = identity(harmed), use_the_network(harmed)
     harmed.break_("power-off")
     assert leader(harmed.node) is None
     assert banner(harmed) == b""
     harmed.mend()
-    assert harmed.read("/root/kept") == "kept\n"
+    assert harmed.read("/srv/kept") == "kept\n"
     assert identity(harmed)[:2] == before[:2]
     assert has_nothing_of(stack, harmed)
 
 
 def test_a_full_card_takes_no_more(harmed: Pi) -> None:
-    write = "head -c 3000000 /dev/zero >/root/more"
+    write = "head -c 3000000 /dev/zero >/srv/more"
     assert harmed.holds(write)
-    harmed.sh("rm /root/more")
+    harmed.sh("rm /srv/more")
     harmed.break_("fill-disk")
     assert not harmed.holds(write)
     harmed.mend()
     assert harmed.holds(write)
-    harmed.sh("rm /root/more")
+    harmed.sh("rm /srv/more")
 
 
 def test_a_slow_link_is_shaped_and_made_fast_again(harmed: Pi) -> None:
@@ -123,10 +123,10 @@ def test_a_slow_link_is_shaped_and_made_fast_again(harmed: Pi) -> None:
 
 
 def test_a_reflashed_card_is_another_machine(solo: Bench, harmed: Pi) -> None:
-    harmed.sh("echo lost >/root/lost")
+    harmed.sh("echo lost >/srv/lost")
     before, stack = identity(harmed), use_the_network(harmed)
     solo.reflash(harmed)
-    assert not harmed.holds("test -e /root/lost")
+    assert not harmed.holds("test -e /srv/lost")
     assert all(new != old for new, old in zip(identity(harmed), before, strict=True))
     assert has_nothing_of(stack, harmed)
 

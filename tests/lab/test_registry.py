@@ -261,8 +261,8 @@ def test_with_tls_and_a_login_only_those_who_know_get_in(
             ask = f"curl -s -o /dev/null -w '%{{http_code}}' {ca} https://{name}:5000/v2/"
             assert first.sh(ask) == "401"
         assert first.status("curl -s https://reg2:5000/v2/") != 0
-        first.sh(f"umask 077; cat >/root/login <<'EOF'\nuser = {curl(f'{USER}:{PASSWORD}')}\nEOF")
-        assert fetch(first, reg, "lab/before:1", f"{ca} -K /root/login")
+        first.sh(f"umask 077; cat >/srv/login <<'EOF'\nuser = {curl(f'{USER}:{PASSWORD}')}\nEOF")
+        assert fetch(first, reg, "lab/before:1", f"{ca} -K /srv/login")
         node.sh(f"docker login -u {USER} --password-stdin reg2:5000 <<'EOF'\n{PASSWORD}\nEOF")
         push(node, "lab/secured:1")
         assert "lab/secured:1" in images(reg)
@@ -271,7 +271,7 @@ def test_with_tls_and_a_login_only_those_who_know_get_in(
         assert {("reg2", "registry-users"), ("reg2", "registry-container")} <= done
         assert ("reg2", "registry-certificate") not in done
         assert "lab/secured:1" in images(reg)
-    node.sh("docker logout reg2:5000; rm -rf /root/.docker")
+    node.sh("docker logout reg2:5000; rm -rf ~root/.docker")
     reg.picluster("up")
     assert fetch(first, reg, "lab/secured:1")
 

@@ -222,7 +222,7 @@ class KubeAccess:
 
     def _rest(self, attempt: int, attempts: int, retry_after: str = "") -> None:
         if attempt + 1 < attempts:
-            asked = float(retry_after) if retry_after.isdigit() else 0.0
+            asked = float(retry_after) if retry_after.isdecimal() else 0.0
             self._pause(min(max(asked, _PAUSES[attempt]), _LONGEST_PAUSE))
 
 

@@ -287,7 +287,7 @@ def _expanded(pattern: str) -> Iterator[str]:
         yield pattern
         return
     first, last, step = found[1], found[2], int(found[3] or 1)
-    if first.isdigit() and last.isdigit():
+    if first.isdecimal() and last.isdecimal():
         numbers = range(int(first), int(last) + 1, max(step, 1))
         texts = [str(number).zfill(len(first)) for number in numbers[:_MOST_HOSTS]]
     else:

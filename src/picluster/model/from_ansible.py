@@ -303,7 +303,7 @@ def _take_registry(work: _Work) -> None:
         work.leave("registry_host", f"{host} is none of the nodes; picluster's registry is on one")
         return
     work.put("registry", "node", node, "registry_host")
-    if str(port or "").isdigit():
+    if str(port or "").isdecimal():
         work.put("registry", "port", int(port), "registry_port")
 
 

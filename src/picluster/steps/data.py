@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.steps.host.text import size_text
+from picluster.steps.host.text import told_size
 
 _DELETE_SECONDS = 3600.0
 _MEASURE_SECONDS = 30
@@ -41,8 +41,7 @@ def _size(look: Look) -> str:
     facts = look.own.facts
     if facts.get("there") != "yes":
         return ""
-    size = facts.get("bytes", "")
-    return size_text(int(size)) if size.isdigit() else "more than could be measured"
+    return told_size(facts.get("bytes", "")) or "more than could be measured"
 
 
 @dataclass(frozen=True, slots=True)

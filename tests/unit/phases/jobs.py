@@ -10,6 +10,7 @@ from tests.doubles.shell_nodes import ShellNodes
 from picluster.engine.pool import Sessions
 from picluster.model import Cluster
 from picluster.phases.commands import Job
+from picluster.phases.site import Site, make_site
 
 
 def job_on(nodes: ShellNodes, cluster: Cluster, tmp_path: Path, command: str) -> Job:
@@ -27,4 +28,17 @@ def job_on(nodes: ShellNodes, cluster: Cluster, tmp_path: Path, command: str) ->
         stop=threading.Event(),
         phases=(),
         optional=tuple(node.name for node in cluster.nodes),
+    )
+
+
+def site_of(job: Job) -> Site:
+    """Return what the phases of a job are built from."""
+    return make_site(
+        job.cluster,
+        job.sessions,
+        file=job.file,
+        state=job.state,
+        cache=job.cache,
+        user_kubeconfig=job.user_kubeconfig,
+        token=None,
     )

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.doubles.tool_doubles import run_with
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.jobs import job_on, site_of
 
 from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
 from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
 from picluster.phases.commands import Job
 from picluster.phases.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
-from picluster.phases.site import make_site
 from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.existing import explained, finding_of
 from picluster.steps.doctor.finding import Light
@@ -155,15 +154,7 @@ def test_what_a_running_cluster_does_not_suffer_from_stays_a_warning() -> None:
 
 def test_mending_is_made_of_the_steps_that_were_found_broken(tmp_path: Path) -> None:
     work = job(ShellNodes(tmp_path), tmp_path)
-    site = make_site(
-        work.cluster,
-        work.sessions,
-        file=work.file,
-        state=work.state,
-        cache=work.cache,
-        user_kubeconfig=work.user_kubeconfig,
-        token=None,
-    )
+    site = site_of(work)
     phase = mend(site, {"pi2": frozenset({"swap", "sysctl-file"})})
     assert phase.targets() == ["pi2"]
     assert [step.name for step in phase.steps_for("pi2")] == ["swap", "sysctl-file"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.desk import FILE, Desk, Touched, everywhere
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.jobs import job_on, site_of
 
 from picluster.engine.events import RunFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
@@ -26,7 +26,7 @@ from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.phases.registry import registry
 from picluster.phases.restart import restart
-from picluster.phases.site import Site, make_site
+from picluster.phases.site import Site
 from picluster.phases.upgrade import upgrade
 
 AWAY = Unreachable("it cannot be reached over SSH", why="no answer", fix="look at its power")
@@ -135,16 +135,8 @@ def _lost(node: str, lost: object) -> object:
 
 
 def site(more: str = "") -> Site:
-    nodes = ShellNodes(Path("/nonexistent"))
-    return make_site(
-        cluster(more),
-        job_on(nodes, cluster(more), Path("/nonexistent"), "up").sessions,
-        file=Path("cluster.yaml"),
-        state=Path("/nonexistent"),
-        cache=Path("/nonexistent"),
-        user_kubeconfig=Path("/nonexistent"),
-        token=None,
-    )
+    nowhere = Path("/nonexistent")
+    return site_of(job_on(ShellNodes(nowhere), cluster(more), nowhere, "up"))
 
 
 def stages(*phases: Phase) -> dict[str, Stage]:

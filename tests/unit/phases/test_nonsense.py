@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.jobs import job_on, site_of
 
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.step import Script
@@ -23,7 +23,6 @@ from picluster.model import parse
 from picluster.phases.catalog import PHASES
 from picluster.phases.doctor import borrowed_from, checks_of
 from picluster.phases.preflight import preflight
-from picluster.phases.site import make_site
 from picluster.steps.doctor.finding import Check
 from picluster.steps.vitals import VITALS
 
@@ -48,15 +47,7 @@ def probes() -> Iterator[ShellProbe[Any]]:
     with tempfile.TemporaryDirectory() as made:
         here = Path(made)
         job = job_on(ShellNodes(here / "nodes"), CLUSTER, here, "up")
-        site = make_site(
-            CLUSTER,
-            job.sessions,
-            file=job.file,
-            state=job.state,
-            cache=job.cache,
-            user_kubeconfig=job.user_kubeconfig,
-            token=None,
-        )
+        site = site_of(job)
         phases = [preflight(CLUSTER), *(PHASES[name](site) for name in ("prepare", "k3s"))]
         steps = [
             step for phase in phases for each in phase.targets() for step in phase.steps_for(each)

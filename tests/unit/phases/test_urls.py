@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.jobs import job_on, site_of
 
 from picluster.kube.api import Object
 from picluster.model import parse
 from picluster.phases.commands import Job
 from picluster.phases.credentials import _logins
 from picluster.phases.parts import parts_of
-from picluster.phases.site import make_site
 from picluster.steps.k3s.config import public_url
 
 FILE = """\
@@ -49,15 +48,7 @@ class _NoSecrets:
 def test_status_and_credentials_name_the_same_one(more: str, host: str, tmp_path: Path) -> None:
     cluster = parse(FILE + more).cluster
     job: Job = job_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
-    site = make_site(
-        cluster,
-        job.sessions,
-        file=job.file,
-        state=job.state,
-        cache=job.cache,
-        user_kubeconfig=job.user_kubeconfig,
-        token=None,
-    )
+    site = site_of(job)
     shown = {part.name: part.url for part in parts_of(site)}
     told = {each.application: each.url for each in _logins(cluster, _NoSecrets())}  # type: ignore[arg-type]
     assert told == {name: shown[name] for name in told}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 _THOUSAND = 1000
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def size_text(number: float) -> str:
@@ -14,3 +17,8 @@ def size_text(number: float) -> str:
         if number < _THOUSAND:
             return f"{number:.1f} {unit}"
     return f"{number / _THOUSAND:.1f} GB"
+
+
+def told_size(told: str, unit: int = 1) -> str | None:
+    """Return the size that a node told, in units of so many bytes; None for what is no number."""
+    return size_text(int(told) * unit) if _NUMBER.fullmatch(told) else None

@@ -33,7 +33,7 @@ from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.reach import api_of
 from picluster.secret import Secret
-from picluster.steps.host.text import size_text
+from picluster.steps.host.text import told_size
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.install import parse_version
@@ -87,7 +87,7 @@ def _note(part: str, request: str) -> str:
 
 
 def _size(kibibytes: str) -> str:
-    return size_text(int(kibibytes) * _KIB) if kibibytes.isdigit() else "of unknown size"
+    return told_size(kibibytes, _KIB) or "of unknown size"
 
 
 # ------------------------------------------------------------------ before anything is stopped
