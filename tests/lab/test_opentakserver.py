@@ -24,7 +24,7 @@ from picluster.apps import opentakserver
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import listens, settings
 from picluster.apps.opentakserver.reachable import doors, shortcomings
-from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
+from picluster.apps.opentakserver.web import nginx_conf, tls_conf
 from picluster.engine.probe import Observation
 from picluster.model.opentakserver import OpenTakServer
 

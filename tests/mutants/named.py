@@ -19,7 +19,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "verdict = self.removal_ruling(node)\n        if False:",
     ),
     "all servers are restarted at once": (
-        "phases/restart.py",
+        "operations/restart.py",
         "width=one_at_a_time,",
         "",
     ),
@@ -29,12 +29,12 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "",
     ),
     "the lock on a node is never taken": (
-        "phases/commands.py",
+        "commands.py",
         "run.take_lock = _node_lock(work).take",
         "pass",
     ),
     "the lock on the workstation is never taken": (
-        "phases/commands.py",
+        "commands.py",
         "lock.take()",
         "pass",
     ),
@@ -54,7 +54,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
         'return ""',
     ),
     "reset deletes volumes without --data": (
-        "phases/reset.py",
+        "operations/reset.py",
         "    if data:\n        return [DataDeleted(local",
         "    if True:\n        return [DataDeleted(local",
     ),
@@ -110,7 +110,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "return None",
     ),
     "max_unavailable is ignored by restart": (
-        "phases/restart.py",
+        "operations/restart.py",
         "width=lambda _: cluster.limits.max_unavailable,",
         "",
     ),
@@ -145,7 +145,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "if isinstance(value, str):\n        return value",
     ),
     "--limit is ignored by an operation": (
-        "phases/commands.py",
+        "commands.py",
         "return None if job.only is None else {*job.only, CLUSTER}",
         "return None",
     ),

@@ -93,10 +93,10 @@ CLAIM = re.compile(
 )
 TRUE_WHEREVER_IT_IS_SAID = {
     ("engine/run.py", "nothing was changed"): "said only when the run has begun no change",
-    ("phases/commands.py", "and nothing was changed on any node"): "before any phase begins",
+    ("commands.py", "and nothing was changed on any node"): "before any phase begins",
     ("cli/confirm.py", "and nothing was changed"): "what is confirmed has only been planned",
-    ("phases/reset.py", "it is left as it is"): "of nodes that could not be reached",
-    ("phases/membership.py", "what is on the machine is left as it is"): "it was not reached",
+    ("operations/reset.py", "it is left as it is"): "of nodes that could not be reached",
+    ("operations/membership.py", "what is on the machine is left as it is"): "it was not reached",
     ("kube/kubeconfig.py", "and the file is as it was"): "refused before it is written",
     ("kube/yamltree.py", "it was not touched"): "of a file that could not be read",
     (

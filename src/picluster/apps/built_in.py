@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.apps import opentakserver as server_files
-from picluster.apps import postgis as database_files
+from picluster.apps.opentakserver import database as database_files
+from picluster.apps.opentakserver.interface import UiFiles
 from picluster.apps.opentakserver.requirements import needs
-from picluster.apps.opentakserver_ui import nginx_conf, release_files, source_files
-from picluster.apps.ui_files import UiFiles
+from picluster.apps.opentakserver.web import nginx_conf, release_files, source_files
 from picluster.model import Cluster
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer, SocketIo

@@ -297,7 +297,7 @@ def _restart(choice: Choice, *, dry_run: bool) -> int:
     from uuid import uuid4
 
     from picluster.cli import work
-    from picluster.phases.restart import restart as restarted
+    from picluster.operations.restart import restart as restarted
 
     build = restarted(uuid4().hex)
     operate = work.show_operation if dry_run else partial(work.operate, command="restart")
@@ -327,7 +327,7 @@ def upgrade(
 
 def _upgrade(choice: Choice, *, dry_run: bool) -> int:
     from picluster.cli import work
-    from picluster.phases.upgrade import upgrade as upgraded
+    from picluster.operations.upgrade import upgrade as upgraded
 
     operate = work.show_operation if dry_run else partial(work.operate, command="upgrade")
     return operate(choice, build=upgraded)
@@ -374,7 +374,7 @@ def _reset(choice: Choice, *, data: bool, yes: bool, dry_run: bool) -> int:
     from picluster.cli import work
     from picluster.cli.context import every_node
     from picluster.model import load
-    from picluster.phases.reset import reset as everything
+    from picluster.operations.reset import reset as everything
 
     cluster = load(choice.file).cluster
     choice = replace(choice, optional=every_node(choice.file))

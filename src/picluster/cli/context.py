@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picluster.cli import crash
+from picluster.commands import Job
 from picluster.engine.events import Emit
 from picluster.engine.pool import Sessions
 from picluster.errors import ConfigInvalid, UsageError
 from picluster.model import Cluster, load
 from picluster.paths import cache_home, cluster_state
 from picluster.phases.catalog import wanted
-from picluster.phases.commands import Job
 from picluster.phases.site import NOTHING_SPECIAL, Consents
 from picluster.secret import Secret
 from picluster.steps.storage.only_copies import VolumeConsents

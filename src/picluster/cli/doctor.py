@@ -11,7 +11,7 @@ from picluster.cli.options import DEFAULT_FILE, AcceptKeys, File, Json, Parallel
 
 if TYPE_CHECKING:
     from picluster.cli.context import Choice
-    from picluster.phases.doctor import Diagnosis
+    from picluster.queries.doctor import Diagnosis
 
 Fix = Annotated[bool, typer.Option("--fix", help="Mend what can be mended without any risk.")]
 Nodes = Annotated[
@@ -64,7 +64,7 @@ def _diagnosed(choice: Choice) -> Diagnosis:
 
     from picluster.cli.context import job_for
     from picluster.cli.interrupt import ending_at_once
-    from picluster.phases.doctor import diagnose
+    from picluster.queries.doctor import diagnose
 
     # Twins are only seen beside each other, so that every node is looked at.
     all_of_them = replace(choice, limit=())
@@ -77,11 +77,11 @@ def _diagnosed(choice: Choice) -> Diagnosis:
 
 def _mend(choice: Choice, diagnosis: Diagnosis) -> None:
     """Do it, telling what is done on standard error; what fails is found by the next look."""
+    from picluster import commands
     from picluster.cli.context import job_for
     from picluster.cli.interrupt import asking_to_stop
     from picluster.errors import NodeError
-    from picluster.phases import commands
-    from picluster.phases.doctor import mend
+    from picluster.queries.doctor import mend
     from picluster.ui.screen import show
 
     with job_for(choice, "doctor-fix", (), progress=not choice.as_json) as (job, sinks):

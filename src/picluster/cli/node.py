@@ -63,7 +63,7 @@ def leave(choice: Choice, node: str, *, command: str, data: bool, yes: bool, dry
     from picluster.cli import work
     from picluster.errors import UsageError
     from picluster.model import load
-    from picluster.phases.membership import remove as removed
+    from picluster.operations.membership import remove as removed
 
     if data and choice.consents.volumes.keep:
         raise UsageError(
@@ -99,7 +99,7 @@ def replace(
     from picluster.cli.context import Choice, at_a_terminal, volume_consents
     from picluster.errors import UsageError
     from picluster.model import load
-    from picluster.phases.membership import replace as replaced
+    from picluster.operations.membership import replace as replaced
 
     choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys)
     said = volume_consents(lose_volume or (), keep_volume or ())

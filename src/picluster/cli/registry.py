@@ -28,7 +28,7 @@ def list_(
     from picluster.cli import work
     from picluster.cli.context import Choice, notices
     from picluster.model import load
-    from picluster.phases.registry_work import images_in, listing, registry_of
+    from picluster.operations.registry import images_in, listing, registry_of
     from picluster.ui import registry_view
     from picluster.ui.screen import show
 
@@ -65,7 +65,7 @@ def gc(
     from picluster.cli import work
     from picluster.cli.context import Choice
     from picluster.model import load
-    from picluster.phases.registry_work import collection, registry_of
+    from picluster.operations.registry import collection, registry_of
     from picluster.steps.registry.garbage import Freed
     from picluster.ui import registry_view
     from picluster.ui.screen import show

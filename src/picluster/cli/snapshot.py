@@ -43,7 +43,7 @@ def save(
     """Take a snapshot, and copy it here with its token."""
     from picluster.cli import work
     from picluster.cli.context import Choice, every_node
-    from picluster.phases.snapshot import save as saved
+    from picluster.operations.snapshot import save as saved
     from picluster.steps.k3s.bundle import valid_name
 
     build = saved(valid_name(name) if name else "")
@@ -66,7 +66,7 @@ def pull(
     """Copy a snapshot that is on a server here."""
     from picluster.cli import work
     from picluster.cli.context import Choice, every_node
-    from picluster.phases.snapshot import pull as pulled
+    from picluster.operations.snapshot import pull as pulled
 
     choice = Choice(file, (), None, json, verbose, accept_new_host_keys, every_node(file))
     sys.exit(work.operate(choice, "snapshot-pull", pulled(name)))
@@ -107,7 +107,7 @@ def restore(
     from picluster.cli import work
     from picluster.cli.context import Choice
     from picluster.model import load
-    from picluster.phases.snapshot import restore as restored
+    from picluster.operations.snapshot import restore as restored
 
     cluster = load(file).cluster
     bundle = _bundle(cluster.name, name)

@@ -30,7 +30,7 @@ def support_bundle(
     from picluster.cli.context import Choice, every_node, job_for
     from picluster.cli.interrupt import ending_at_once
     from picluster.model import load
-    from picluster.phases.support import gather, kinds, shareable, write_bundle
+    from picluster.queries.support import gather, kinds, shareable, write_bundle
     from picluster.ui import config_view
 
     choice = Choice(file, (), parallel, False, 0, accept_new_host_keys, every_node(file))

@@ -7,15 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from picluster import commands
 from picluster.cli.confirm import confirm_name
 from picluster.cli.context import Choice, job_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.engine.plan import PhasePlan
 from picluster.errors import NodeError, UsageError
-from picluster.phases import commands
 from picluster.phases.catalog import select
-from picluster.phases.status import Status
-from picluster.phases.status import status as status_of
+from picluster.queries.status import Status
+from picluster.queries.status import status as status_of
 from picluster.ui import plan_view, status_view, validate_view
 from picluster.ui.screen import show
 from picluster.ui.words import count, marks_for
@@ -188,7 +188,7 @@ def _status(choice: Choice) -> Status:
 
 def show_credentials(choice: Choice) -> int:
     """Print where the applications are and how to log in; return 1 if there are none."""
-    from picluster.phases.credentials import logins
+    from picluster.queries.credentials import logins
     from picluster.ui import credentials_view
 
     with (
@@ -205,7 +205,7 @@ def show_credentials(choice: Choice) -> int:
 
 def list_snapshots(choice: Choice) -> int:
     """Print the snapshots here and on the servers."""
-    from picluster.phases.snapshot import list_all
+    from picluster.operations.snapshot import list_all
     from picluster.ui import snapshot_view
 
     with (

@@ -30,8 +30,8 @@ from picluster.model.opentakserver import OpenTakServer
 from picluster.phases.registry import endpoint
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied, PartsGone
+from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.objects import identity
-from picluster.steps.manifests.part import Part
 from picluster.steps.manifests.repair import MadeAnew
 from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.manifests.secrets import SecretKept, Wanted

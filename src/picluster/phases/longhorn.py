@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from picluster.apps.longhorn.manifest import CLASS, WORKLOADS, AdaptedManifest, ManifestHere
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
@@ -9,11 +10,10 @@ from picluster.model import Node
 from picluster.model.storage import Longhorn
 from picluster.phases.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
-from picluster.steps.manifests.part import Part
+from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.storage.classes import DefaultClass
 from picluster.steps.storage.disks import DataDisk
-from picluster.steps.storage.longhorn import CLASS, WORKLOADS, AdaptedManifest, ManifestHere
 from picluster.steps.storage.readiness import FitForLonghorn
 
 _NAME = "longhorn"

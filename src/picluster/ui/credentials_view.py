@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from picluster.phases.credentials import Login
+from picluster.queries.credentials import Login
 from picluster.ui.words import safe
 
 FORMAT = 1

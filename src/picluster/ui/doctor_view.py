@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from picluster.phases.doctor import Diagnosed, Diagnosis, Patient
+from picluster.queries.doctor import Diagnosed, Diagnosis, Patient
 from picluster.secret import redact
 from picluster.steps.doctor.finding import Light
 from picluster.ui.words import Marks, count, safe

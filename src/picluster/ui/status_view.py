@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from picluster.phases.status import NodeStatus, PartStatus, Status
+from picluster.queries.status import NodeStatus, PartStatus, Status
 from picluster.ui.words import Marks, safe
 
 FORMAT = 1

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.steps.acting import decided, done
 
 from picluster.apps.built_in import built_in
-from picluster.apps.opentakserver_ui import nginx_conf
-from picluster.apps.ui_files import FetchUi, UiFiles, unpack
+from picluster.apps.opentakserver.interface import FetchUi, UiFiles, unpack
+from picluster.apps.opentakserver.web import nginx_conf
 from picluster.engine.step import Satisfied
 from picluster.errors import StepFailed
 from picluster.model import Cluster, parse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picluster.apps.opentakserver_ui import source_files
+from picluster.apps.opentakserver.web import source_files
 from picluster.steps.images.log import BuildLog
 
 YARN = """\

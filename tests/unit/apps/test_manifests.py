@@ -9,7 +9,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from picluster.apps import rancher as charts
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import (
     Images,
@@ -19,6 +18,7 @@ from picluster.apps.opentakserver.manifests import (
     objects,
     settings,
 )
+from picluster.apps.rancher import charts
 from picluster.model import parse
 from picluster.model.k3s import DEFAULT_VERSION, OLDEST_MINOR
 from picluster.model.opentakserver import OpenTakServer, Ports

@@ -95,7 +95,7 @@ main()
 
 _BUG_IN_A_RUN = """
 import sys
-from picluster.phases import commands
+from picluster import commands
 from picluster.__main__ import main
 def broken(job, build=None):
     raise RuntimeError("it broke")

@@ -10,14 +10,14 @@ import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.ui.samples import Decided
 
+from picluster import commands
+from picluster.commands import Job
 from picluster.engine.events import Event, RunFinished
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Satisfied
 from picluster.errors import PreflightRefused
 from picluster.model import Cluster, parse
-from picluster.phases import commands
-from picluster.phases.commands import Job
 
 
 def job_on(tmp_path: Path, events: list[Event]) -> tuple[Job, ShellNodes]:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from tests.doubles.ssh_channel import ShellChannel, session_over
 
+from picluster.commands import _node_lock
 from picluster.engine import lock as node_lock
 from picluster.engine.lock import NodeLock
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session, Traffic
 from picluster.errors import Locked
-from picluster.phases.commands import _node_lock
 
 
 @dataclass

@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.jobs import job_on
 
+from picluster.commands import Job
 from picluster.engine.events import Event, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
 from picluster.engine.survey import Look
 from picluster.model import Cluster
-from picluster.phases.commands import Job
 from picluster.phases.site import Site
 
 FILE = """\

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.doubles.shell_nodes import ShellNodes
 
+from picluster.commands import Job
 from picluster.engine.pool import Sessions
 from picluster.model import Cluster
-from picluster.phases.commands import Job
 from picluster.phases.site import Site, make_site
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from tests.unit.phases.desk import Desk, everywhere
 
+from picluster import commands
 from picluster.engine.events import RunFinished, WarningSettled
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Decision, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.phases import commands
 from picluster.phases.site import Site
 
 

@@ -10,10 +10,10 @@ import pytest
 from tests.unit.phases.desk import Desk, everywhere
 from tests.unit.phases.test_missing_nodes import site
 
+from picluster import commands
 from picluster.engine.lock import WorkstationLock
 from picluster.errors import Locked, PreflightRefused, Unreachable
 from picluster.kube.nodes import NodeState
-from picluster.phases import commands
 from picluster.phases.site import Site
 
 

@@ -10,13 +10,15 @@ from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.desk import FILE, Desk, Touched, everywhere
 from tests.unit.phases.jobs import job_on, site_of
 
+from picluster import commands
 from picluster.engine.events import RunFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import HostKeyChanged, NodeError, PreflightRefused, Unreachable
 from picluster.model import Cluster, parse
-from picluster.phases import commands
+from picluster.operations.restart import restart
+from picluster.operations.upgrade import upgrade
 from picluster.phases.bootstrap import bootstrap
 from picluster.phases.build import build
 from picluster.phases.deploy import deploy, repair
@@ -25,9 +27,7 @@ from picluster.phases.longhorn import longhorn
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.phases.registry import registry
-from picluster.phases.restart import restart
 from picluster.phases.site import Site
-from picluster.phases.upgrade import upgrade
 
 AWAY = Unreachable("it cannot be reached over SSH", why="no answer", fix="look at its power")
 CHANGED = HostKeyChanged("its host key is not the one that is pinned", fix="replace it")

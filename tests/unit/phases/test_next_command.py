@@ -8,7 +8,7 @@ import pytest
 from tests.unit.command_line import trouble_with
 from tests.unit.phases.desk import Desk
 
-from picluster.phases.commands import Job, _next_command
+from picluster.commands import Job, _next_command
 
 RECAPS = (
     *("up", "phase-prepare", "deploy", "restart", "upgrade", "reset", "doctor-fix", "registry-gc"),

@@ -21,8 +21,8 @@ from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.model import parse
 from picluster.phases.catalog import PHASES
-from picluster.phases.doctor import borrowed_from, checks_of
 from picluster.phases.preflight import preflight
+from picluster.queries.doctor import borrowed_from, checks_of
 from picluster.steps.doctor.finding import Check
 from picluster.steps.vitals import VITALS
 

@@ -8,11 +8,11 @@ from tests.unit.steps.k3s.looks import printed
 
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.survey import Survey
+from picluster.operations.reset import reset
+from picluster.operations.restart import restart
 from picluster.phases.k3s import k3s
-from picluster.phases.reset import reset
-from picluster.phases.restart import restart
 from picluster.phases.site import Site
-from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.data_directories import DataDeleted, DataKept
 from picluster.steps.k3s.vip import VipManifest
 
 RUNNING: Survey = {"pi4": {"k3s-state": printed(active="active", unit="k3s-agent")}}

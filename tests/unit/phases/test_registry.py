@@ -16,11 +16,11 @@ from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import UsageError
 from picluster.model import Cluster, parse
+from picluster.operations.registry import listing
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.registry import endpoint, registry, server_names
-from picluster.phases.registry_work import listing
 from picluster.phases.site import Site, make_site
 from picluster.secret import Secret, redact
 from picluster.steps.files import ManagedFile

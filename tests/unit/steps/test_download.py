@@ -25,7 +25,7 @@ from picluster.phases.site import make_site
 from picluster.steps.download import download, exposed, plain_http
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.manifests.applied import ObjectsApplied
-from picluster.steps.manifests.part import Part, PartSeen
+from picluster.steps.manifests.component import Part, PartSeen
 
 Serve = Callable[[bytes], str]
 SCRIPT = b"#!/bin/sh\necho installs K3s\n"

@@ -10,7 +10,7 @@ from tests.unit.phases.test_doctor import cluster
 from tests.unit.ui.test_documents import check
 
 from picluster.errors import Unreachable
-from picluster.phases.doctor import Diagnosed, Diagnosis, Patient, borrowed_from, checks_of
+from picluster.queries.doctor import Diagnosed, Diagnosis, Patient, borrowed_from, checks_of
 from picluster.steps.doctor.finding import Finding, Light, not_applicable, ok, problem, warning
 from picluster.ui.doctor_view import as_document, as_text, held_text
 from picluster.ui.words import ASCII, UNICODE

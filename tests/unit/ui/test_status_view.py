@@ -16,7 +16,7 @@ from picluster.errors import HostKeyChanged, Unreachable
 from picluster.kube.leases import Life
 from picluster.kube.nodes import NodeState
 from picluster.model import parse
-from picluster.phases.status import NodeStatus, PartStatus, Status, read_status
+from picluster.queries.status import NodeStatus, PartStatus, Status, read_status
 from picluster.steps.vitals import Vitals
 from picluster.ui.status_view import as_document, as_text
 from picluster.ui.words import ASCII, UNICODE

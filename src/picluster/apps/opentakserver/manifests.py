@@ -13,7 +13,7 @@ from typing import Any
 
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.requirements import needs
-from picluster.apps.opentakserver_ui import nginx_conf, tls_conf
+from picluster.apps.opentakserver.web import nginx_conf, tls_conf
 from picluster.model.opentakserver import OpenTakServer
 from picluster.steps.manifests.objects import Identity, identity
 

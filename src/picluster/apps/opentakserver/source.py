@@ -12,7 +12,7 @@ from picluster.errors import PiclusterError
 from picluster.kube.api import Object
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer
-from picluster.steps.manifests.part import Unsettled
+from picluster.steps.manifests.component import Unsettled
 from picluster.steps.registry.api import Endpoint, reach
 
 

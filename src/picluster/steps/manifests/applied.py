@@ -10,9 +10,9 @@ from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.reach import api_of
+from picluster.steps.manifests.component import ObjectSeen, Part, PartSeen
 from picluster.steps.manifests.inventory import parts_applied
 from picluster.steps.manifests.objects import Identity
-from picluster.steps.manifests.part import ObjectSeen, Part, PartSeen
 
 _STAYS = "no longer in the file; it stays, for data hangs on it"
 

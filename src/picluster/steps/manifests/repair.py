@@ -16,7 +16,7 @@ from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import Workload, read_rollout
 from picluster.kube.times import moment
 from picluster.kube.troubles import PROBE
-from picluster.steps.manifests.part import Source, Unsettled
+from picluster.steps.manifests.component import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 
 _INVALID = 422

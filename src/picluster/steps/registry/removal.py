@@ -21,7 +21,7 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
-from picluster.steps.data import OF_REGISTRY, DataDeleted, DataKept
+from picluster.steps.data_directories import OF_REGISTRY, DataDeleted, DataKept
 from picluster.steps.images.workshop import ROOT
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (

@@ -11,8 +11,8 @@ from tests.unit.steps.looking import printed
 
 from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
-from picluster.steps.data import DataDeleted, DataKept
-from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
+from picluster.steps.data_directories import DataDeleted, DataKept
+from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.k3s.uninstall import UNINSTALLED, Uninstalled
 

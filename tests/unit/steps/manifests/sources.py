@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from picluster.engine.place import Tools
-from picluster.steps.manifests.part import Unsettled
+from picluster.steps.manifests.component import Unsettled
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.kube.errors import NotFound
 from picluster.steps.manifests.applied import ApplyPart, ObjectsApplied, PartsGone
+from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.objects import (
     PART_LABEL,
     holds,
@@ -23,7 +24,6 @@ from picluster.steps.manifests.objects import (
     marked,
     parse_objects,
 )
-from picluster.steps.manifests.part import Part
 
 CONFIG = "/api/v1/namespaces/default/configmaps/web"
 

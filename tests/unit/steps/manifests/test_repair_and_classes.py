@@ -13,7 +13,7 @@ from picluster.engine.step import Change, Satisfied
 from picluster.kube.errors import NotFound
 from picluster.kube.rollout import Workload
 from picluster.steps.manifests.applied import ObjectsApplied
-from picluster.steps.manifests.part import Part
+from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.repair import MadeAnew
 from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.storage.classes import DefaultClass

@@ -11,7 +11,7 @@ from tests.doubles.tool_doubles import run_with
 from tests.unit.steps.looking import answered, look_at
 
 from picluster.engine.step import Blocked, Change, Run, Satisfied, Step, WriteFile
-from picluster.steps.data import DataDeleted, DataKept
+from picluster.steps.data_directories import DataDeleted, DataKept
 from picluster.steps.registry import paths
 from picluster.steps.registry.removal import (
     DaemonConfigRestored,

@@ -10,11 +10,11 @@ import yaml
 from tests.unit.steps.acting import HERE
 from tests.unit.steps.looking import decide
 
+from picluster.apps.longhorn.manifest import ManifestHere, adapted
 from picluster.engine.step import Change, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.model.storage import Longhorn
-from picluster.steps.manifests.part import Unsettled
-from picluster.steps.storage.longhorn import ManifestHere, adapted
+from picluster.steps.manifests.component import Unsettled
 from picluster.steps.storage.readiness import FitForLonghorn, GiveUp
 
 SETTING = "default-setting.yaml"

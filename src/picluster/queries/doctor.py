@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from picluster import commands
+from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import Look, Survey
 from picluster.errors import NodeError, Unreadable
 from picluster.model import Cluster, Node
-from picluster.phases import commands
-from picluster.phases.commands import Job
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.phases.site import Site
@@ -24,10 +24,10 @@ from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supp
 from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
 from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
-from picluster.steps.doctor.existing import finding_of
 from picluster.steps.doctor.finding import Check, Finding, Light, problem
 from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
 from picluster.steps.doctor.service import K3S, AptIdle, Certificates, K3sService, is_installed
+from picluster.steps.doctor.step_findings import finding_of
 from picluster.steps.storage.readiness import FitForLonghorn
 
 # The doctor's own checks say more of these than preflight does.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from picluster import commands
+from picluster.commands import Build, Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.model import Node
-from picluster.phases import commands
-from picluster.phases.commands import Build, Job
 from picluster.phases.k3s import arrival, configured, facts, installed, k3s, staged
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare

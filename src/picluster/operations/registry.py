@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import PhasePlan
 from picluster.engine.step import Fact
 from picluster.engine.survey import Look
 from picluster.errors import UsageError
 from picluster.model import Cluster, Registry
-from picluster.phases.commands import Build
 from picluster.phases.registry import definition, endpoint
 from picluster.phases.site import Site
 from picluster.steps.registry.contents import Contents, StoredImage

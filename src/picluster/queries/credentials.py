@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from picluster.apps import rancher as rancher_charts
+from picluster import commands
 from picluster.apps.opentakserver import credentials
+from picluster.apps.rancher import charts as rancher_charts
+from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.kube.api import Api
 from picluster.model import Cluster
-from picluster.phases import commands
-from picluster.phases.commands import Job
 from picluster.phases.site import Site
 from picluster.secret import Secret
 from picluster.steps.k3s.api import ClusterApi

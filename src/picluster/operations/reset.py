@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Cluster, Node
 from picluster.model.storage import DEFAULT_PATH
-from picluster.phases.commands import Build
 from picluster.phases.site import Site
-from picluster.steps.data import OF_LONGHORN, DataDeleted, DataKept
-from picluster.steps.k3s.farewell import CredentialsForgotten, NotReached
+from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
+from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from picluster.apps import rancher
+from picluster.apps.longhorn.manifest import WORKLOADS
+from picluster.apps.rancher import charts as rancher
 from picluster.apps.user_apps import workloads_among
 from picluster.kube.api import Api
 from picluster.kube.rollout import Workload, read_rollout
 from picluster.phases.deploy import workloads
 from picluster.phases.site import Site
 from picluster.steps.manifests.inventory import objects_of
-from picluster.steps.storage.longhorn import WORKLOADS
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Component:
     """One of them. `missing` looks for what it lacks of running: a line each, none if it runs.
 
     `url` is where its web interface is, empty if it has none that is open.
@@ -28,22 +28,22 @@ class Part:
     url: str = ""
 
 
-def parts_of(site: Site) -> Iterator[Part]:
+def components_of(site: Site) -> Iterator[Component]:
     """Yield those of the cluster file."""
     cluster = site.cluster
     host = cluster.entrance
     longhorn, ots = cluster.longhorn, cluster.opentakserver
     if longhorn is not None:
         url = f"http://{host}:{longhorn.ui_port}" if longhorn.ui_port else ""
-        yield Part("Longhorn", partial(_missing, WORKLOADS), url)
+        yield Component("Longhorn", partial(_missing, WORKLOADS), url)
     if ots is not None:
         url = f"http://{host}:{ots.ports.web}"
-        yield Part("OpenTAKServer", partial(_missing, workloads(ots)), url)
+        yield Component("OpenTAKServer", partial(_missing, workloads(ots)), url)
     for app in cluster.apps:
-        yield Part(app.name, partial(_missing_of_app, app.name))
+        yield Component(app.name, partial(_missing_of_app, app.name))
     if cluster.rancher is not None:
         url = f"https://{cluster.rancher.hostname}:{cluster.rancher.port}"
-        yield Part("Rancher", partial(_missing, rancher.WORKLOADS), url)
+        yield Component("Rancher", partial(_missing, rancher.WORKLOADS), url)
 
 
 def _missing(wanted: Sequence[Workload], api: Api) -> list[str]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace as replaced
 
+from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Node
-from picluster.phases.commands import Build
+from picluster.operations.reset import node_cleaned
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
-from picluster.phases.reset import node_cleaned
 from picluster.phases.site import Site
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.farewell import NotReached
+from picluster.steps.k3s.credentials_here import NotReached
 from picluster.steps.k3s.install import Staged
 from picluster.steps.k3s.removal import Departed, Evacuated, Fresh, MajorityStays, Stopped
 from picluster.steps.k3s.service import KnownMachine

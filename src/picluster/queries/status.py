@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
+from picluster import commands
+from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query, Script, Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
@@ -16,11 +18,9 @@ from picluster.kube.health import readyz
 from picluster.kube.nodes import NodeState
 from picluster.kube.votes import Votes, count_votes
 from picluster.model import Cluster, Node
-from picluster.phases import commands
-from picluster.phases.commands import Job
-from picluster.phases.parts import parts_of
 from picluster.phases.registry import definition
 from picluster.phases.site import Site
+from picluster.queries.components import components_of
 from picluster.steps.vitals import VITALS, Vitals
 
 _NODES = "nodes"
@@ -229,7 +229,7 @@ def _look_at_parts(site: Site) -> list[dict[str, object]] | None:
     """Return a row for each part of the file; None while the API does not answer."""
     rows: list[dict[str, object]] = []
     try:
-        for part in parts_of(site):
+        for part in components_of(site):
             missing = part.missing(site.api.access())
             rows.append({"name": part.name, "missing": missing, "url": part.url})
     except ApiUnavailable:

@@ -11,6 +11,7 @@ import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.shell_nodes import ShellNodes
 
+from picluster.commands import Build
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
@@ -21,13 +22,12 @@ from picluster.engine.survey import CLUSTER
 from picluster.errors import PreflightRefused, Unreachable
 from picluster.kube.errors import ApiUnavailable
 from picluster.model import parse
-from picluster.phases.commands import Build
-from picluster.phases.membership import remove, replace
-from picluster.phases.reset import reset
-from picluster.phases.restart import restart
+from picluster.operations.membership import remove, replace
+from picluster.operations.reset import reset
+from picluster.operations.restart import restart
+from picluster.operations.snapshot import restore
+from picluster.operations.upgrade import upgrade
 from picluster.phases.site import Consents, Site, make_site
-from picluster.phases.snapshot import restore
-from picluster.phases.upgrade import upgrade
 from picluster.steps.host.packages import Packages
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts

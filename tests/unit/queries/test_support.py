@@ -11,7 +11,7 @@ from tests.unit.phases.jobs import job_on
 
 from picluster.errors import PiclusterError
 from picluster.model import parse
-from picluster.phases.support import gather, kinds, shareable, without_specs, write_bundle
+from picluster.queries.support import gather, kinds, shareable, without_specs, write_bundle
 from picluster.secret import Secret, redact
 from picluster.steps.evidence import scrubbed
 from picluster.ui.config_view import as_text

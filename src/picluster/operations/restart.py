@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage, one_at_a_time
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Node
-from picluster.phases.commands import Build
 from picluster.phases.k3s import arrival
 from picluster.phases.site import Site
 from picluster.steps.k3s.restart import Restarted

@@ -10,14 +10,14 @@ from tests.doubles.shell_nodes import ShellNodes
 from tests.doubles.tool_doubles import run_with
 from tests.unit.phases.jobs import job_on, site_of
 
+from picluster.commands import Job
 from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
 from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
-from picluster.phases.commands import Job
-from picluster.phases.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
+from picluster.queries.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
 from picluster.steps.doctor.disk_speed import DiskSpeed
-from picluster.steps.doctor.existing import explained, finding_of
 from picluster.steps.doctor.finding import Light
+from picluster.steps.doctor.step_findings import explained, finding_of
 from picluster.steps.host.swap import SwapOff
 
 FILE = """\

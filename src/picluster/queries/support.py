@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from picluster import commands
+from picluster.commands import Job
 from picluster.engine.journal import recorded_runs
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
@@ -18,8 +20,6 @@ from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
 from picluster.local_files import create
 from picluster.model import Row
-from picluster.phases import commands
-from picluster.phases.commands import Job
 from picluster.phases.site import Site
 from picluster.secret import MASK
 from picluster.steps.evidence import EVIDENCE, evidence_fact, named_secret, scrubbed

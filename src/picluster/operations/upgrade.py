@@ -11,7 +11,7 @@ from picluster.engine.survey import CLUSTER, Look
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.site import Site
-from picluster.steps.k3s.farewell import NotReached
+from picluster.steps.k3s.credentials_here import NotReached
 from picluster.steps.k3s.state import states
 
 

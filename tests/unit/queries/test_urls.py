@@ -8,11 +8,11 @@ import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.jobs import job_on, site_of
 
+from picluster.commands import Job
 from picluster.kube.api import Object
 from picluster.model import parse
-from picluster.phases.commands import Job
-from picluster.phases.credentials import _logins
-from picluster.phases.parts import parts_of
+from picluster.queries.components import components_of
+from picluster.queries.credentials import _logins
 from picluster.steps.k3s.config import public_url
 
 FILE = """\
@@ -49,7 +49,7 @@ def test_status_and_credentials_name_the_same_one(more: str, host: str, tmp_path
     cluster = parse(FILE + more).cluster
     job: Job = job_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
     site = site_of(job)
-    shown = {part.name: part.url for part in parts_of(site)}
+    shown = {component.name: component.url for component in components_of(site)}
     told = {each.application: each.url for each in _logins(cluster, _NoSecrets())}  # type: ignore[arg-type]
     assert told == {name: shown[name] for name in told}
     assert set(told) == {"OpenTAKServer", "Rancher"}

@@ -18,8 +18,8 @@ from picluster.kube.rollout import Workload
 from picluster.model.storage import Longhorn
 from picluster.steps.download import MOST_TEXT, download
 from picluster.steps.local import FileHere
+from picluster.steps.manifests.component import Unsettled
 from picluster.steps.manifests.objects import parse_objects
-from picluster.steps.manifests.part import Unsettled
 
 NAMESPACE = "longhorn-system"
 CLASS = "longhorn"

@@ -1,0 +1,1 @@
+"""Longhorn: replicated storage, from its own manifest."""

@@ -1,0 +1,1 @@
+"""Rancher and the cert-manager it needs, from their charts."""

@@ -1,0 +1,1 @@
+"""What disrupts a running cluster: restart, upgrade, reset, replace, snapshots."""
