@@ -26,6 +26,9 @@ DECIDING = (
     "src/picluster/ssh/host_keys.py",
     "src/picluster/steps/*",
     "src/picluster/phases/*",
+    "src/picluster/operations/*",
+    "src/picluster/queries/*",
+    "src/picluster/commands.py",
 )
 """What decides; the rest talks, draws or reads files."""
 

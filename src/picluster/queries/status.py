@@ -206,7 +206,8 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
     nodes = Fact(_NODES, "the cluster's nodes are known", Query(site.api.nodes))
     ready = Fact(_READY, "which servers answer is known", Query(partial(_answering, site)))
-    parts = Fact(_PARTS, "what runs on the cluster is known", Query(partial(_look_at_parts, site)))
+    look_at = Query(partial(_look_at_components, site))
+    parts = Fact(_PARTS, "what runs on the cluster is known", look_at)
     yield Phase(
         "status",
         "how the cluster is",
@@ -225,13 +226,13 @@ def _answering(site: Site) -> list[str]:
     return [server.name for server in site.cluster.servers if readyz(api.at(server.name)).ok]
 
 
-def _look_at_parts(site: Site) -> list[dict[str, object]] | None:
+def _look_at_components(site: Site) -> list[dict[str, object]] | None:
     """Return a row for each part of the file; None while the API does not answer."""
     rows: list[dict[str, object]] = []
     try:
-        for part in components_of(site):
-            missing = part.missing(site.api.access())
-            rows.append({"name": part.name, "missing": missing, "url": part.url})
+        for component in components_of(site):
+            missing = component.missing(site.api.access())
+            rows.append({"name": component.name, "missing": missing, "url": component.url})
     except ApiUnavailable:
         return None
     return rows
