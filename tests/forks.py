@@ -1,0 +1,138 @@
+"""The meter: how many processes a script makes on a node, and what it prints there.
+
+It runs as picluster has it run (`ssh/remote_shell.py`), in namespaces of its own. Processes of a
+fresh PID namespace are numbered in order, so the number of the last one tells how many there were:
+every fork counts, and every thread, whoever made them. What `true` costs is subtracted.
+
+A node is a `tree` of files, laid over this machine's own: programs in `usr/local/sbin` stand in
+front of the real ones. All of it is read-only, so a probe that writes fails here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from picluster.engine.observe import is_shell
+from picluster.engine.pool import Sessions
+from picluster.engine.script import compile_probes, new_marker
+from picluster.engine.session import Completed
+from picluster.engine.step import Step, key_of
+from picluster.ssh.remote_shell import invocation
+from tests.doubles.node_answers import NodeAnswers
+
+_OWN_PROCESSES = ("--pid", "--fork", "--mount-proc", "--mount")
+_AS_USER = ("unshare", "--user", "--map-root-user", *_OWN_PROCESSES)
+_AS_ROOT = ("unshare", *_OWN_PROCESSES)
+
+# The first process of the namespace. /sys is all the tree's, if that has one: overlayfs does not
+# take the kernel's file systems for a layer.
+_ROOM = """
+for layer in "$TREE"/*; do
+  at=/${layer##*/}
+  case $at in
+    /sys) mount --bind "$layer" /sys ;;
+    "/*") ;;
+    *) mount -t overlay -o ro,lowerdir="$layer:$at" overlay "$at" ;;
+  esac || exit 125
+done
+sh -c "$COMMAND"
+status=$?
+sh -c 'echo $$ >"$LAST"'
+exit $status
+"""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a script cost on a node above a `true`, and how it ended."""
+
+    forks: int
+    done: Completed
+
+
+def spend(script: str, tree: Path | None = None) -> Spent:
+    """Run a script on the node that a tree makes of this machine."""
+    done, last = _run(script, tree)
+    return Spent(last - _run("true", tree)[1], done)
+
+
+def forks_of(script: str, tree: Path | None = None) -> int:
+    """Return what a script costs; it has to succeed."""
+    spent = spend(script, tree)
+    assert spent.done.status == 0, spent.done.err.decode()
+    return spent.forks
+
+
+def forks_of_probes(steps: Sequence[Step], tree: Path | None = None) -> int:
+    """Return what one look costs: all shell probes of these steps, asked as the engine asks."""
+    asked = [(step, probe) for step in steps if (probe := step.probe()) is not None]
+    texts = {key_of(step, probe): probe.text for step, probe in asked if is_shell(probe)}
+    return forks_of(compile_probes(list(texts.values()), new_marker()), tree)
+
+
+def _run(script: str, tree: Path | None) -> tuple[Completed, int]:
+    told = invocation(script, user="root", password=None)
+    with TemporaryDirectory() as room:
+        last, errors = Path(room, "last"), Path(room, "errors")
+        given = {"COMMAND": told.command, "TREE": str(tree or room + "/none"), "LAST": str(last)}
+        with (
+            errors.open("wb") as stderr,
+            subprocess.Popen(
+                [*_namespaces(), "sh", "-c", _ROOM],
+                env={"PATH": os.environ["PATH"], **given},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            ) as process,
+        ):
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(told.opening)
+            process.stdin.flush()
+            # It stays open until the script is over: its end would end the script.
+            out = process.stdout.read()
+        err = errors.read_bytes()
+        begun, told_out = out.partition(told.begins)[1:]
+        assert begun, f"no namespace of its own: {err.decode()}"
+        return (
+            Completed(process.returncode, told_out, err.partition(told.begins)[2]),
+            int(last.read_text()),
+        )
+
+
+@cache
+def _namespaces() -> tuple[str, ...]:
+    """Return how to get the namespaces here: unprivileged, or else root's."""
+    tried = []
+    for way in (_AS_USER, *((_AS_ROOT,) if os.geteuid() == 0 else ())):
+        if shutil.which(way[0]) is None:
+            tried.append("there is no `unshare`")
+            continue
+        done = subprocess.run([*way, "true"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return way
+        tried.append(done.stderr.strip())
+    pytest.skip(f"forks cannot be counted here: {'; '.join(dict.fromkeys(tried))}")
+
+
+class MeteredNode:
+    """A node of that tree behind a connector; `forks` has what each of its scripts cost."""
+
+    def __init__(self, tree: Path) -> None:
+        self.forks: list[int] = []
+        self._tree = tree
+        self.sessions: Sessions = NodeAnswers(self._answer).sessions
+
+    def _answer(self, script: str) -> str:
+        spent = spend(script, self._tree)
+        self.forks.append(spent.forks)
+        return spent.done.out.decode()
