@@ -1,8 +1,12 @@
 """Many shell snippets as one script, and one stream of output as many results. Pure.
 
-Every snippet runs in a subshell of its own, inside `eval`, so that a syntax error, an `exit` or a
-`cd` in one cannot touch the others. After each, a line with a random marker, the snippet's number
-and its status goes to both streams; that is where the output is cut.
+Every snippet runs inside `eval`, so that a syntax error in one cannot touch the others. After each,
+a line with a random marker, the snippet's number and its status goes to both streams; that is where
+the output is cut.
+
+A probe that may end or change the shell that it runs in, by an `exit` or a `cd`, gets one of its
+own. The others share one, in which a process is saved for each, and what one has found out is there
+for the next (`facts/shell/units.sh`).
 """
 
 from __future__ import annotations
@@ -22,6 +26,12 @@ from picluster.secret import Secret
 
 _FRAME = re.compile(r"([0-9]{1,6}) ([0-9]{1,3})")
 _QUOTED = 120
+_CHANGES_ITS_SHELL = re.compile(
+    r"\b(exit|exec|cd|trap|umask|export|unset|readonly|alias|ulimit|set [-+])"
+    r"|(^|[;&|({]\s*)\. |\b(PATH|HOME|LC_ALL)=",
+    re.MULTILINE,
+)
+"""It may find more than there is: a word of a program's counts too, and costs one process."""
 
 
 def new_marker() -> str:
@@ -30,11 +40,21 @@ def new_marker() -> str:
 
 
 def compile_probes(snippets: Sequence[str], marker: str) -> str:
-    """Return a script that runs every snippet, whatever became of the ones before."""
-    return _frame_function(marker) + "".join(
-        f"( eval {quote(snippet)} ) </dev/null; _frame {number} $?\n"
-        for number, snippet in enumerate(snippets)
-    )
+    """Return a script that runs every snippet, whatever became of the ones before.
+
+    Each is the body of a function: `return` ends it.
+    """
+    # An error within a special builtin would end the shell, and `command` makes `eval` none
+    # (POSIX, XCU 2.8.1 and `command`).
+    ask = '_ask() { unset IFS; command eval "$1"; }\n'
+    asked = (_asked(number, snippet) for number, snippet in enumerate(snippets))
+    return _frame_function(marker) + ask + "".join(asked)
+
+
+def _asked(number: int, snippet: str) -> str:
+    ask = f"_ask {quote(snippet)}"
+    apart = _CHANGES_ITS_SHELL.search(snippet)
+    return f"{f'( {ask} )' if apart else ask} </dev/null; _frame {number} $?\n"
 
 
 def compile_actions(snippets: Sequence[str], marker: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.forks import forks_of
 
 from picluster.engine.quote import quote
 from picluster.engine.script import (
@@ -52,12 +53,40 @@ def test_each_snippet_keeps_its_own_output_and_status(shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     "disturbance",
-    ["exit 7", "cd /; umask 777", "if then fi (", "unset PATH", "cat", "exec false", "kill -9 $$x"],
+    [
+        "exit 7",
+        "true && exit 7",
+        "cd /; umask 777",
+        "if then fi (",
+        "unset PATH",
+        "PATH=/nowhere",
+        "cat",
+        "exec false",
+        "kill -9 $$x",
+        "IFS=o",
+        "set -e; false",
+        "return 3",
+        ". /nowhere",
+        "echo $((1 +))",
+        "set -- x; shift; eval 'exit 1'",
+        "trap 'exit 3' EXIT",
+    ],
 )
 def test_a_misbehaving_snippet_leaves_the_next_one_alone(disturbance: str, shell: str) -> None:
     *_, last = look(disturbance, "pwd; umask; echo $PATH", shell=shell)
     *_, alone = look("pwd; umask; echo $PATH", shell=shell)
     assert last == alone, f"{disturbance!r} changed what the next snippet saw"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_snippet_may_return_what_it_ends_with(shell: str) -> None:
+    seen = look("echo one; return 3; echo two", "(exit 4) || return; echo two", shell=shell)
+    assert seen == [Observation(3, "one"), Observation(4)]
+
+
+def test_snippets_that_only_look_share_a_shell() -> None:
+    assert forks_of(compile_probes(["echo one"] * 9, new_marker())) == 0
+    assert forks_of(compile_probes(["echo one", "exit 0"] * 9, new_marker())) == 9
 
 
 @pytest.mark.parametrize("text", ["no line end", "one\n", "\n\nblank lines\n\n", "", "\n"])
