@@ -50,6 +50,17 @@ sh -c 'echo $$ >"$LAST"'
 exit $status
 """
 
+# The watcher of the script is a process of two, and is ended with the script: a short one may be
+# over before the second is there. Builtins wait for it, by its name.
+_ALL_THERE = """
+until [ "$name" = head ]; do
+  for each in /proc/[0-9]*; do
+    { read -r name <"$each/comm"; } 2>/dev/null
+    [ "$name" != head ] || break
+  done
+done
+"""
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -80,7 +91,7 @@ def forks_of_probes(steps: Sequence[Step], tree: Path | None = None) -> int:
 
 
 def _run(script: str, tree: Path | None) -> tuple[Completed, int]:
-    told = invocation(script, user="root", password=None)
+    told = invocation(f"{_ALL_THERE}{script}", user="root", password=None)
     with TemporaryDirectory() as room:
         last, errors = Path(room, "last"), Path(room, "errors")
         given = {"COMMAND": told.command, "TREE": str(tree or room + "/none"), "LAST": str(last)}
