@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -24,3 +25,12 @@ def run_with(tools: Path, script: str, **doubles: str) -> subprocess.CompletedPr
         text=True,
         check=False,
     )
+
+
+def lay(tree: Path, files: Mapping[str, str]) -> None:
+    """Make files of a node: texts by path. Those below `sbin` are programs."""
+    for name, text in files.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755 if path.parent.name == "sbin" else 0o644)

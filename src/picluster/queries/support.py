@@ -15,14 +15,14 @@ from picluster.commands import Job
 from picluster.engine.journal import recorded_runs
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
-from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.engine.survey import CLUSTER, UNSEEN, Look, Survey
 from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
 from picluster.local_files import create
 from picluster.model import Row
 from picluster.phases.site import Site
 from picluster.secret import MASK
-from picluster.steps.evidence import EVIDENCE, evidence_fact, named_secret, scrubbed
+from picluster.steps.evidence import EVIDENCE, named_secret, scrubbed
 
 _RUNS = 5
 _API = "api"
@@ -43,11 +43,11 @@ def gather(job: Job) -> dict[str, str]:
         survey = {}
         missing.append(f"no node: {error}")
     for node in job.cluster.nodes:
-        seen = survey.get(node.name, {}).get(EVIDENCE, UNSEEN)
-        if seen.out:
-            files[f"nodes/{node.name}.txt"] = seen.out
+        seen = Look(node.name, EVIDENCE.name, survey).find(EVIDENCE)
+        if seen is not None:
+            files[f"nodes/{node.name}.txt"] = seen.text
         else:
-            missing.append(f"{node.name}: it could not be reached")
+            missing.append(str(job.unreached.get(node.name, f"{node.name}: it was not looked at")))
     answers = _answers(survey)
     files |= answers
     missing += [] if answers else ["the cluster: its API does not answer"]
@@ -123,12 +123,13 @@ def _runs(job: Job) -> Iterator[tuple[str, str]]:
 
 def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     nodes = [node.name for node in site.cluster.nodes if node.name not in absent]
+    evidence = Fact(EVIDENCE.name, "how the node is, is known", EVIDENCE)
     api = Fact(_API, "what the cluster says is known", Query(lambda: _ask(site), secret=True))
     yield Phase(
         "support",
         "evidence for a bug report",
         (
-            Stage("nodes", {name: [evidence_fact()] for name in nodes}),
+            Stage("nodes", {name: [evidence] for name in nodes}),
             Stage("API", {CLUSTER: [api]}),
         ),
     )

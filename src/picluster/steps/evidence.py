@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from picluster.engine.step import Fact, Script
+from picluster.engine.probe import ShellProbe
+from picluster.engine.shell import shell
 from picluster.secret import MASK, redact
 
-EVIDENCE = "evidence"
 
-# Each tells of itself when it fails: that a program is not there is evidence too.
-_COMMANDS = (
-    "cat /etc/os-release",
-    "uname -a",
-    "cat /proc/cmdline",
-    "tr -d '\\0' </proc/device-tree/model",
-    "uptime",
-    "free -m",
-    "df -hT",
-    "df -i",
-    "lsblk",
-    "cat /proc/swaps",
-    "cat /proc/mounts",
-    "ip address",
-    "ip route",
-    "systemctl --failed --no-pager --no-legend",
-    "k3s --version",
-    "cat /etc/rancher/k3s/config.yaml",
-    "cat /etc/rancher/k3s/registries.yaml",
-    "systemctl status k3s k3s-agent --no-pager --lines 0",
-    "journalctl -u k3s -u k3s-agent -n 300 --no-pager -o short-iso",
-    "journalctl -u docker -u ssh -n 60 --no-pager -o short-iso",
-    "docker ps -a --no-trunc",
-    "vcgencmd get_throttled",
-    "dmesg --level err,warn --ctime",
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a node printed, not yet scrubbed."""
+
+    text: str
+
+
+EVIDENCE = ShellProbe(
+    "evidence", shell(__package__, "evidence"), lambda seen: Evidence(seen.out), secret=True
 )
-
-
-def evidence_fact() -> Fact:
-    """Return the look at a node; what it prints is kept out of the journal, and scrubbed later."""
-    lines = [f"echo '=== {_title(each)}'\n{{ {each}; }} 2>&1 | tail -n 400" for each in _COMMANDS]
-    script = "\n".join([*lines, "true"])
-    return Fact(EVIDENCE, "how the node is, is known", Script(script, secret=True))
-
-
-def _title(command: str) -> str:
-    return command.replace("'", "")
+"""The look at a node; what it prints is kept out of the journal, and scrubbed later."""
 
 
 _KEY = r"PRIVATE KEY(?: BLOCK)?-----"

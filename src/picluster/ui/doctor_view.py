@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from picluster.errors import NodeError, Unreachable
 from picluster.queries.doctor import Diagnosed, Diagnosis, Patient
 from picluster.secret import redact
 from picluster.steps.doctor.finding import Light
@@ -59,7 +60,7 @@ def as_document(diagnosis: Diagnosis, mended: Sequence[tuple[str, str]] = ()) ->
 def _node(patient: Patient, marks: Marks, everything: bool) -> Iterator[str]:
     if patient.unreached is not None:
         error = patient.unreached
-        yield f"{patient.name}: cannot be reached"
+        yield f"{patient.name}: {_lost(error)}"
         yield from _wrapped(f"{marks.failed} ", error.what)
         yield from _wrapped("    why: ", error.why)
         yield from _wrapped("    fix: ", error.fix)
@@ -80,6 +81,11 @@ def _node(patient: Patient, marks: Marks, everything: bool) -> Iterator[str]:
         names = ", ".join(f"{row.check} ({row.finding.evidence})" for row in unprepared)
         yield from _wrapped(f"  {marks.warning} ", f"not prepared yet: {names}")
         yield from _wrapped("      fix: ", "picluster up (or --fix)")
+
+
+def _lost(error: NodeError) -> str:
+    """One that answers, and lets nobody in or talks nonsense, is not out of reach."""
+    return "cannot be reached" if isinstance(error, Unreachable) else "cannot be looked at"
 
 
 def _unprepared(patient: Patient) -> list[Diagnosed]:
@@ -116,9 +122,11 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _summary(diagnosis: Diagnosis) -> Iterator[str]:
-    lost = [patient.name for patient in diagnosis.patients if patient.unreached]
-    if lost:
-        yield f"cannot be reached: {', '.join(lost)}"
+    lost: dict[str, list[str]] = {}
+    for patient in diagnosis.patients:
+        if patient.unreached:
+            lost.setdefault(_lost(patient.unreached), []).append(patient.name)
+    yield from (f"{how}: {', '.join(names)}" for how, names in lost.items())
     problems, warnings = diagnosis.count(Light.PROBLEM), diagnosis.count(Light.WARNING)
     if not problems and not warnings:
         yield "no problems found" if not lost else "no problems found on the others"

@@ -9,7 +9,13 @@ import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.jobs import job_on
 
-from picluster.errors import PiclusterError
+from picluster.errors import (
+    NodeError,
+    PiclusterError,
+    SudoUnavailable,
+    Unreachable,
+    Unreadable,
+)
 from picluster.model import parse
 from picluster.queries.support import gather, kinds, shareable, without_specs, write_bundle
 from picluster.secret import Secret, redact
@@ -88,6 +94,29 @@ def test_everything_that_is_gathered_is_scrubbed(tmp_path: Path) -> None:
     assert not [name for name, text in files.items() if "hunter2" in text]
 
 
+@pytest.mark.parametrize(
+    "away",
+    [
+        SudoUnavailable("it gives no rights", where="pi2"),
+        Unreadable("its answer makes no sense", where="pi2"),
+        Unreachable("it cannot be reached over SSH", where="pi2", why="no answer in time"),
+    ],
+)
+def test_why_a_node_is_missing_is_told_as_it_is(away: NodeError, tmp_path: Path) -> None:
+    cluster = parse(TWO_NODES).cluster
+    nodes = ShellNodes(tmp_path / "nodes", refuse={"pi2": away})
+    files = gather(job_on(nodes, cluster, tmp_path, "support-bundle"))
+    assert [name for name in files if name.startswith("nodes/")] == ["nodes/pi1.txt"]
+    assert f"{away}\n" in files["MISSING.txt"]
+    assert "could not be reached" not in files["MISSING.txt"]
+
+
+TWO_NODES = """
+name: a
+nodes:
+  - {name: pi1, address: 10.0.0.1, role: server}
+  - {name: pi2, address: 10.0.0.2, role: agent}
+"""
 CREDENTIALS = """
 name: a
 nodes: [{name: pi1, address: 10.0.0.1, role: server}]

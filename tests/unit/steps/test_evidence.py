@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from picluster.engine.probe import Observation
 from picluster.secret import Secret, redact
-from picluster.steps.evidence import scrubbed
+from picluster.steps.evidence import EVIDENCE, scrubbed
 
 KNOWN = 'it\'s a "kn0wn&s3cret"/ö+ x\\y'
 """A secret with every sign that some form writes in another way."""
@@ -56,6 +58,17 @@ def _in_common(written: str, left: str) -> set[str]:
     return {written[at : at + 7] for at in range(len(written) - 6)} & {
         left[at : at + 7] for at in range(len(left) - 6)
     }
+
+
+def test_each_command_says_what_it_is_and_how_it_fails() -> None:
+    done = subprocess.run(["sh", "-c", EVIDENCE.text], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    said = EVIDENCE.parse(Observation(out=done.stdout)).text
+    blocks = dict(block.split("\n", 1) for block in f"\n{said}".split("\n=== ")[1:])
+    assert len(blocks) == EVIDENCE.text.count("\nshow '")
+    assert blocks["cat /proc/mounts"].startswith("/dev/") or " / " in blocks["cat /proc/mounts"]
+    assert "k3s" in blocks["k3s --version"]
+    assert EVIDENCE.secret, "it would be in a journal"
 
 
 HIDDEN = "hunter2hunter2"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
+from tests.doubles.tool_doubles import lay
+from tests.forks import spend
 
 from picluster.engine.probe import Observation
 from picluster.errors import Unreadable
@@ -55,4 +58,24 @@ def test_the_probe_works_on_a_real_system() -> None:
     assert done.stderr == ""
     assert found.memory is not None
     assert found.memory_available is not None
+    assert found.disk_free is not None
+
+
+def test_a_pi_pays_for_it_with_two_processes(tmp_path: Path) -> None:
+    model, node = tmp_path / "model", tmp_path / "node"
+    model.write_text("Raspberry Pi 5 Model B Rev 1.0\0")
+    lay(
+        node,
+        {
+            "usr/local/sbin/vcgencmd": "#!/bin/sh\necho throttled=0x50005\n",
+            "sys/class/thermal/thermal_zone0/temp": "52582\n",
+        },
+    )
+    spent = spend(VITALS.text.replace("/proc/device-tree/model", str(model)), node)
+    assert spent.done.err == b""
+    assert spent.forks == 2, "df and vcgencmd"
+    found = read_vitals(Observation(out=spent.done.out.decode()))
+    assert found.model == "Raspberry Pi 5 Model B Rev 1.0"
+    assert found.temperature == pytest.approx(52.582)
+    assert found.throttling[:2] == ("under-voltage", "throttled")
     assert found.disk_free is not None

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.phases.test_doctor import cluster
+from tests.unit.queries.test_doctor import cluster
 from tests.unit.ui.test_documents import check
 
-from picluster.errors import Unreachable
+from picluster.errors import Unreachable, Unreadable
 from picluster.queries.doctor import Diagnosed, Diagnosis, Patient, borrowed_from, checks_of
 from picluster.steps.doctor.finding import Finding, Light, not_applicable, ok, problem, warning
 from picluster.ui.doctor_view import as_document, as_text, held_text
@@ -72,6 +72,13 @@ def test_a_node_that_is_away_is_told_with_its_reason() -> None:
     text = as_text(diagnosis(Patient("pi1", (RUNS,)), AWAY), UNICODE)
     assert "pi2: cannot be reached\n✗ no route to it\n    why: it is off" in text
     assert "no problems found on the others" in text
+
+
+def test_a_node_that_answers_nonsense_is_not_said_to_be_out_of_reach() -> None:
+    odd = Patient("pi3", unreached=Unreadable("`size` is not a number").about("pi3", "²"))
+    text = as_text(diagnosis(Patient("pi1", (RUNS,)), AWAY, odd), UNICODE)
+    assert "pi3: cannot be looked at\n✗ its answer makes no sense: `size` is not" in text
+    assert "\ncannot be reached: pi2\ncannot be looked at: pi3\n" in text
 
 
 def test_no_line_is_wider_than_80_columns() -> None:
