@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from picluster.lab.layout import USER, LabLayout
 
+_UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
 NOTICE_FILE = "lab-notice.txt"
 """Lies beside the cluster file; every command on it shows what it says."""
 
@@ -18,10 +21,13 @@ def render(lab: LabLayout, artifacts_url: str) -> str:
         for node in lab.nodes
     )
     k3s = (
-        f"k3s:\n  release_url: {artifacts_url}\n  install_url: {artifacts_url}/install.sh\n"
+        f"  release_url: {artifacts_url}\n  install_url: {artifacts_url}/install.sh\n"
         if artifacts_url
         else ""
     )
+    # Nodes have this computer's control groups; the kubelet takes version 1 only if told to.
+    k3s += "" if _UNIFIED.exists() else "  kubelet_args: {fail-cgroupv1: false}\n"
+    k3s = f"k3s:\n{k3s}" if k3s else ""
     return (
         f"{_HEADER}{notice}name: {lab.name}\ndomain: lab.internal\n"
         f"ssh:\n  user: {USER}\n  key: {lab.key}\nnodes:\n{nodes}{k3s}"

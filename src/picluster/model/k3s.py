@@ -19,12 +19,13 @@ from picluster.model.options import (
 )
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
+from picluster.model.releases import DEFAULTS
 from picluster.model.scalars import Digest, YesNo, matching, one_of, whole
 from picluster.model.secret_ref import SecretReference
 from picluster.model.section import Section
 from picluster.model.vip import Vip
 
-DEFAULT_VERSION = "v1.33.5+k3s1"
+DEFAULT_VERSION = DEFAULTS["k3s"]
 OLDEST_MINOR = 28
 """The oldest minor release of Kubernetes 1 that all built-in manifests are checked against."""
 _NUMBER = "(0|[1-9][0-9]{0,3})"
@@ -111,7 +112,7 @@ class K3s(Section):
     """What K3s should be like on every node."""
 
     version: Version = Field(
-        DEFAULT_VERSION, description="The exact K3s release, such as v1.33.5+k3s1."
+        DEFAULT_VERSION, description=f"The exact K3s release, such as {DEFAULT_VERSION}."
     )
     token: SecretReference | None = Field(
         None, description="Where the token is that nodes join with; K3s makes one if left out."

@@ -14,11 +14,12 @@ from picluster.model.names import HostLabel
 from picluster.model.network import Url
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
+from picluster.model.releases import DEFAULTS
 from picluster.model.scalars import Digest, NodePort, Text, YesNo, matching
 from picluster.model.section import Section
 
-DEFAULT_VERSION = "1.7.13"
-DEFAULT_UI = "v1.7.5"
+DEFAULT_VERSION = DEFAULTS["opentakserver"]
+DEFAULT_UI = DEFAULTS["opentakserver_ui"]
 OLDEST = (1, 5, 0)
 """The first release whose needs are known."""
 _UI_RELEASES = "https://github.com/brian7704/OpenTAKServer-UI/releases/download"

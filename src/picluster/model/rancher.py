@@ -8,11 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from picluster.model.names import DnsSuffix
 from picluster.model.network import Url
+from picluster.model.releases import DEFAULTS, KNOWN
 from picluster.model.scalars import NodePort, matching, whole
 from picluster.model.section import Section
 
-DEFAULT_VERSION = "2.12.3"
-DEFAULT_CERT_MANAGER = "v1.18.2"
+DEFAULT_VERSION = DEFAULTS["rancher"]
+DEFAULT_CERT_MANAGER = DEFAULTS["cert_manager"]
 
 Version = Annotated[
     str,
@@ -35,20 +36,19 @@ CertManagerVersion = Annotated[
     ),
 ]
 
-_NEWEST_KUBERNETES = {(2, 9): 30, (2, 10): 31, (2, 11): 32, (2, 12): 33, (2, 13): 34}
-
 
 def newest_kubernetes(release: str) -> int | None:
     """Return the newest minor release of Kubernetes 1 that a release of Rancher installs on.
 
-    None if the release is newer than this table, which repeats `kubeVersion` in the Chart.yaml
-    of each release of Rancher's chart.
+    None if the release is newer than what is known (`rancher.kubernetes` in releases.toml).
     """
     major, minor, _ = (int(part) for part in release.split("."))
-    oldest = min(_NEWEST_KUBERNETES)
+    known = KNOWN.kubernetes_of_rancher
+    oldest = min(known)
     if (major, minor) < oldest:
-        return _NEWEST_KUBERNETES[oldest] - 1
-    return _NEWEST_KUBERNETES.get((major, minor))
+        return known[oldest][1] - 1
+    found = known.get((major, minor))
+    return found[1] if found else None
 
 
 class Rancher(Section):

@@ -12,10 +12,11 @@ from picluster.model.network import Url
 from picluster.model.own_directory import own_directory
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
+from picluster.model.releases import DEFAULTS
 from picluster.model.scalars import NodePort, Text, YesNo, matching, whole
 from picluster.model.section import Section
 
-DEFAULT_VERSION = "v1.9.2"
+DEFAULT_VERSION = DEFAULTS["longhorn"]
 DEFAULT_PATH = "/var/lib/longhorn"
 DATA_LABEL = "node.longhorn.io/create-default-disk"
 """What marks a node that data is kept on, if only such nodes are to keep any."""

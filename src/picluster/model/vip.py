@@ -9,9 +9,10 @@ from pydantic import AfterValidator, Field
 from picluster.model.image import image_like
 from picluster.model.linux import Interface
 from picluster.model.network import IpAddress
+from picluster.model.releases import DEFAULTS
 from picluster.model.section import Section
 
-DEFAULT_IMAGE = "ghcr.io/kube-vip/kube-vip:v0.8.9"
+DEFAULT_IMAGE = f"ghcr.io/kube-vip/kube-vip:{DEFAULTS['kube_vip']}"
 
 Image = Annotated[str, AfterValidator(image_like(DEFAULT_IMAGE))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from picluster.apps.longhorn.manifest import CLASS, WORKLOADS, AdaptedManifest, ManifestHere
+from picluster.apps.longhorn.release import NextRelease
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
@@ -57,6 +58,7 @@ def _in_cluster(site: Site, wanted: Longhorn) -> list[Step]:
 
     source = AdaptedManifest(manifest, site.cluster.replicas)
     return [
+        NextRelease(wanted.version),
         manifest,
         ObjectsApplied(
             _APPLIED,

@@ -6,6 +6,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.model import Cluster, Node
 from picluster.steps.k3s.leftovers import own_network
+from picluster.steps.preflight.cgroups import CgroupsFit
 from picluster.steps.preflight.clock import Clock
 from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
@@ -40,6 +41,7 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
         OperatingSystem(),
         Memory(node.is_server),
         Disk(),
+        CgroupsFit(cluster.k3s.version, _takes_version_1(cluster)),
         Clock(),
         OwnIdentity(),
         HostNames(will_be_set=prepare.set_hostname),
@@ -53,6 +55,10 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
         MemoryCgroupKnown(),
         NothingInTheWay(cluster.k3s.flannel_backend),
     ]
+
+
+def _takes_version_1(cluster: Cluster) -> bool:
+    return str(cluster.k3s.kubelet_args.get("fail-cgroupv1")).lower() == "false"
 
 
 def _registry_port(cluster: Cluster, node: Node) -> list[Step]:

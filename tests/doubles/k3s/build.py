@@ -9,7 +9,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-VERSIONS = ("v1.32.9+k3s1", "v1.33.4+k3s1", "v1.33.5+k3s1", "v1.34.1+k3s1")
+from picluster.model.k3s import DEFAULT_VERSION
+
+VERSIONS = ("v1.33.5+k3s1", "v1.33.13+k3s2", "v1.34.11+k3s1", DEFAULT_VERSION)
 NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 NOTICE = "K3s stand-in: made by picluster's tests; it is not K3s, and it runs no containers.\n"
 

@@ -26,6 +26,9 @@ CLASS = "longhorn"
 MANIFEST = "longhorn-manifest"
 
 _SETTINGS, _SETTINGS_FILE = "longhorn-default-setting", "default-setting.yaml"
+_RESOURCE, _RESOURCE_FILE = "longhorn-default-resource", "default-resource.yaml"
+_OF_BACKUPS = ("backup-target", "backup-target-credential-secret", "backupstore-poll-interval")
+"""What is no setting any more since Longhorn 1.8, but a resource of its own, BackupTarget."""
 _CLASS, _CLASS_FILE = "longhorn-storageclass", "storageclass.yaml"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _FRONTEND = "longhorn-frontend"
@@ -136,13 +139,26 @@ def adapted(manifests: list[Object], longhorn: Longhorn, replicas: int) -> list[
                 why="it is not that of a release that is known",
                 fix=_FIX,
             )
-    return [_adapted(each, longhorn, replicas) for each in manifests]
+    wanted = settings(longhorn, replicas)
+    of_backups: dict[str, str] = {}
+    if ("ConfigMap", _RESOURCE) in found:
+        of_backups = {name: wanted.pop(name) for name in _OF_BACKUPS if name in wanted}
+    values = {
+        _SETTINGS: (_SETTINGS_FILE, wanted),
+        **({_RESOURCE: (_RESOURCE_FILE, of_backups)} if of_backups else {}),
+    }
+    return [_adapted(each, longhorn, replicas, values) for each in manifests]
 
 
-def _adapted(manifest: Object, longhorn: Longhorn, replicas: int) -> Object:
+def _adapted(
+    manifest: Object,
+    longhorn: Longhorn,
+    replicas: int,
+    values: Mapping[str, tuple[str, Mapping[str, str]]],
+) -> Object:
     match manifest["kind"], manifest["metadata"]["name"]:
-        case "ConfigMap", name if name == _SETTINGS:
-            return _with(manifest, _SETTINGS_FILE, settings(longhorn, replicas))
+        case "ConfigMap", name if name in values:
+            return _with(manifest, *values[name])
         case "ConfigMap", name if name == _CLASS:
             return _with_class(manifest, longhorn, replicas)
         case "Service", name if name == _FRONTEND and longhorn.ui_port is not None:

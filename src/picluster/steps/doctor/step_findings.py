@@ -35,6 +35,7 @@ class Trap:
 _TRAPS: Mapping[str, Trap] = {
     "system": Trap("K3s is only released for 64-bit systems with systemd"),
     "memory": Trap("what is short of memory is killed, and etcd first"),
+    "cgroups-fit": Trap("the kubelet ends at once", breaks=True),
     "clock": Trap("certificates of the future, and of the past, are refused"),
     "identity": Trap("the card was written twice: the two are taken for one machine"),
     "host-name": Trap("K3s joins by host name: twins throw each other out"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import UNSEEN, Look
+from picluster.model.releases import ladder, parse_version, reasons
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifact, Artifacts
 from picluster.steps.k3s.nodes import seen_nodes
@@ -20,24 +19,13 @@ from picluster.steps.k3s.state import STATE, K3sState, read_state
 STAGED = "k3s-staged"
 INSTALLED = "k3s-installed"
 
-Version: TypeAlias = tuple[int, int, int, int]
-_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:-rc\d+)?\+k3s(\d+)")
 _UPLOAD_SECONDS = 1800.0
 
 
-def parse_version(text: str) -> Version | None:
-    """Read `v1.33.5+k3s1` as numbers that compare in order; None if it is not such a version."""
-    match = _VERSION.match(text)
-    if match is None:
-        return None
-    major, minor, patch, build = (int(part) for part in match.groups())
-    return (major, minor, patch, build)
-
-
 def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
-    """Refuse what Kubernetes does not support: going back, and skipping a minor version.
+    """Refuse what Kubernetes and etcd do not survive: going back, and leaving out a stop.
 
-    https://docs.k3s.io/upgrades says both; etcd's data cannot be read by an older K3s.
+    https://docs.k3s.io/upgrades says so; etcd's data cannot be read by an older K3s.
     """
     old, new = parse_version(installed), parse_version(wanted)
     if old is None or new is None:
@@ -47,10 +35,18 @@ def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
             f"K3s {installed} is installed, and going back to {wanted} is not possible",
             f"set k3s.version to {installed} or newer",
         )
-    if new[0] != old[0] or new[1] - old[1] > 1:
+    way = ladder(installed, wanted)
+    if not way:
         return Blocked(
             f"going from K3s {installed} to {wanted} would skip a minor version",
             f"go through v{old[0]}.{old[1] + 1} first",
+        )
+    if len(way) > 1:
+        return Blocked(
+            f"K3s cannot go from {installed} to {wanted} at once: "
+            f"{'; '.join(reasons(installed, wanted))}",
+            f"set k3s.version to {way[0]} and run `picluster upgrade`, then the same with "
+            f"{', '.join(way[1:])}",
         )
     return None
 

@@ -32,11 +32,11 @@ from picluster.kube.api import Api, segment
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.reach import api_of
+from picluster.model.releases import parse_version
 from picluster.secret import Secret
 from picluster.steps.host.text import told_size
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle
-from picluster.steps.k3s.install import parse_version
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import refuse_other_datastores
 from picluster.steps.k3s.state import (

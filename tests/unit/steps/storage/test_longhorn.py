@@ -31,11 +31,12 @@ parameters:
 """
 
 
-def manifests() -> list[dict[str, Any]]:
-    def config(name: str, key: str, text: str) -> dict[str, Any]:
-        meta = {"name": name, "namespace": "longhorn-system"}
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {key: text}}
+def config(name: str, key: str, text: str) -> dict[str, Any]:
+    meta = {"name": name, "namespace": "longhorn-system"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {key: text}}
 
+
+def manifests() -> list[dict[str, Any]]:
     frontend = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -66,6 +67,21 @@ def test_settings_are_merged_into_the_manifests_own() -> None:
         "create-default-disk-labeled-nodes": "true",
         "log-level": "Debug",
     }
+
+
+def test_what_is_of_backups_is_set_where_longhorn_reads_it() -> None:
+    """Since 1.8 the backup target is a resource: as a setting it does nothing."""
+    target = {"backup-target": "nfs://nas.lan:/backups", "log-level": "Debug"}
+    resource = config("longhorn-default-resource", "default-resource.yaml", "")
+    objects = adapted([*manifests(), resource], Longhorn(settings=target), 2)
+    settings = held(objects, "longhorn-default-setting", SETTING)
+    assert (settings["log-level"], "backup-target" in settings) == ("Debug", False)
+    resources = held(objects, "longhorn-default-resource", "default-resource.yaml")
+    assert resources == {"backup-target": "nfs://nas.lan:/backups"}
+    older = held(
+        adapted(manifests(), Longhorn(settings=target), 2), *("longhorn-default-setting", SETTING)
+    )
+    assert older["backup-target"] == "nfs://nas.lan:/backups"
 
 
 def test_the_storage_class_keeps_as_many_copies_and_its_other_parameters() -> None:
