@@ -3,7 +3,56 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What this computer keeps of one cluster: what is remembered, and what can be had again."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def known_hosts(self) -> Path:
+        """The pinned host keys."""
+        return self.state / "known_hosts"
+
+    @property
+    def lock(self) -> Path:
+        """The lock that keeps two runs of this computer apart."""
+        return self.state / "lock"
+
+    @property
+    def snapshots(self) -> Path:
+        """The directory of the snapshots that were copied here."""
+        return self.state / "snapshots"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's credentials."""
+        return self.state / "kubeconfig"
+
+    @property
+    def token(self) -> Path:
+        """The token that nodes join with."""
+        return self.state / "token"
+
+    @property
+    def registry_authority(self) -> Path:
+        """The authority that signs the registry's certificate, with its key."""
+        return self.state / "registry-ca.pem"
+
+    @property
+    def credentials(self) -> tuple[Path, ...]:
+        """The files that open the cluster to picluster."""
+        return self.kubeconfig, self.token, self.registry_authority
+
+
+def kept_of(cluster: str) -> Here:
+    """Return what this computer keeps of the cluster of that name."""
+    return Here(cluster_state(cluster), cache_home() / cluster)
 
 
 def state_home() -> Path:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 NAMED: dict[str, tuple[str, str, str]] = {
     "the quorum guard never refuses": (
-        "phases/site.py",
-        "verdict = may_disrupt(server, nodes, readiness, list(readiness))\n"
-        "        if isinstance(verdict, Refused):",
-        "verdict = may_disrupt(server, nodes, readiness, list(readiness))\n        if False:",
+        "steps/k3s/guard.py",
+        "_obey(may_disrupt(server, nodes, self._readiness(), self.servers), server)",
+        "pass",
     ),
     "the removal guard never refuses": (
-        "phases/site.py",
-        "verdict = self.removal_ruling(node)\n        if isinstance(verdict, Refused):",
-        "verdict = self.removal_ruling(node)\n        if False:",
+        "steps/k3s/guard.py",
+        "_obey(self.on_removal(node), node)",
+        "pass",
     ),
     "all servers are restarted at once": (
         "operations/restart.py",
@@ -30,7 +29,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "the lock on a node is never taken": (
         "commands.py",
-        "run.take_lock = _node_lock(work).take",
+        "run.take_lock = _node_lock(site, run.absent).take",
         "pass",
     ),
     "the lock on the workstation is never taken": (
@@ -145,8 +144,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "if isinstance(value, str):\n        return value",
     ),
     "--limit is ignored by an operation": (
-        "commands.py",
-        "return None if job.only is None else {*job.only, CLUSTER}",
+        "site.py",
+        "return None if self.only is None else self.only | {CLUSTER}",
         "return None",
     ),
     "an unsafe step is tried again": (

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from picluster.cli.context import Choice
-    from picluster.phases.site import Consents
+    from picluster.site import Consents
 
 app = typer.Typer(
     name="picluster",

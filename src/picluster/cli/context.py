@@ -7,20 +7,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picluster.cli import crash
-from picluster.commands import Job
 from picluster.engine.events import Emit
 from picluster.engine.pool import Sessions
 from picluster.errors import ConfigInvalid, UsageError
 from picluster.model import Cluster, load
-from picluster.paths import cache_home, cluster_state
-from picluster.phases.catalog import wanted
-from picluster.phases.site import NOTHING_SPECIAL, Consents
+from picluster.paths import Here, kept_of
 from picluster.secret import Secret
+from picluster.site import NOTHING_SPECIAL, Consents, Scope, Site, make_site
 from picluster.steps.storage.only_copies import VolumeConsents
 
 if TYPE_CHECKING:
@@ -50,45 +48,41 @@ class Choice:
 
 
 @contextmanager
-def job_for(
-    choice: Choice, command: str, phases: Sequence[str], *, progress: bool = True
-) -> Iterator[tuple[Job, Sinks]]:
-    """Put a job together; its journal and its screen are closed afterwards.
+def site_for(
+    choice: Choice, command: str, *, progress: bool = True
+) -> Iterator[tuple[Site, Sinks]]:
+    """Put a command's site together; its journal and its screen are closed afterwards.
 
     `progress` shows what happens as it happens. Raises `ConfigInvalid`, `UsageError`.
     """
     cluster = load(choice.file).cluster
-    only = _scope(cluster, choice.limit)
-    state = cluster_state(cluster.name)
-    stop = threading.Event()
-    prompts = Prompts()
-    connector = _connector(cluster, state, choice, prompts)
-    token = _token(cluster) or choice.token
-    password = _registry_password(cluster)
-    with _sinks(choice, state, command, progress=progress) as sinks:
+    scope = _scope(cluster, choice)
+    here, prompts = kept_of(cluster.name), Prompts()
+    connector = _connector(cluster, here, choice, prompts)
+    made = make_site(
+        cluster,
+        Sessions(connector, choice.parallel or cluster.limits.parallel),
+        file=choice.file,
+        here=here,
+        user_kubeconfig=_user_kubeconfig(),
+        token=_token(cluster) or choice.token,
+        registry_password=_registry_password(cluster),
+        by_key=connector.connect_by_key,
+    )
+    with _sinks(choice, here, command, progress=progress) as sinks:
         prompts.pause = sinks.paused
-        job = Job(
-            command=command,
-            file=choice.file,
-            cluster=cluster,
-            sessions=Sessions(connector, choice.parallel or cluster.limits.parallel),
-            traffic=connector.traffic,
-            state=state,
-            cache=cache_home() / cluster.name,
-            user_kubeconfig=_user_kubeconfig(),
-            emit=sinks.emit,
-            stop=stop,
-            phases=wanted(phases, cluster),
-            only=only,
-            optional=choice.optional,
-            required=choice.required,
-            token=token,
-            registry_password=password,
-            notices=notices(choice.file),
-            consents=choice.consents,
-            by_key=connector.connect_by_key,
+        yield (
+            replace(
+                made,
+                scope=scope,
+                consents=choice.consents,
+                notices=notices(choice.file),
+                command=command,
+                emit=sinks.emit,
+                disclose=sinks.disclosed.add,
+            ),
+            sinks,
         )
-        yield job, sinks
 
 
 def consents(file: Path, format_disks: Sequence[str], *, force_conflicts: bool) -> Consents:
@@ -128,14 +122,15 @@ def notices(file: Path) -> tuple[str, ...]:
     return tuple(beside.read_text().splitlines()) if beside.is_file() else ()
 
 
-def _scope(cluster: Cluster, limit: Sequence[str]) -> frozenset[str] | None:
+def _scope(cluster: Cluster, choice: Choice) -> Scope:
     names = {node.name for node in cluster.nodes}
-    for name in limit:
+    for name in choice.limit:
         if name not in names:
             raise UsageError(
                 f"--limit {name}: there is no such node", fix=f"nodes: {', '.join(sorted(names))}"
             )
-    return frozenset(limit) or None
+    only = frozenset(choice.limit) or None
+    return Scope(only, frozenset(choice.optional), frozenset(choice.required))
 
 
 @dataclass(slots=True)
@@ -159,7 +154,7 @@ class Prompts:
             return _ask(question)
 
 
-def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: Prompts) -> SshConnector:
+def _connector(cluster: Cluster, here: Here, choice: Choice, prompts: Prompts) -> SshConnector:
     from picluster.ssh.connector import SshConnector
     from picluster.ssh.endpoint import endpoints_of
     from picluster.ssh.host_keys import HostKeys, accept_new, refuse_new
@@ -171,7 +166,7 @@ def _connector(cluster: Cluster, state: Path, choice: Choice, prompts: Prompts) 
         agree = prompts.agree
     return SshConnector(
         endpoints_of(cluster, prompts.ask),
-        HostKeys(state / "known_hosts", agree),
+        HostKeys(here.known_hosts, agree),
         prompts.ask if at_a_terminal() else None,
     )
 
@@ -213,6 +208,17 @@ def _user_kubeconfig() -> Path:
     return default_path()
 
 
+@dataclass(slots=True)
+class Disclosed:
+    """Passwords that were generated, to be shown once and recorded nowhere."""
+
+    passwords: list[tuple[str, Secret]] = field(default_factory=list)
+
+    def add(self, whose: str, password: Secret) -> None:
+        """Keep one until it is shown."""
+        self.passwords.append((whose, password))
+
+
 @dataclass(frozen=True, slots=True)
 class Sinks:
     """Where events go: the journal, and the screen or standard output."""
@@ -221,17 +227,18 @@ class Sinks:
     recap: Callable[[], str]
     stop_drawing: Callable[[], None]
     paused: Callable[[], AbstractContextManager[None]]
+    disclosed: Disclosed = field(default_factory=Disclosed)
 
 
 @contextmanager
-def _sinks(choice: Choice, state: Path, command: str, *, progress: bool) -> Iterator[Sinks]:
+def _sinks(choice: Choice, here: Here, command: str, *, progress: bool) -> Iterator[Sinks]:
     from picluster.engine.bus import Bus
     from picluster.engine.journal import begin
     from picluster.ui.recap import Recap
     from picluster.ui.screen import may_draw
     from picluster.ui.words import marks_for
 
-    journal = begin(state, command)
+    journal = begin(here.state, command)
     recap = Recap(marks_for(sys.stdout.encoding))
     sinks: list[Emit] = [journal, recap]
     stop_drawing: Callable[[], None] = _nothing

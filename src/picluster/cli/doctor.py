@@ -62,32 +62,32 @@ def doctor(
 def _diagnosed(choice: Choice) -> Diagnosis:
     from dataclasses import replace
 
-    from picluster.cli.context import job_for
+    from picluster.cli.context import site_for
     from picluster.cli.interrupt import ending_at_once
     from picluster.queries.doctor import diagnose
 
     # Twins are only seen beside each other, so that every node is looked at.
     all_of_them = replace(choice, limit=())
     with (
-        job_for(all_of_them, "doctor", (), progress=False) as (job, _),
-        ending_at_once(job.abort),
+        site_for(all_of_them, "doctor", progress=False) as (site, _),
+        ending_at_once(site.abort),
     ):
-        return diagnose(job, choice.limit)
+        return diagnose(site, choice.limit)
 
 
 def _mend(choice: Choice, diagnosis: Diagnosis) -> None:
     """Do it, telling what is done on standard error; what fails is found by the next look."""
     from picluster import commands
-    from picluster.cli.context import job_for
+    from picluster.cli.context import site_for
     from picluster.cli.interrupt import asking_to_stop
     from picluster.errors import NodeError
     from picluster.queries.doctor import mend
     from picluster.ui.screen import show
 
-    with job_for(choice, "doctor-fix", (), progress=not choice.as_json) as (job, sinks):
+    with site_for(choice, "doctor-fix", progress=not choice.as_json) as (site, sinks):
         try:
-            with asking_to_stop(job.stop, job.abort):
-                commands.operate(job, lambda site, _: [mend(site, diagnosis.fixable)])
+            with asking_to_stop(site.stop, site.abort):
+                commands.operate(site, lambda site, _: [mend(site, diagnosis.fixable)])
         except NodeError as error:
             print(f"{error}", file=sys.stderr)
         finally:

@@ -102,7 +102,7 @@ def exec_(
     The words are passed on as they are; for a pipe, use `sh -c '...'`. Exits with 1 if it failed
     anywhere, and with 4 if a node could not be reached.
     """
-    from picluster.cli.context import Choice, every_node, job_for
+    from picluster.cli.context import Choice, every_node, site_for
     from picluster.cli.interrupt import ending_at_once
     from picluster.engine.quote import quote
     from picluster.model import load
@@ -114,15 +114,15 @@ def exec_(
     )
     script = " ".join(map(quote, command))
     limits = cluster.limits
-    with job_for(choice, "exec", (), progress=False) as (job, _), ending_at_once(job.abort):
-        for notice in job.notices:
+    with site_for(choice, "exec", progress=False) as (site, _), ending_at_once(site.abort):
+        for notice in site.notices:
             print(notice, file=sys.stderr)
         try:
             status = run_everywhere(
-                job.sessions, names, script, limits.command, parallel or limits.parallel
+                site.sessions, names, script, limits.command, parallel or limits.parallel
             )
         finally:
-            job.sessions.close_all()
+            site.sessions.close_all()
     sys.exit(status)
 
 

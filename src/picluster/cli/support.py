@@ -27,27 +27,27 @@ def support_bundle(
     import time
     from importlib.metadata import version
 
-    from picluster.cli.context import Choice, every_node, job_for
+    from picluster.cli.context import Choice, every_node, site_for
     from picluster.cli.interrupt import ending_at_once
     from picluster.model import load
     from picluster.queries.support import gather, kinds, shareable, write_bundle
     from picluster.ui import config_view
 
     choice = Choice(file, (), parallel, False, 0, accept_new_host_keys, every_node(file))
-    with job_for(choice, "support-bundle", (), progress=False) as (job, _):
-        with ending_at_once(job.abort):
-            files = gather(job)
+    with site_for(choice, "support-bundle", progress=False) as (site, _):
+        with ending_at_once(site.abort):
+            files = gather(site)
         names = ("picluster", "fabric", "paramiko", "pydantic", "kubernetes", "typer", "rich")
         versions = [f"python {platform.python_version()} on {platform.platform()}"]
         files["versions.txt"] = "\n".join([*versions, *(f"{n} {version(n)}" for n in names)]) + "\n"
         files["cluster.txt"] = config_view.as_text(shareable(load(file).rows()))
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        path = output or Path(f"picluster-support-{job.cluster.name}-{stamp}.tar.gz")
+        path = output or Path(f"picluster-support-{site.cluster.name}-{stamp}.tar.gz")
         for kind in kinds(files):
             print(f"in it: {kind}")
         print("a password in free text, under no name that tells of it, cannot be recognised there")
         write_bundle(path, files)
-        for notice in job.notices:
+        for notice in site.notices:
             print(f"NOTE: {notice}")
     for name in sorted(files):
         print(f"  {name}")

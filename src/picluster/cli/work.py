@@ -6,22 +6,26 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from picluster import commands
 from picluster.cli.confirm import confirm_name
-from picluster.cli.context import Choice, job_for
+from picluster.cli.context import Choice, Sinks, site_for
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.engine.plan import PhasePlan
 from picluster.errors import NodeError, UsageError
 from picluster.phases.catalog import select
 from picluster.queries.status import Status
 from picluster.queries.status import status as status_of
+from picluster.queries.validate import validate as validated
+from picluster.site import Site
 from picluster.ui import plan_view, status_view, validate_view
 from picluster.ui.screen import show
 from picluster.ui.words import count, marks_for
 
 CHANGES_PENDING = 2
-PREFLIGHT = "preflight"
+
+T = TypeVar("T")
 
 
 def phases_between(first: str | None, last: str | None) -> list[str]:
@@ -36,12 +40,12 @@ def run_phases(choice: Choice, phases: Sequence[str]) -> int:
 
 def up(choice: Choice, command: str, phases: Sequence[str]) -> int:
     """Run phases and print the recap; return the exit code."""
-    return _carry_out(choice, command, phases, commands.up)
+    return _carry_out(choice, command, lambda site: commands.up(site, phases))
 
 
 def operate(choice: Choice, command: str, build: commands.Build) -> int:
     """Run an operation's phases and print the recap; return the exit code."""
-    return _carry_out(choice, command, (), lambda job: commands.operate(job, build))
+    return _carry_out(choice, command, lambda site: commands.operate(site, build))
 
 
 def destroy(
@@ -52,7 +56,7 @@ def destroy(
     Returns 0 at once if there is nothing to do, and 5 or 4 if it would refuse.
     """
     if not yes:
-        plans, refused = _planned(choice, (), lambda job: commands.plan(job, build))
+        plans, refused = _planned(choice, lambda site: commands.plan(site, build))
         if refused:
             return refused
         if not plan_view.has_changes(plans):
@@ -61,13 +65,11 @@ def destroy(
     return operate(choice, command, build)
 
 
-def _carry_out(
-    choice: Choice, command: str, phases: Sequence[str], act: Callable[[commands.Job], int]
-) -> int:
-    with job_for(choice, command, phases) as (job, sinks):
+def _carry_out(choice: Choice, command: str, act: Callable[[Site], int]) -> int:
+    with site_for(choice, command) as (site, sinks):
         try:
-            with asking_to_stop(job.stop, job.abort):
-                return act(job)
+            with asking_to_stop(site.stop, site.abort):
+                return act(site)
         except NodeError as error:
             # The recap tells of each node; on one and the same terminal, once is enough.
             if choice.as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
@@ -77,12 +79,12 @@ def _carry_out(
             sinks.stop_drawing()
             if not choice.as_json:
                 show(sinks.recap(), sys.stdout)
-                _disclose(job)
+                _disclose(sinks)
 
 
-def _disclose(job: commands.Job) -> None:
+def _disclose(sinks: Sinks) -> None:
     """Show generated passwords, this once, and only to somebody who looks at a terminal."""
-    for whose, password in job.disclosed:
+    for whose, password in sinks.disclosed.passwords:
         if sys.stdout.isatty():
             print(f"{whose} has the password {password.reveal()} (`picluster credentials`)")
         else:
@@ -95,61 +97,54 @@ def show_plan(choice: Choice, phases: Sequence[str], *, exit_code: bool = False)
     Returns 4 if a node is missing, 5 if it would refuse to begin, 2 if that is asked for and there
     is something to do.
     """
-    plans, refused = _planned(choice, phases, commands.plan)
+    plans, refused = _planned(choice, lambda site: commands.plan_up(site, phases))
     pending = CHANGES_PENDING if exit_code and plan_view.has_changes(plans) else 0
     return refused or pending
 
 
 def show_diff(choice: Choice, phases: Sequence[str]) -> int:
     """Print what would change in files. Returns 4 or 5 if `up` could not do all of it."""
-    job, plans = _look(choice, "plan", phases, commands.plan)
-    show(plan_view.as_diff(plans), sys.stdout)
-    show(plan_view.missing_text(job.missing), sys.stderr)
-    return commands.plan_code(job, plans)
+    _, seen = _look(choice, "plan", lambda site: commands.plan_up(site, phases))
+    show(plan_view.as_diff(seen.plans), sys.stdout)
+    show(plan_view.missing_text(seen.missing), sys.stderr)
+    return seen.exit_code
 
 
 def show_operation(choice: Choice, build: commands.Build) -> int:
     """Print what an operation would do. Returns 4 or 5 if it could not do all of it."""
-    return _planned(choice, (), lambda job: commands.plan(job, build))[1]
+    return _planned(choice, lambda site: commands.plan(site, build))[1]
 
 
 def _planned(
-    choice: Choice, phases: Sequence[str], act: Callable[[commands.Job], list[PhasePlan]]
-) -> tuple[list[PhasePlan], int]:
+    choice: Choice, act: Callable[[Site], commands.Planned]
+) -> tuple[Sequence[PhasePlan], int]:
     """Print what would be done; return it, with the code of what keeps it from being done."""
-    job, plans = _look(choice, "plan", phases, act)
+    site, seen = _look(choice, "plan", act)
     if choice.as_json:
-        print_json(plan_view.as_document(job.cluster.name, plans, job.notices, job.missing))
+        print_json(plan_view.as_document(site.cluster.name, seen.plans, site.notices, seen.missing))
     else:
         marks = marks_for(sys.stdout.encoding)
-        show(plan_view.as_text(plans, job.notices, marks, job.missing), sys.stdout)
-    return plans, commands.plan_code(job, plans)
+        show(plan_view.as_text(seen.plans, site.notices, marks, seen.missing), sys.stdout)
+    return seen.plans, seen.exit_code
 
 
-def look(choice: Choice, command: str, build: commands.Build) -> list[PhasePlan]:
+def look(choice: Choice, command: str, build: commands.Build) -> Sequence[PhasePlan]:
     """Look at what an operation's phases look at, and print nothing of it."""
-    return _look(choice, command, (), lambda job: commands.plan(job, build))[1]
+    return _look(choice, command, lambda site: commands.plan(site, build))[1].plans
 
 
-def _look(
-    choice: Choice,
-    command: str,
-    phases: Sequence[str],
-    act: Callable[[commands.Job], list[PhasePlan]],
-) -> tuple[commands.Job, list[PhasePlan]]:
-    with job_for(choice, command, phases, progress=False) as (job, _), ending_at_once(job.abort):
-        _looking(job)
-        return job, act(job)
+def _look(choice: Choice, command: str, act: Callable[[Site], T]) -> tuple[Site, T]:
+    with (
+        site_for(choice, command, progress=False) as (site, _),
+        ending_at_once(site.abort),
+    ):
+        _looking(site)
+        return site, act(site)
 
 
 def validate(choice: Choice) -> int:
     """Print every check's outcome; return the exit code."""
-    with (
-        job_for(choice, "validate", (PREFLIGHT,), progress=False) as (job, _),
-        ending_at_once(job.abort),
-    ):
-        _looking(job)
-        verdict = commands.validate(job)
+    _, verdict = _look(choice, "validate", validated)
     if choice.as_json:
         print_json(validate_view.as_document(verdict))
     else:
@@ -182,8 +177,8 @@ def watch_status(choice: Choice, seconds: float) -> int:
 
 
 def _status(choice: Choice) -> Status:
-    with job_for(choice, "status", (), progress=False) as (job, _), ending_at_once(job.abort):
-        return status_of(job)
+    with site_for(choice, "status", progress=False) as (site, _), ending_at_once(site.abort):
+        return status_of(site)
 
 
 def show_credentials(choice: Choice) -> int:
@@ -192,14 +187,14 @@ def show_credentials(choice: Choice) -> int:
     from picluster.ui import credentials_view
 
     with (
-        job_for(choice, "credentials", (), progress=False) as (job, _),
-        ending_at_once(job.abort),
+        site_for(choice, "credentials", progress=False) as (site, _),
+        ending_at_once(site.abort),
     ):
-        found = logins(job)
+        found = logins(site)
         if choice.as_json:
-            print_json(credentials_view.as_document(job.cluster.name, found, job.notices))
+            print_json(credentials_view.as_document(site.cluster.name, found, site.notices))
         else:
-            show(credentials_view.as_text(found, job.notices), sys.stdout)
+            show(credentials_view.as_text(found, site.notices), sys.stdout)
     return 0 if found else 1
 
 
@@ -208,24 +203,19 @@ def list_snapshots(choice: Choice) -> int:
     from picluster.operations.snapshot import list_all
     from picluster.ui import snapshot_view
 
-    with (
-        job_for(choice, "snapshot-list", (), progress=False) as (job, _),
-        ending_at_once(job.abort),
-    ):
-        _looking(job)
-        here, there = list_all(job)
+    site, (here, there) = _look(choice, "snapshot-list", list_all)
     if choice.as_json:
-        print_json(snapshot_view.as_document(job.cluster.name, here, there, job.notices))
+        print_json(snapshot_view.as_document(site.cluster.name, here, there, site.notices))
     else:
         show(snapshot_view.as_text(here, there), sys.stdout)
     return 0
 
 
-def _looking(job: commands.Job) -> None:
+def _looking(site: Site) -> None:
     """Say on a terminal what takes so long; there is nothing else to show until all is seen."""
     if sys.stderr.isatty():
-        nodes = count(len(job.cluster.nodes), "node")
-        print(f"{job.command} {job.cluster.name}: looking at {nodes} ...", file=sys.stderr)
+        nodes = count(len(site.cluster.nodes), "node")
+        print(f"{site.command} {site.cluster.name}: looking at {nodes} ...", file=sys.stderr)
 
 
 def print_json(document: object) -> None:

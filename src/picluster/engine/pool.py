@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from picluster.engine.session import Completed, Connector, Session
+from picluster.engine.session import Completed, Connector, Session, Traffic
 from picluster.errors import NodeError, PiclusterError, Unreachable
 
 
@@ -28,15 +28,25 @@ class Sessions:
         self._aborted = False
 
     @property
-    def away(self) -> frozenset[str]:
-        """The nodes that could not be reached when all were connected to."""
+    def traffic(self) -> Traffic:
+        """What all sessions have spent."""
+        return self._connector.traffic
+
+    @property
+    def away(self) -> dict[str, NodeError]:
+        """The nodes that could not be reached when all were connected to, and why."""
         with self._lock:
-            return frozenset(self._away)
+            return dict(self._away)
 
     def open_all(self, nodes: Sequence[str]) -> dict[str, Session | NodeError]:
-        """Connect to every node in parallel; return each session, or why there is none."""
+        """Connect to every node in parallel; return each session, or why there is none.
+
+        Those that were away before are tried again.
+        """
         if not nodes:
             return {}
+        with self._lock:
+            self._away.clear()
         with ThreadPoolExecutor(max_workers=min(self._parallel, len(nodes))) as pool:
             return dict(zip(nodes, pool.map(self._try_open, nodes), strict=True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -42,11 +43,13 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     tools: Tools = field(default_factory=Tools)
     only: Collection[str] | None = None
-    absent: Collection[str] = ()
+    absent: frozenset[str] = frozenset()
     look_timeout: float = 120.0
     take_lock: Callable[[], None] | None = None
     failures: dict[str, PiclusterError] = field(default_factory=dict)
     held: list[PiclusterError] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    """When it did, on a clock that nobody sets."""
     begun: int = 0
     """How many changes this run has begun to make."""
     warned: list[Warned] = field(default_factory=list)
@@ -59,9 +62,15 @@ class Run:
     _locking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def unreached(self) -> dict[str, NodeError]:
+        """The nodes that could not be connected to, or were lost since, and why."""
+        lost = {node: why for node, why in self.failures.items() if isinstance(why, NodeError)}
+        return lost | self.sessions.away
+
+    @property
     def missing(self) -> frozenset[str]:
         """The targets that cannot be worked on: away from the start, or lost since."""
-        return frozenset(self.absent) | {
+        return self.absent | {
             target
             for target, why in self.failures.items()
             if isinstance(why, NodeError) and not isinstance(why, NodeNeeded)

@@ -36,6 +36,12 @@ class Traffic:
     bytes_received: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
+    def reset(self) -> None:
+        """Count from nothing: another run begins."""
+        with self._lock:
+            self.connections = self.scripts = self.uploads = self.forwards = 0
+            self.bytes_sent = self.bytes_received = 0
+
     def add(self, **amounts: int) -> None:
         """Add to what has been spent, by the names of the fields."""
         with self._lock:

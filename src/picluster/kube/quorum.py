@@ -1,4 +1,4 @@
-"""The quorum guard: whether one server may be disrupted now. Pure functions, and one reading.
+"""The quorum guard: whether one server may be disrupted now. Pure functions.
 
 etcd keeps working while more than half of its members do. The guard is asked before every restart,
 reboot, upgrade, change of configuration, removal and reset of a server, and it says no whenever the
@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from picluster.kube.api import Api
-from picluster.kube.errors import ApiUnavailable
-from picluster.kube.health import Readyz, readyz
-from picluster.kube.nodes import NodeState, list_nodes
+from picluster.kube.health import Readyz
+from picluster.kube.nodes import NodeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +35,9 @@ Readiness: TypeAlias = Mapping[str, Readyz]
 """What each server's own `/readyz` says; a server that is missing here was not asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuorumView:
-    """What the guard judges: the nodes (None if no API told), and each server's own readiness."""
-
-    nodes: Mapping[str, NodeState] | None
-    readyz: Readiness
-
-
-class Servers(Protocol):
-    """The servers of a cluster, each reachable on its own; `KubeAccess` is one."""
-
-    @property
-    def servers(self) -> tuple[str, ...]:
-        """Their names."""
-
-    def at(self, node: str) -> Api:
-        """Return the API of one server, without failing over."""
-
-
-def read_quorum(api: Api, servers: Servers) -> QuorumView:
-    """Read what `may_disrupt` needs: one list of nodes, and one `/readyz` from each server."""
-    ready = {name: readyz(servers.at(name)) for name in servers.servers}
-    try:
-        return QuorumView(list_nodes(api), ready)
-    except ApiUnavailable:
-        return QuorumView(None, ready)
-
-
 def members(nodes: Mapping[str, NodeState]) -> frozenset[str]:
     """Return the servers among the nodes: whoever may be a member of etcd."""
     return frozenset(name for name, node in nodes.items() if node.is_server)
-
-
-def voters(nodes: Mapping[str, NodeState]) -> frozenset[str]:
-    """Return the servers that vote, as far as their version of K3s says who does."""
-    return frozenset(name for name in members(nodes) if nodes[name].voter is not False)
 
 
 def majority(count: int) -> int:

@@ -17,7 +17,7 @@ from picluster.operations.reset import node_cleaned
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.credentials_here import NotReached
 from picluster.steps.k3s.install import Staged
@@ -37,7 +37,7 @@ def replace(node: str) -> Build:
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield _replaceable(site, node)
         yield preflight(site.cluster)
-        yield prepare(site.cluster, guard=site.quorum_guard)
+        yield prepare(site.cluster, guard=site.guard.before_disruption)
         yield _taking_its_place(site, node)
 
     return build
@@ -56,7 +56,7 @@ def _replaceable(site: Site, node: str) -> Phase:
                 {
                     CLUSTER: [
                         Fresh(node),
-                        MajorityStays(node, lambda: site.removal_ruling(node)),
+                        MajorityStays(node),
                         LossesNamed(node, site.consents.volumes, former),
                         *_registry_leaves(site, node),
                     ]
@@ -72,7 +72,7 @@ def _taking_its_place(site: Site, node: str) -> Phase:
     forgotten = Stage(
         "the former one is out of the cluster",
         {CLUSTER: [Departed(node), GivenUp(node, site.consents.volumes)]},
-        guard=lambda _: site.removal_guard(node),
+        guard=lambda _: site.guard.before_removal(node),
         needs=[node],
     )
     stages: list[Stage] = []
@@ -114,10 +114,10 @@ def _removed(site: Site, node: str, machine: Node | None, *, data: bool) -> Phas
     """K3s is stopped between the two: a node that runs would register again."""
 
     def guard(_: str) -> None:
-        site.removal_guard(node)
+        site.guard.before_removal(node)
 
     leaving: list[Step] = [
-        MajorityStays(node, lambda: site.removal_ruling(node)),
+        MajorityStays(node),
         LossesNamed(node, site.consents.volumes),
         *_registry_leaves(site, node),
         Evacuated(node, site.cluster.limits.drain),

@@ -12,7 +12,7 @@ from picluster.engine.survey import Look
 from picluster.errors import UsageError
 from picluster.model import Cluster, Registry
 from picluster.phases.registry import definition, endpoint
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.registry.contents import Contents, StoredImage
 from picluster.steps.registry.garbage import Freed, GarbageCollected
 

@@ -10,7 +10,7 @@ from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Cluster, Node
 from picluster.model.storage import DEFAULT_PATH
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
 from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
@@ -91,7 +91,7 @@ def _forgetting(site: Site, absent: list[str]) -> list[Step]:
         CredentialsForgotten(
             cluster.name,
             [node.name for node in cluster.nodes],
-            site.credentials,
+            site.here.credentials,
             site.user_kubeconfig,
         ),
     ]

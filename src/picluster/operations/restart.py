@@ -11,7 +11,7 @@ from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Node
 from picluster.phases.k3s import arrival
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.storage.stored_data import stored_data_known
@@ -37,7 +37,7 @@ def _phase(site: Site, request: str) -> Phase:
                 "servers restart one at a time",
                 {node.name: _steps(site, node, request) for node in cluster.servers},
                 width=one_at_a_time,
-                guard=site.quorum_guard,
+                guard=site.guard.before_disruption,
             ),
             Stage(
                 "agents restart a few at a time",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from picluster import commands
-from picluster.commands import Build, Job
+from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.model import Node
-from picluster.phases.k3s import arrival, configured, facts, installed, k3s, staged
+from picluster.phases.k3s import arrival, configured, copying, facts, installed, k3s, staged
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
-from picluster.phases.site import Site, copying
+from picluster.site import Site
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.restoring import (
     ClusterReset,
@@ -70,18 +70,18 @@ def _phase(site: Site, absent: frozenset[str], title: str, steps: Sequence[Step]
         title,
         (
             Stage("what there is", looks),
-            Stage(title, {CLUSTER: [here_fact(site.snapshots), *steps]}),
+            Stage(title, {CLUSTER: [here_fact(site.here.snapshots), *steps]}),
         ),
     )
 
 
-def list_all(job: Job) -> tuple[list[Bundle], list[Snapshot]]:
+def list_all(site: Site) -> tuple[list[Bundle], list[Snapshot]]:
     """Return the snapshots on this computer, and those on the servers that answer."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield _phase(site, absent, "snapshots are listed", [])
 
-    survey = commands.plan(job, build)[0].survey
+    survey = commands.plan(site, build).plans[0].survey
     seen = {target: looks[SNAPSHOTS] for target, looks in survey.items() if SNAPSHOTS in looks}
     return bundles_here(survey.get(CLUSTER, {}).get(HERE, UNSEEN)), on_servers(seen)
 
@@ -97,7 +97,7 @@ def restore(bundle: Bundle) -> Build:
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield preflight(site.cluster)
         yield Phase("restore", "it can be", (_possible(site, bundle, absent),))
-        yield prepare(site.cluster, guard=site.quorum_guard)
+        yield prepare(site.cluster, guard=site.guard.before_disruption)
         yield _restored(site, bundle, absent)
         yield k3s(site)
 

@@ -10,7 +10,7 @@ from picluster.engine.step import Blocked, Decision, Satisfied, Step
 from picluster.engine.survey import CLUSTER, Look
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.k3s.credentials_here import NotReached
 from picluster.steps.k3s.state import states
 

@@ -8,7 +8,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Cluster, Node
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.access.login import KeyInstalled, SudoWithoutPassword
 from picluster.steps.access.own_key import OwnKey, default_key, distinct
 from picluster.steps.access.password_login import PasswordLoginOff

@@ -9,7 +9,7 @@ from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.model import Node
 from picluster.phases.registry import docker, endpoint
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.images.archives import archives_in
 from picluster.steps.images.built import ImageBuilt
 from picluster.steps.images.workshop import Builder
@@ -33,7 +33,7 @@ def build(site: Site) -> Phase:
         cluster.limits.build,
     )
     images = {each.reference: ImageBuilt(each, shop) for each in cluster.images.build}
-    own = built_in(cluster, site.cache)
+    own = built_in(cluster, site.here.cache)
     if own is not None:
         images[own.server.reference] = ImageBuilt(own.server, shop)
         if own.database is not None:

@@ -16,11 +16,11 @@ from picluster.phases.longhorn import longhorn
 from picluster.phases.prepare import prepare
 from picluster.phases.rancher import rancher
 from picluster.phases.registry import registry
-from picluster.phases.site import Site
+from picluster.site import Site
 
 PHASES: dict[str, Callable[[Site], Phase]] = {
     "bootstrap": bootstrap,
-    "prepare": lambda site: prepare(site.cluster, guard=site.quorum_guard),
+    "prepare": lambda site: prepare(site.cluster, guard=site.guard.before_disruption),
     "k3s": k3s,
     "registry": registry,
     "longhorn": longhorn,

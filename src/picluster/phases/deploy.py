@@ -28,7 +28,7 @@ from picluster.model import Node
 from picluster.model.apps import TAKEN
 from picluster.model.opentakserver import OpenTakServer
 from picluster.phases.registry import endpoint
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied, PartsGone
 from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.objects import identity
@@ -173,7 +173,7 @@ def _answers(site: Site) -> Iterator[Stage]:
 
 
 def _manifests(site: Site, ots: OpenTakServer) -> Manifests:
-    own = built_in(site.cluster, site.cache)
+    own = built_in(site.cluster, site.here.cache)
     assert own is not None, "the file has an opentakserver section"  # noqa: S101
     prefix = next(iter(site.cluster.registry_endpoints))
     default = "longhorn" if site.cluster.longhorn is not None else None
@@ -217,4 +217,4 @@ def _broken_apps(site: Site) -> Iterator[Step]:
 
 
 def _sources(site: Site) -> list[AppSource]:
-    return [AppSource(app, site.cache / "apps") for app in site.cluster.apps]
+    return [AppSource(app, site.here.cache / "apps") for app in site.cluster.apps]

@@ -6,7 +6,7 @@ from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
 from picluster.model import Node
-from picluster.phases.site import Site, copying
+from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
@@ -17,7 +17,13 @@ from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
 from picluster.steps.k3s.seen import ServersSeen
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
-from picluster.steps.k3s.snapshots import Saved, SavedBeforeUpgrade, here_fact
+from picluster.steps.k3s.snapshots import (
+    Copying,
+    Saved,
+    SavedBeforeUpgrade,
+    here_fact,
+    snapshot_directory,
+)
 from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
 from picluster.steps.k3s.vip import VipManifest
 from picluster.steps.registry.certificates import TrustedAuthority
@@ -45,7 +51,7 @@ def k3s(site: Site) -> Phase:
                 "the data is saved before an upgrade",
                 {
                     CLUSTER: [
-                        here_fact(site.snapshots),
+                        here_fact(site.here.snapshots),
                         stored_data_known(StoredBeforeUpgrade(cluster.k3s.version)),
                         _saved_before_upgrade(site),
                     ]
@@ -55,7 +61,7 @@ def k3s(site: Site) -> Phase:
                 "servers form one cluster",
                 {node.name: _service(site, node) for node in cluster.servers},
                 width=one_at_a_time,
-                guard=site.quorum_guard,
+                guard=site.guard.before_disruption,
                 independent=True,
             ),
             Stage(
@@ -142,6 +148,14 @@ def _service(site: Site, node: Node) -> list[Step]:
         Ready(arrived),
         Uncordoned(node.name),
     ]
+
+
+def copying(site: Site) -> Copying:
+    """Return how a cluster's snapshots come to this computer."""
+    directories = {
+        server.name: snapshot_directory(site.cluster, server) for server in site.cluster.servers
+    }
+    return Copying(site.cluster.name, site.here.snapshots, site.file, directories)
 
 
 def _saved_before_upgrade(site: Site) -> Step:

@@ -9,7 +9,7 @@ from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
 from picluster.model import Node
 from picluster.model.storage import Longhorn
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.rollout import RolledOut, These
@@ -54,7 +54,7 @@ def _on(site: Site, wanted: Longhorn, node: Node) -> list[Step]:
 
 
 def _in_cluster(site: Site, wanted: Longhorn) -> list[Step]:
-    manifest = ManifestHere(wanted, site.cache, site.cluster.k3s.airgap_dir)
+    manifest = ManifestHere(wanted, site.here.cache, site.cluster.k3s.airgap_dir)
 
     source = AdaptedManifest(manifest, site.cluster.replicas)
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from picluster.apps.rancher import charts
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.survey import CLUSTER
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.rollout import RolledOut, These

@@ -6,7 +6,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.model import Cluster, Node, Registry
 from picluster.phases.k3s import trusted_authority
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.host.packages import Packages
 from picluster.steps.k3s.paths import REGISTRY_CA
 from picluster.steps.registry.api import Endpoint

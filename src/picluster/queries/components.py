@@ -12,7 +12,7 @@ from picluster.apps.user_apps import workloads_among
 from picluster.kube.api import Api
 from picluster.kube.rollout import Workload, read_rollout
 from picluster.phases.deploy import workloads
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.manifests.inventory import objects_of
 
 

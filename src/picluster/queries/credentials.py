@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from picluster import commands
 from picluster.apps.opentakserver import credentials
 from picluster.apps.rancher import charts as rancher_charts
-from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.kube.api import Api
 from picluster.model import Cluster
-from picluster.phases.site import Site
 from picluster.secret import Secret
+from picluster.site import Site
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.manifests.secrets import read_secret
 
@@ -35,15 +34,15 @@ class Login:
     password: Secret | None
 
 
-def logins(job: Job) -> list[Login]:
+def logins(site: Site) -> list[Login]:
     """Return how to log in to each application of the cluster file. Raises `ApiUnavailable`."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-        read = Query(lambda: list(_logins(job.cluster, site.api)), secret=True)
+        read = Query(lambda: list(_logins(site.cluster, site.api)), secret=True)
         fact = Fact(_LOGINS, "the logins are known", read)
         yield Phase("credentials", "the logins are known", (Stage("API", {CLUSTER: [fact]}),))
 
-    found = commands.plan(job, build)[0].survey.get(CLUSTER, {}).get(_LOGINS, UNSEEN).value
+    found = commands.plan(site, build).plans[0].survey.get(CLUSTER, {}).get(_LOGINS, UNSEEN).value
     return found if isinstance(found, list) else []
 
 

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from picluster import commands
-from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged
 from picluster.engine.step import Fact, Step
@@ -19,7 +18,7 @@ from picluster.errors import NodeError, Unreadable
 from picluster.model import Cluster, Node
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
 from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
 from picluster.steps.doctor.disk_speed import DiskSpeed
@@ -94,37 +93,37 @@ class Diagnosis:
         return {name: checks for name, checks in found.items() if checks}
 
 
-def diagnose(job: Job, only: Collection[str] = ()) -> Diagnosis:
+def diagnose(site: Site, only: Collection[str] = ()) -> Diagnosis:
     """Look at every node once, and judge; `only` are the nodes to tell of, all if empty.
 
     The others are looked at too, as twins are only seen beside each other. Nodes that cannot be
     reached are part of the answer.
     """
-    cluster = job.cluster
+    cluster, spent = site.cluster, site.sessions.traffic
+    judged: Sequence[Judged] = ()
+    survey: Survey = {}
     try:
-        plan = commands.plan(job, _look)[0]
-        judged, survey = plan.items, plan.survey
+        seen = commands.plan(site, _look)
+        judged, survey, unreached = seen.plans[0].items, seen.plans[0].survey, seen.unreached
     except NodeError:
-        if not job.unreached:
+        unreached = site.sessions.away
+        if not unreached:
             raise
-        judged, survey = (), {}
     patients = [
         Patient(
             node.name,
             tuple(_rows(cluster, node, judged, survey)),
-            job.unreached.get(node.name),
+            unreached.get(node.name),
         )
         for node in cluster.nodes
         if not only or node.name in only
     ]
-    return Diagnosis(
-        cluster.name, tuple(patients), job.traffic.connections, job.traffic.scripts, job.notices
-    )
+    return Diagnosis(cluster.name, tuple(patients), spent.connections, spent.scripts, site.notices)
 
 
 def mend(site: Site, broken: Mapping[str, Collection[str]]) -> Phase:
     """Build the phase that does what the diagnosis called safe, with the steps of `prepare`."""
-    whole = prepare(site.cluster, guard=site.quorum_guard)
+    whole = prepare(site.cluster, guard=site.guard.before_disruption)
     stages = [replace(stage, steps=_chosen(stage, broken)) for stage in whole.stages]
     return Phase(
         "doctor",

@@ -8,7 +8,6 @@ from functools import partial
 from types import MappingProxyType
 
 from picluster import commands
-from picluster.commands import Job
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query, Script, Step
 from picluster.engine.survey import CLUSTER, UNSEEN, Survey
@@ -19,8 +18,8 @@ from picluster.kube.nodes import NodeState
 from picluster.kube.votes import Votes, count_votes
 from picluster.model import Cluster, Node
 from picluster.phases.registry import definition
-from picluster.phases.site import Site
 from picluster.queries.components import components_of
+from picluster.site import Site
 from picluster.steps.vitals import VITALS, Vitals
 
 _NODES = "nodes"
@@ -134,10 +133,10 @@ class Status:
         return 0 if self.healthy else 1
 
 
-def status(job: Job) -> Status:
+def status(site: Site) -> Status:
     """Look once. Nodes that cannot be reached are part of the answer."""
-    survey = commands.plan(job, _phases)[0].survey
-    return read_status(job.cluster, survey, job.notices, job.unreached)
+    seen = commands.plan(site, _phases)
+    return read_status(site.cluster, seen.plans[0].survey, site.notices, seen.unreached)
 
 
 def read_status(

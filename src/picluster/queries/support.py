@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from picluster import commands
-from picluster.commands import Job
 from picluster.engine.journal import recorded_runs
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Fact, Query
@@ -20,8 +19,8 @@ from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
 from picluster.local_files import create
 from picluster.model import Row
-from picluster.phases.site import Site
 from picluster.secret import MASK
+from picluster.site import Site
 from picluster.steps.evidence import EVIDENCE, named_secret, scrubbed
 
 _RUNS = 5
@@ -34,24 +33,25 @@ _PATHS = {
 }
 
 
-def gather(job: Job) -> dict[str, str]:
+def gather(site: Site) -> dict[str, str]:
     """Return the bundle's files by name, scrubbed; what could not be had is told in MISSING.txt."""
-    files, missing = dict(_runs(job)), []
+    files, missing = dict(_runs(site)), []
     try:
-        survey = commands.plan(job, _phases)[0].survey
+        seen = commands.plan(site, _phases)
+        survey, unreached = seen.plans[0].survey, seen.unreached
     except NodeError as error:
-        survey = {}
+        survey, unreached = {}, site.sessions.away
         missing.append(f"no node: {error}")
-    for node in job.cluster.nodes:
-        seen = Look(node.name, EVIDENCE.name, survey).find(EVIDENCE)
-        if seen is not None:
-            files[f"nodes/{node.name}.txt"] = seen.text
+    for node in site.cluster.nodes:
+        evidence = Look(node.name, EVIDENCE.name, survey).find(EVIDENCE)
+        if evidence is not None:
+            files[f"nodes/{node.name}.txt"] = evidence.text
         else:
-            missing.append(str(job.unreached.get(node.name, f"{node.name}: it was not looked at")))
+            missing.append(str(unreached.get(node.name, f"{node.name}: it was not looked at")))
     answers = _answers(survey)
     files |= answers
     missing += [] if answers else ["the cluster: its API does not answer"]
-    files["NOTICES.txt"] = "".join(f"{notice}\n" for notice in job.notices)
+    files["NOTICES.txt"] = "".join(f"{notice}\n" for notice in site.notices)
     files["MISSING.txt"] = "".join(f"{line}\n" for line in missing)
     return {name: scrubbed(text) for name, text in sorted(files.items()) if text}
 
@@ -113,9 +113,9 @@ def write_bundle(path: Path, files: Mapping[str, str]) -> None:
             archive.addfile(entry, io.BytesIO(content))
 
 
-def _runs(job: Job) -> Iterator[tuple[str, str]]:
+def _runs(site: Site) -> Iterator[tuple[str, str]]:
     """Yield the files of the last runs; the one that gathers this is not over yet."""
-    for run in recorded_runs(job.state)[: _RUNS + 1]:
+    for run in recorded_runs(site.here.state)[: _RUNS + 1]:
         for path in sorted(run.directory.iterdir()):
             if path.is_file() and "support-bundle" not in run.name:
                 yield f"runs/{run.name}/{path.name}", path.read_text(errors="replace")

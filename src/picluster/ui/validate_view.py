@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from picluster.commands import Verdict
 from picluster.engine.plan import Judged, PhasePlan
 from picluster.engine.step import Blocked, Change, Satisfied
+from picluster.queries.validate import Verdict
 from picluster.secret import redact
 from picluster.ui.plan_view import missing_document
 from picluster.ui.words import Marks, count, safe

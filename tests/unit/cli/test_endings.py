@@ -97,7 +97,7 @@ _BUG_IN_A_RUN = """
 import sys
 from picluster import commands
 from picluster.__main__ import main
-def broken(job, build=None):
+def broken(*given):
     raise RuntimeError("it broke")
 commands.plan = broken
 sys.argv = ["picluster", "plan", "--file", "cluster.yaml"]

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.sites import site_on
 from tests.unit.ui.samples import Decided
 
 from picluster import commands
-from picluster.commands import Job
 from picluster.engine.events import Event, RunFinished
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Satisfied
 from picluster.errors import PreflightRefused
 from picluster.model import Cluster, parse
+from picluster.queries import validate
+from picluster.site import Site
 
 
-def job_on(tmp_path: Path, events: list[Event]) -> tuple[Job, ShellNodes]:
-    nodes = ShellNodes(tmp_path / "nodes")
+@pytest.fixture
+def nodes(tmp_path: Path) -> ShellNodes:
+    return ShellNodes(tmp_path / "nodes")
+
+
+@pytest.fixture
+def site(nodes: ShellNodes, tmp_path: Path) -> Site:
     text = "name: home\nnodes:\n  - name: pi1\n    address: 10.0.0.1\n    role: server\n"
-    job = Job(
-        command="up",
-        file=tmp_path / "cluster.yaml",
-        cluster=parse(text).cluster,
-        sessions=Sessions(nodes),
-        traffic=nodes.traffic,
-        state=tmp_path / "state",
-        cache=tmp_path / "cache",
-        user_kubeconfig=tmp_path / "kubeconfig",
-        emit=events.append,
-        stop=threading.Event(),
-        phases=["prepare"],
-    )
-    return job, nodes
+    return site_on(nodes, parse(text).cluster, tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +41,15 @@ def _unfit(monkeypatch: pytest.MonkeyPatch) -> None:
         step = Decided("s", "so", Satisfied())
         return Phase("prepare", "nodes are ready", (Stage("ready", {"pi1": [step]}),))
 
-    monkeypatch.setattr(commands, "preflight", preflight)
+    for module in (commands, validate):
+        monkeypatch.setattr(module, "preflight", preflight)
     monkeypatch.setitem(commands.PHASES, "prepare", prepare)
 
 
-def test_up_ends_with_5_before_any_other_phase(tmp_path: Path) -> None:
+def test_up_ends_with_5_before_any_other_phase(site: Site, nodes: ShellNodes) -> None:
     events: list[Event] = []
-    job, nodes = job_on(tmp_path, events)
     with pytest.raises(PreflightRefused, match="32-bit userland") as refused:
-        commands.up(job)
+        commands.up(replace(site, emit=events.append), ["prepare"])
     assert refused.value.exit_code == 5
     assert list(nodes.root("pi1").iterdir()) == []
     assert {getattr(event, "phase", "preflight") for event in events} == {"preflight"}
@@ -65,13 +57,13 @@ def test_up_ends_with_5_before_any_other_phase(tmp_path: Path) -> None:
     assert events[-1].exit_code == 5
 
 
-def test_a_plan_shows_the_refusal_first(tmp_path: Path) -> None:
-    plans = commands.plan(job_on(tmp_path, [])[0])
-    assert [plan.phase for plan in plans] == ["preflight", "prepare"]
-    assert plans[0].blocked
+def test_a_plan_shows_the_refusal_first(site: Site) -> None:
+    seen = commands.plan_up(site, ["prepare"])
+    assert [plan.phase for plan in seen.plans] == ["preflight", "prepare"]
+    assert seen.plans[0].blocked
+    assert seen.exit_code == 5
 
 
-def test_validate_is_not_ok(tmp_path: Path) -> None:
-    job, _ = job_on(tmp_path, [])
-    verdict = commands.validate(replace(job, command="validate"))
+def test_validate_is_not_ok(site: Site) -> None:
+    verdict = validate.validate(site)
     assert (verdict.exit_code, verdict.refused, verdict.installed) == (5, 1, False)

@@ -349,9 +349,9 @@ class TestConnections:
             sessions.get("pi2")
         with pytest.raises(Unreachable):
             sessions.read("pi2", "true", timeout=5)
-        assert sessions.away == {"pi2"}
+        assert sessions.away == {"pi2": AWAY}
         assert sessions.renew("pi2", None).node == "pi2", "who waits for it does try again"
-        assert sessions.away == frozenset()
+        assert sessions.away == {}
 
     def test_a_changed_host_key_is_told_as_an_alarm(self, bench: Bench) -> None:
         lose(bench, "pi2", HostKeyChanged("its host key is not the one that is pinned"))

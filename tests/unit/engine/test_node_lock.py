@@ -77,9 +77,8 @@ def test_nobody_but_root_can_open_it(lock_at: Callable[..., NodeLock], tmp_path:
 def test_the_cluster_s_lock_has_a_directory_to_itself() -> None:
     node = SimpleNamespace(name="pi1")
     cluster = SimpleNamespace(name="home", servers=(node,), agents=())
-    site = SimpleNamespace(sessions=None)
-    work: Any = SimpleNamespace(job=SimpleNamespace(cluster=cluster), site=site, absent={})
-    (lock,) = _node_lock(work).locks
+    site: Any = SimpleNamespace(cluster=cluster, sessions=None)
+    (lock,) = _node_lock(site, frozenset()).locks
     assert lock.path == "/run/picluster-lock/home.lock", "everybody may write to /run/lock"
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.kube.kube_double import Cluster
 
 from picluster.kube.health import Readyz
 from picluster.kube.leases import Life
@@ -19,8 +18,6 @@ from picluster.kube.quorum import (
     majority,
     may_disrupt,
     members,
-    read_quorum,
-    voters,
 )
 
 OK = Readyz(ok=True)
@@ -172,10 +169,9 @@ def test_a_server_that_was_not_asked_is_not_touched_blindly() -> None:
     assert isinstance(may_disrupt("s1", None, {}, ["s1"]), Refused)
 
 
-def test_members_and_voters() -> None:
+def test_members() -> None:
     nodes, _, _ = cluster("up/ok old/ok learner/ok agent/ok")
     assert members(nodes) == {"s1", "s2", "s3"}
-    assert voters(nodes) == {"s1", "s2"}
 
 
 @pytest.mark.parametrize(("count", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (7, 4)])
@@ -229,20 +225,3 @@ def test_losing_data_is_never_easier(situation: str) -> None:
     nodes, ready, expected = cluster(situation)
     if isinstance(may_disrupt("s1", nodes, ready, expected, destructive=True), Allowed):
         assert isinstance(may_disrupt("s1", nodes, ready, expected), Allowed)
-
-
-def test_reading_asks_each_server_itself(start: Callable[[int], Cluster]) -> None:
-    three = start(3)
-    for name in three.apis:
-        three.store.node(name, roles=("control-plane", "etcd"), voter="True")
-    three.apis["s2"].readyz = (500, "[-]etcd failed: reason withheld")
-    three.stop("s3")
-    view = read_quorum(three.access, three.access)
-    assert view.nodes is not None
-    assert set(view.nodes) == {"s1", "s2", "s3"}
-    assert [view.readyz[name].ok for name in ("s1", "s2", "s3")] == [True, False, False]
-    assert view.readyz["s2"].failing == ("etcd",)
-    ruling = may_disrupt("s1", view.nodes, view.readyz, ["s1", "s2", "s3"])
-    assert isinstance(ruling, Refused)
-    three.stop("s1", "s2")
-    assert read_quorum(three.access, three.access).nodes is None

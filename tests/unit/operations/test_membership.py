@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.sites import reached_by, site_on
 
 from picluster.commands import Build
 from picluster.engine.phase import Phase
@@ -27,7 +28,7 @@ from picluster.operations.reset import reset
 from picluster.operations.restart import restart
 from picluster.operations.snapshot import restore
 from picluster.operations.upgrade import upgrade
-from picluster.phases.site import Consents, Site, make_site
+from picluster.site import Consents, Site
 from picluster.steps.host.packages import Packages
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
@@ -139,18 +140,10 @@ def sessions(nodes: ShellNodes) -> Iterator[Sessions]:
 
 
 @pytest.fixture
-def site(api: ServersApi, sessions: Sessions, tmp_path: Path) -> Site:
-    made = make_site(
-        parse(FILE).cluster,
-        sessions,
-        file=tmp_path / "cluster.yaml",
-        state=tmp_path / "state",
-        cache=tmp_path / "cache",
-        user_kubeconfig=tmp_path / "kubeconfig",
-        token=None,
-    )
+def site(api: ServersApi, nodes: ShellNodes, sessions: Sessions, tmp_path: Path) -> Site:
+    made = site_on(nodes, parse(FILE).cluster, tmp_path)
     reached = ClusterApi((), sessions, tmp_path / "none", cast("Any", api))
-    return replaced(made, api=reached, tools=Tools(sessions, reached))
+    return reached_by(made, reached, sessions)
 
 
 def carry_out(build: Build, site: Site, *absent: str) -> Run:

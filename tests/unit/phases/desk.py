@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.sites import site_on
 
-from picluster.commands import Job
 from picluster.engine.events import Event, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
 from picluster.engine.survey import Look
 from picluster.model import Cluster
-from picluster.phases.site import Site
+from picluster.site import Scope, Site
 
 FILE = """\
 name: home
@@ -61,9 +60,10 @@ class Desk:
     path: Path
     events: list[Event] = field(default_factory=list)
 
-    def job(self, command: str = "up", **fields: object) -> Job:
-        job = job_on(self.nodes, self.cluster, self.path, command)
-        return replace(job, **{"optional": (), "emit": self.events.append} | fields)  # type: ignore[arg-type]
+    def site(self, command: str = "up", **scope: Collection[str]) -> Site:
+        made = site_on(self.nodes, self.cluster, self.path, command)
+        said = Scope(**{name: frozenset(nodes) for name, nodes in scope.items()})
+        return replace(made, scope=said, emit=self.events.append)
 
     @property
     def touched(self) -> list[str]:

@@ -15,7 +15,7 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Script, Step
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
 from picluster.phases.deploy import deploy, inspection, repair
-from picluster.phases.site import Site
+from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.objects import identity
 from picluster.steps.manifests.rollout import RolledOut

@@ -12,7 +12,7 @@ from picluster.engine.events import RunFinished, WarningSettled
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Decision, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.phases.site import Site
+from picluster.site import Site
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def warn_then_repair(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
 
 
 def test_warnings_are_settled_before_the_recap(desk: Desk) -> None:
-    commands.operate(desk.job(), warn_then_repair)
+    commands.operate(desk.site(), warn_then_repair)
     settled = [each for each in desk.events if isinstance(each, WarningSettled)]
     assert [(each.target, each.step, each.warning) for each in settled] == [("pi1", "missed", "")]
     assert isinstance(desk.events[-1], RunFinished)
@@ -44,11 +44,11 @@ def test_warnings_are_settled_before_the_recap(desk: Desk) -> None:
 
 
 def test_a_user_who_stops_the_run_does_not_wait_for_that(desk: Desk) -> None:
-    job = desk.job()
+    made = desk.site()
 
     def stopped(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield from warn_then_repair(site, absent)
-        job.stop.set()
+        made.stop.set()
 
-    commands.operate(job, stopped)
+    commands.operate(made, stopped)
     assert not [each for each in desk.events if isinstance(each, WarningSettled)]

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.unit.phases.desk import Desk, everywhere
+from tests.unit.phases.sites import reached_by
 from tests.unit.phases.test_missing_nodes import site
 
 from picluster import commands
 from picluster.engine.lock import WorkstationLock
 from picluster.errors import Locked, PreflightRefused, Unreachable
 from picluster.kube.nodes import NodeState
-from picluster.phases.site import Site
+from picluster.steps.k3s.guard import QuorumGuard
 
 
 def test_a_run_that_another_of_this_computer_keeps_out_changes_nothing(desk: Desk) -> None:
-    job = desk.job()
-    other = WorkstationLock(job.state / "lock")
+    made = desk.site()
+    other = WorkstationLock(made.here.lock)
     other.take()
     with pytest.raises(Locked):
-        commands.operate(job, everywhere)
+        commands.operate(made, everywhere)
     assert desk.touched == []
     other.release()
-    assert commands.operate(desk.job(), everywhere) == 0
+    assert commands.operate(desk.site(), everywhere) == 0
     assert desk.touched == ["pi1", "pi2", "pi3", "pi4"]
 
 
@@ -38,12 +38,12 @@ def test_a_run_takes_the_clusters_lock_before_its_first_change(
 
     monkeypatch.setattr("picluster.engine.lock.FirstThatIsThere.take", taken)
     with pytest.raises(Locked):
-        commands.operate(desk.job(), everywhere)
+        commands.operate(desk.site(), everywhere)
     assert desk.touched == []
 
 
 def test_an_operation_changes_only_the_nodes_that_it_was_asked_to(desk: Desk) -> None:
-    assert commands.operate(desk.job(only=("pi2",)), everywhere) == 0
+    assert commands.operate(desk.site(only=("pi2",)), everywhere) == 0
     assert desk.touched == ["pi2"]
 
 
@@ -86,27 +86,27 @@ class Answers:
         return "ok"
 
 
-def guarded(*down: str) -> Site:
-    return replace(site(), api=Cluster(*down))  # type: ignore[arg-type]
+def guarded(*down: str) -> QuorumGuard:
+    return reached_by(site(), Cluster(*down)).guard
 
 
 def test_the_guard_lets_one_server_be_disturbed_while_the_others_are_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("picluster.phases.site.readyz", ready)
-    guarded().quorum_guard("pi1")
+    monkeypatch.setattr("picluster.steps.k3s.guard.readyz", ready)
+    guarded().before_disruption("pi1")
     with pytest.raises(PreflightRefused, match="pi2 is not Ready"):
-        guarded("pi2").quorum_guard("pi1")
-    guarded("pi2").quorum_guard("pi2")
+        guarded("pi2").before_disruption("pi1")
+    guarded("pi2").before_disruption("pi2")
 
 
 def test_the_guard_of_removals_wants_the_majority_of_what_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("picluster.phases.site.readyz", ready)
-    guarded().removal_guard("pi3")
+    monkeypatch.setattr("picluster.steps.k3s.guard.readyz", ready)
+    guarded().before_removal("pi3")
     with pytest.raises(PreflightRefused):
-        guarded("pi1", "pi2").removal_guard("pi3")
+        guarded("pi1", "pi2").before_removal("pi3")
 
 
 class Silent:
@@ -153,12 +153,12 @@ class Machine:
 def test_while_the_api_is_silent_who_holds_data_is_not_disturbed_if_others_may(
     holding: dict[str, bool], refused: bool
 ) -> None:
-    blind = replace(site(), api=Silent(), sessions=Machines(**holding))  # type: ignore[arg-type]
+    blind = reached_by(site(), Silent(), Machines(**holding)).guard
     if refused:
         with pytest.raises(PreflightRefused, match="nobody can tell whether it survives this"):
-            blind.quorum_guard("pi1")
+            blind.before_disruption("pi1")
     else:
-        blind.quorum_guard("pi1")
+        blind.before_disruption("pi1")
 
 
 def ready(api: Answers) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.desk import FILE, Desk, Touched, everywhere
-from tests.unit.phases.jobs import job_on, site_of
+from tests.unit.phases.sites import site_on
 
 from picluster import commands
 from picluster.engine.events import RunFinished, TargetFailed
@@ -27,7 +27,7 @@ from picluster.phases.longhorn import longhorn
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.phases.registry import registry
-from picluster.phases.site import Site
+from picluster.site import Site
 
 AWAY = Unreachable("it cannot be reached over SSH", why="no answer", fix="look at its power")
 CHANGED = HostKeyChanged("its host key is not the one that is pinned", fix="replace it")
@@ -47,7 +47,7 @@ def cluster(more: str = "") -> Cluster:
 class TestUp:
     def test_brings_the_others_to_what_the_file_says(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = AWAY
-        assert commands.operate(desk.job(), everywhere) == 4
+        assert commands.operate(desk.site(), everywhere) == 4
         assert desk.touched == ["pi1", "pi3", "pi4"]
         assert desk.failed == [("pi2", AWAY.what)]
         finished = desk.events[-1]
@@ -56,43 +56,44 @@ class TestUp:
 
     def test_repairs_what_is_left_once_the_node_is_back(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = AWAY
-        commands.operate(desk.job(), everywhere)
+        made = desk.site()
+        assert commands.operate(made, everywhere) == 4
         desk.nodes.refuse.clear()
-        assert commands.operate(desk.job(), everywhere) == 0
+        assert commands.operate(made, everywhere) == 0
         assert desk.touched == ["pi1", "pi2", "pi3", "pi4"]
 
     def test_does_nothing_if_nobody_is_there(self, desk: Desk) -> None:
         desk.nodes.refuse = dict.fromkeys(["pi1", "pi2", "pi3", "pi4"], AWAY)
         with pytest.raises(NodeError, match=r"^4 nodes .* nothing was changed on any node"):
-            commands.operate(desk.job(), everywhere)
+            commands.operate(desk.site(), everywhere)
         assert desk.touched == []
 
     def test_does_nothing_if_all_that_it_is_limited_to_are_missing(self, desk: Desk) -> None:
         desk.nodes.refuse = {"pi2": AWAY, "pi3": AWAY}
         with pytest.raises(NodeError, match="2 nodes"):
-            commands.operate(desk.job(only={"pi2", "pi3"}), everywhere)
+            commands.operate(desk.site(only={"pi2", "pi3"}), everywhere)
         assert desk.touched == []
 
     def test_does_not_mind_a_missing_node_that_it_is_not_about(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = AWAY
-        assert commands.operate(desk.job(only={"pi1"}), everywhere) == 0
+        assert commands.operate(desk.site(only={"pi1"}), everywhere) == 0
         assert desk.touched == ["pi1"]
 
     def test_does_nothing_without_a_node_that_all_of_it_needs(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = AWAY
         with pytest.raises(Unreachable):
-            commands.operate(desk.job(required=("pi2",)), everywhere)
+            commands.operate(desk.site(required=("pi2",)), everywhere)
         assert desk.touched == []
 
     def test_goes_on_past_a_changed_host_key_and_raises_the_alarm(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = CHANGED
-        assert commands.operate(desk.job(), everywhere) == 4
+        assert commands.operate(desk.site(), everywhere) == 4
         assert desk.touched == ["pi1", "pi3", "pi4"]
         assert [each.alarm for each in desk.events if isinstance(each, TargetFailed)] == [True]
 
     def test_raises_the_alarm_for_a_node_that_it_is_not_about(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = CHANGED
-        assert commands.operate(desk.job(only={"pi1"}), everywhere) == 0
+        assert commands.operate(desk.site(only={"pi1"}), everywhere) == 0
         assert desk.failed == [("pi2", CHANGED.what)]
 
     def test_that_is_refused_for_another_reason_says_that_one(self, desk: Desk) -> None:
@@ -102,32 +103,35 @@ class TestUp:
             yield Phase("fit", "fit", (Stage("fit", {"pi1": [Touched(refuses="too old")]}),))
 
         with pytest.raises(PreflightRefused, match="nothing was changed: pi1: too old"):
-            commands.operate(desk.job(), refusing)
+            commands.operate(desk.site(), refusing)
 
 
 class TestLooking:
     def test_plans_for_those_that_are_there_and_names_the_other(self, desk: Desk) -> None:
         desk.nodes.refuse["pi2"] = AWAY
-        job = desk.job("plan")
-        plans = commands.plan(job, everywhere)
-        assert [item.target for item in plans[0].changes] == ["pi1", "pi3", "pi4"]
-        assert job.missing == {"pi2": AWAY}
-        assert commands.plan_code(job, plans) == 4
+        seen = commands.plan(desk.site("plan"), everywhere)
+        assert [item.target for item in seen.plans[0].changes] == ["pi1", "pi3", "pi4"]
+        assert seen.missing == seen.unreached == {"pi2": AWAY}
+        assert seen.exit_code == 4
+
+    def test_one_that_may_be_absent_is_unreached_and_not_missing(self, desk: Desk) -> None:
+        desk.nodes.refuse["pi2"] = AWAY
+        seen = commands.plan(desk.site("plan", optional={"pi2"}), everywhere)
+        assert (seen.missing, seen.unreached, seen.exit_code) == ({}, {"pi2": AWAY}, 0)
 
     def test_names_one_that_is_lost_while_it_is_looked_at(self, desk: Desk) -> None:
         desk.nodes.drop_after["pi2"] = 1
-        job = desk.job("plan")
-        job.sessions.renew = _lost  # type: ignore[method-assign]
-        plans = commands.plan(job, everywhere)
-        assert [item.target for item in plans[0].changes] == ["pi1", "pi3", "pi4"]
-        assert list(job.missing) == ["pi2"]
+        made = desk.site("plan")
+        made.sessions.renew = _lost  # type: ignore[method-assign]
+        seen = commands.plan(made, everywhere)
+        assert [item.target for item in seen.plans[0].changes] == ["pi1", "pi3", "pi4"]
+        assert list(seen.missing) == ["pi2"]
 
     def test_a_plan_of_all_that_would_be_refused_is_5(self, desk: Desk) -> None:
         def refusing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
             yield Phase("fit", "fit", (Stage("fit", {"pi1": [Touched(refuses="too old")]}),))
 
-        job = desk.job("plan")
-        assert commands.plan_code(job, commands.plan(job, refusing)) == 5
+        assert commands.plan(desk.site("plan"), refusing).exit_code == 5
 
 
 def _lost(node: str, lost: object) -> object:
@@ -136,7 +140,7 @@ def _lost(node: str, lost: object) -> object:
 
 def site(more: str = "") -> Site:
     nowhere = Path("/nonexistent")
-    return site_of(job_on(ShellNodes(nowhere), cluster(more), nowhere, "up"))
+    return site_on(ShellNodes(nowhere), cluster(more), nowhere)
 
 
 def stages(*phases: Phase) -> dict[str, Stage]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tests.unit.command_line import trouble_with
 from tests.unit.phases.desk import Desk
 
-from picluster.commands import Job, _next_command
+from picluster.commands import _next_command
 
 RECAPS = (
     *("up", "phase-prepare", "deploy", "restart", "upgrade", "reset", "doctor-fix", "registry-gc"),
@@ -20,6 +18,5 @@ RECAPS = (
 @pytest.mark.parametrize("command", RECAPS)
 @pytest.mark.parametrize("code", [0, 1, 4])
 def test_the_next_command_of_a_recap_exists(command: str, code: int, desk: Desk) -> None:
-    job: Job = replace(desk.job(command), only={"pi1"})
-    call = _next_command(job, code)
+    call = _next_command(desk.site(command, only={"pi1"}), code)
     assert trouble_with(call.removeprefix("picluster")) == ""

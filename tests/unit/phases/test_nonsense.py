@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on, site_of
+from tests.unit.phases.sites import site_on
 
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.step import Script
@@ -46,8 +46,7 @@ def probes() -> Iterator[ShellProbe[Any]]:
     yield VITALS
     with tempfile.TemporaryDirectory() as made:
         here = Path(made)
-        job = job_on(ShellNodes(here / "nodes"), CLUSTER, here, "up")
-        site = site_of(job)
+        site = site_on(ShellNodes(here / "nodes"), CLUSTER, here)
         phases = [preflight(CLUSTER), *(PHASES[name](site) for name in ("prepare", "k3s"))]
         steps = [
             step for phase in phases for each in phase.targets() for step in phase.steps_for(each)

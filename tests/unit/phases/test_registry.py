@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.sites import site_on
 from tests.unit.steps.looking import answered, decide, judged
 
 from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
-from picluster.engine.pool import Sessions
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import UsageError
 from picluster.model import Cluster, parse
@@ -21,8 +21,8 @@ from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.phases.registry import endpoint, registry, server_names
-from picluster.phases.site import Site, make_site
-from picluster.secret import Secret, redact
+from picluster.secret import redact
+from picluster.site import Site
 from picluster.steps.files import ManagedFile
 from picluster.steps.k3s.config import render_registries
 from picluster.steps.preflight.network import RegistryPortFree
@@ -47,16 +47,7 @@ def cluster(text: str) -> Cluster:
 def site(text: str, tmp_path: Path) -> Site:
     found = cluster(text)
     login = found.registry is not None and found.registry.password is not None
-    return make_site(
-        found,
-        Sessions(ShellNodes(tmp_path)),
-        file=tmp_path / "cluster.yaml",
-        state=tmp_path / "state",
-        cache=tmp_path / "cache",
-        user_kubeconfig=tmp_path / "kubeconfig",
-        token=None,
-        registry_password=Secret(PASSWORD) if login else None,
-    )
+    return site_on(ShellNodes(tmp_path), found, tmp_path, password=PASSWORD if login else "")
 
 
 def names(phase: Phase, node: str) -> list[str]:

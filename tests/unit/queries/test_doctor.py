@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.doubles.tool_doubles import run_with
-from tests.unit.phases.jobs import job_on, site_of
+from tests.unit.phases.sites import site_on
 
-from picluster.commands import Job
 from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
 from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
 from picluster.queries.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
+from picluster.site import Site
 from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.finding import Light
 from picluster.steps.doctor.step_findings import explained, finding_of
@@ -43,12 +43,12 @@ def cluster() -> Cluster:
     return parse(FILE).cluster
 
 
-def job(nodes: ShellNodes, tmp_path: Path) -> Job:
-    return job_on(nodes, cluster(), tmp_path, "doctor")
+def site(nodes: ShellNodes, tmp_path: Path) -> Site:
+    return site_on(nodes, cluster(), tmp_path, "doctor")
 
 
 def diagnosed(tmp_path: Path, **refused: NodeError) -> Diagnosis:
-    return diagnose(job(ShellNodes(tmp_path / "nodes", refuse=refused), tmp_path))
+    return diagnose(site(ShellNodes(tmp_path / "nodes", refuse=refused), tmp_path))
 
 
 def test_every_check_and_every_borrowed_step_is_understood_and_has_a_name_of_its_own() -> None:
@@ -98,7 +98,7 @@ def test_a_node_that_is_away_is_told_with_its_reason_beside_the_others(tmp_path:
 def test_an_answer_that_makes_no_sense_hides_no_other_check(tmp_path: Path) -> None:
     run_with(tmp_path / "tools", "true", getconf="echo ²")
     nodes = ShellNodes(tmp_path / "nodes", tools=tmp_path / "tools")
-    found = diagnose(job(nodes, tmp_path))
+    found = diagnose(site(nodes, tmp_path))
     for patient, node in zip(found.patients, cluster().nodes, strict=True):
         assert len(patient.rows) == len(
             [*checks_of(cluster(), node), *borrowed_from(cluster(), node)]
@@ -116,7 +116,7 @@ def test_all_away_is_an_answer_too(tmp_path: Path) -> None:
 
 def test_one_node_is_told_of_and_all_are_looked_at(tmp_path: Path) -> None:
     nodes = ShellNodes(tmp_path / "nodes")
-    found = diagnose(job(nodes, tmp_path), only=["pi2"])
+    found = diagnose(site(nodes, tmp_path), only=["pi2"])
     assert [patient.name for patient in found.patients] == ["pi2"]
     assert nodes.scripts == {"pi1": 1, "pi2": 1}
 
@@ -153,8 +153,6 @@ def test_what_a_running_cluster_does_not_suffer_from_stays_a_warning() -> None:
 
 
 def test_mending_is_made_of_the_steps_that_were_found_broken(tmp_path: Path) -> None:
-    work = job(ShellNodes(tmp_path), tmp_path)
-    site = site_of(work)
-    phase = mend(site, {"pi2": frozenset({"swap", "sysctl-file"})})
+    phase = mend(site(ShellNodes(tmp_path), tmp_path), {"pi2": frozenset({"swap", "sysctl-file"})})
     assert phase.targets() == ["pi2"]
     assert [step.name for step in phase.steps_for("pi2")] == ["swap", "sysctl-file"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on
+from tests.unit.phases.sites import site_on
 
 from picluster.errors import (
     NodeError,
@@ -83,11 +83,11 @@ def test_specifications_stay_out_for_passwords_may_be_in_them() -> None:
 
 def test_everything_that_is_gathered_is_scrubbed(tmp_path: Path) -> None:
     cluster = parse("name: a\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n").cluster
-    job = job_on(ShellNodes(tmp_path / "nodes"), cluster, tmp_path, "support-bundle")
-    run = job.state / "runs" / "20260101T000000-up"
+    site = site_on(ShellNodes(tmp_path / "nodes"), cluster, tmp_path, "support-bundle")
+    run = site.here.state / "runs" / "20260101T000000-up"
     run.mkdir(parents=True)
     (run / "events.jsonl").write_text('{"line": "joined with token=hunter2", "node": "pi1"}\n')
-    files = gather(job)
+    files = gather(site)
     assert "=== uname -a" in files["nodes/pi1.txt"]
     assert "its API does not answer" in files["MISSING.txt"]
     assert "joined with token=" in files[f"runs/{run.name}/events.jsonl"]
@@ -105,7 +105,7 @@ def test_everything_that_is_gathered_is_scrubbed(tmp_path: Path) -> None:
 def test_why_a_node_is_missing_is_told_as_it_is(away: NodeError, tmp_path: Path) -> None:
     cluster = parse(TWO_NODES).cluster
     nodes = ShellNodes(tmp_path / "nodes", refuse={"pi2": away})
-    files = gather(job_on(nodes, cluster, tmp_path, "support-bundle"))
+    files = gather(site_on(nodes, cluster, tmp_path, "support-bundle"))
     assert [name for name in files if name.startswith("nodes/")] == ["nodes/pi1.txt"]
     assert f"{away}\n" in files["MISSING.txt"]
     assert "could not be reached" not in files["MISSING.txt"]

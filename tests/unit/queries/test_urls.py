@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.jobs import job_on, site_of
+from tests.unit.phases.sites import site_on
 
-from picluster.commands import Job
 from picluster.kube.api import Object
 from picluster.model import parse
 from picluster.queries.components import components_of
@@ -47,8 +46,7 @@ class _NoSecrets:
 )
 def test_status_and_credentials_name_the_same_one(more: str, host: str, tmp_path: Path) -> None:
     cluster = parse(FILE + more).cluster
-    job: Job = job_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
-    site = site_of(job)
+    site = site_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
     shown = {component.name: component.url for component in components_of(site)}
     told = {each.application: each.url for each in _logins(cluster, _NoSecrets())}  # type: ignore[arg-type]
     assert told == {name: shown[name] for name in told}

@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.phases.sites import site_on
 from tests.unit.steps.k3s.looks import look
 from tests.unit.steps.looking import decide_from
 
 from picluster.apps.user_apps import AppSource
 from picluster.engine.place import Tools
-from picluster.engine.pool import Sessions
 from picluster.engine.step import Change, Satisfied
 from picluster.errors import StepFailed
 from picluster.model import parse
 from picluster.model.apps import App
 from picluster.phases.k3s import staged
-from picluster.phases.site import make_site
 from picluster.steps.download import download, exposed, plain_http
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.manifests.applied import ObjectsApplied
@@ -235,15 +234,7 @@ def test_a_plan_warns_of_a_k3s_that_comes_over_plain_http(
 ) -> None:
     text = "name: home\nnodes: [{name: pi1, address: 10.0.0.11, role: server}]\n"
     cluster = parse(text + more).cluster
-    site = make_site(
-        cluster,
-        Sessions(ShellNodes(tmp_path)),
-        file=tmp_path / "cluster.yaml",
-        state=tmp_path / "state",
-        cache=tmp_path / "cache",
-        user_kubeconfig=tmp_path / "kubeconfig",
-        token=None,
-    )
+    site = site_on(ShellNodes(tmp_path), cluster, tmp_path)
     step = staged(site, cluster.servers[0])
     change = step.decide(look(step.name, arch="arm64"))
     assert isinstance(change, Change)

@@ -11,12 +11,12 @@ import jsonschema
 import pytest
 from tests.unit.ui.samples import failed_run, fine, hosts, plan, reboot, refused
 
-from picluster.commands import Verdict
 from picluster.engine import events
 from picluster.engine.journal import to_line
 from picluster.engine.plan import LeftOut
 from picluster.errors import Unreachable
 from picluster.model import load
+from picluster.queries.validate import Verdict
 from picluster.steps.registry.contents import StoredImage
 from picluster.steps.registry.garbage import Freed
 from picluster.ui import config_view, plan_view, registry_view, validate_view

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
@@ -17,6 +16,7 @@ from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, delete_node, get_node
 from picluster.kube.quorum import Refused, Ruling
 from picluster.kube.reach import api_of
+from picluster.steps.k3s.guard import QuorumGuard
 from picluster.steps.k3s.maintenance import DrainNode
 from picluster.steps.k3s.state import STATE, read_state
 
@@ -73,24 +73,22 @@ class AskGuard:
     """The quorum guard's ruling on a node that goes."""
 
     node: str
-    ruling: Callable[[], Ruling] = field(compare=False, repr=False)
     name: str = "majority-stays"
     secret: bool = False
 
     def ask(self, tools: Tools) -> Ruling:
         """Ask the guard."""
-        return self.ruling()
+        return tools.get(QuorumGuard).on_removal(self.node)
 
 
 @dataclass(frozen=True, slots=True)
 class MajorityStays:
-    """The cluster keeps its majority once a node is gone; `ask` is the quorum guard's ruling.
+    """The cluster keeps its majority once a node is gone, by the quorum guard's ruling.
 
     The guard is asked again right before anything is done; this has a plan say what it would.
     """
 
     node: str
-    ask: Callable[[], Ruling]
     name: str = "majority-stays"
 
     @property
@@ -100,7 +98,7 @@ class MajorityStays:
 
     def probe(self) -> AskGuard:
         """Ask the guard."""
-        return AskGuard(self.node, self.ask)
+        return AskGuard(self.node)
 
     def decide(self, look: Look) -> Decision:
         """Refuse what the guard refuses."""
