@@ -39,7 +39,7 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "a changed host key is accepted": (
         "ssh/host_keys.py",
-        "if pinned:\n                raise self._changed(node, host, port, key, pinned)",
+        "if pinned:\n                raise self._changed(node, entry, key, pinned)",
         "",
     ),
     "a wrong pinned token is accepted": (

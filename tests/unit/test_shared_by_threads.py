@@ -48,6 +48,7 @@ from picluster.ssh.endpoint import Endpoint, endpoints_of
 from picluster.ssh.forward import LocalForward
 from picluster.ssh.host_keys import HostKeys
 from picluster.ssh.session import SshSession
+from picluster.ssh.user_config import UserConfig
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
 
@@ -259,25 +260,22 @@ def test_a_key_file_is_read_and_its_passphrase_asked_for_once(
     formats = (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, secret)
     (tmp_path / "key").write_bytes(Ed25519PrivateKey.generate().private_bytes(*formats))
     asked: list[str] = []
-    read: list[object] = []
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho asked >>{tmp_path}/runs\n")
+    ssh.chmod(0o755)
 
     def ask(question: str) -> str:
         asked.append(question)
         time.sleep(MOMENT)
         return "open"
 
-    def read_config() -> Any:
-        read.append("~/.ssh/config")
-        return original()
-
-    original = ssh_connector._read_config
-    monkeypatch.setattr(ssh_connector, "_read_config", read_config)
     monkeypatch.setattr(ssh_connector, "_ATTEMPTS", 1)
     nowhere = {
         f"pi{node}": Endpoint(f"pi{node}", "127.0.0.1", 1, "pi", tmp_path / "key")
         for node in range(THREADS)
     }
-    connector = SshConnector(nowhere, HostKeys(tmp_path / "pins", users_files=()), ask)
+    keys = HostKeys(tmp_path / "pins", users_files=())
+    connector = SshConnector(nowhere, keys, ask, config=UserConfig(ssh=str(ssh)))
 
     def connect(node: int) -> None:
         with pytest.raises(Unreachable):
@@ -285,7 +283,7 @@ def test_a_key_file_is_read_and_its_passphrase_asked_for_once(
 
     race(connect)
     assert len(asked) == 1
-    assert len(read) == 1
+    assert (tmp_path / "runs").read_text().split() == ["asked"]
 
 
 # ------------------------------------------------------------------ connections

@@ -11,8 +11,6 @@ from picluster.paths import cluster_state
 if TYPE_CHECKING:
     from picluster.ssh.host_keys import HostKeys
 
-_DEFAULT_PORT = 22
-
 
 def own_keys(cluster: Cluster) -> HostKeys:
     """Return the cluster's own pins; nobody new is trusted."""
@@ -26,6 +24,9 @@ def forget(cluster: Cluster, node: str) -> bool:
     names = [known.name for known in cluster.nodes]
     if node not in names:
         raise UsageError(f"there is no node {node!r}", fix=f"nodes: {', '.join(names)}")
+    from picluster.ssh.user_config import UserConfig
+
     wanted = cluster.node(node)
-    port = cluster.ssh_for(wanted).port or _DEFAULT_PORT
-    return own_keys(cluster).forget(wanted.address, port)
+    how = cluster.ssh_for(wanted)
+    route = UserConfig().route(wanted.address, how.user, how.port)
+    return own_keys(cluster).forget(*route.pinned_as)

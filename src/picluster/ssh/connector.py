@@ -1,15 +1,17 @@
-"""Logging in to nodes: Fabric for configuration, keys and jump hosts; our rules for host keys."""
+"""Logging in to nodes: the user's SSH says how, Fabric connects, our rules hold for host keys."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
 import random
+import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from picluster.engine.session import Traffic
@@ -17,9 +19,13 @@ from picluster.errors import AuthenticationFailed, NodeError, Unreachable
 from picluster.once import Once
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.host_keys import HostKeys
+from picluster.ssh.keys import KeyRing, Login, Offers
 from picluster.ssh.session import SshSession
+from picluster.ssh.user_config import Route, UserConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import paramiko
 
     from picluster.secret import Secret
@@ -31,8 +37,6 @@ _DEAD_PEER_MILLISECONDS = 60_000
 # sshd drops connections at random once ten are half open (MaxStartups 10:30:100), and behind one
 # jump host all of ours are.
 _AT_ONCE_THROUGH_A_JUMP_HOST = 8
-# What Paramiko says if there is neither a key nor a password; it has no class of its own for that.
-_NO_KEYS = "No authentication methods available"
 
 
 @dataclass(slots=True)
@@ -44,13 +48,17 @@ class SshConnector:
 
     endpoints: Mapping[str, Endpoint]
     host_keys: HostKeys
-    passphrase: Callable[[str], str] | None = None
+    passphrase: InitVar[Callable[[str], str] | None] = None
     traffic: Traffic = field(default_factory=Traffic)
+    config: UserConfig = field(default_factory=UserConfig)
+    keys: KeyRing = field(init=False)
     _jumps: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(_AT_ONCE_THROUGH_A_JUMP_HOST)
     )
-    _keys: Once[str, paramiko.PKey] = field(default_factory=Once)
     _config: Once[str, Any] = field(default_factory=Once)
+
+    def __post_init__(self, passphrase: Callable[[str], str] | None) -> None:
+        self.keys = KeyRing(passphrase)
 
     def connect(self, node: str) -> SshSession:
         """Log in to a node. Raises a `NodeError` that says why not.
@@ -64,42 +72,59 @@ class SshConnector:
         password = endpoint.password
         if password is None:
             return self.connect_by_key(node)
+        by_key = ""
         if endpoint.key is None or endpoint.key.exists():
-            with contextlib.suppress(AuthenticationFailed):
+            try:
                 return self.connect_by_key(node)
-        return self._connect_patiently(endpoint, password())
+            except AuthenticationFailed as error:
+                by_key = error.why
+        try:
+            return self._connect_patiently(endpoint, password())
+        except AuthenticationFailed as error:
+            error.why = "; ".join(each for each in (by_key, error.why) if each)
+            raise
 
     def connect_by_key(self, node: str) -> SshSession:
         """Log in to a node as `connect` does, but never by password."""
         return self._connect_patiently(self.endpoints[node], None)
 
     def _connect_patiently(self, endpoint: Endpoint, password: Secret | None) -> SshSession:
+        route = self.route(endpoint)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                if endpoint.jump is None:
-                    return self._connect(endpoint, password)
+                if not route.jumps:
+                    return self._connect(endpoint, route, password)
                 with self._jumps:
-                    return self._connect(endpoint, password)
+                    return self._connect(endpoint, route, password)
             except Unreachable:
                 if attempt == _ATTEMPTS:
                     raise
                 time.sleep(random.uniform(0.3, 0.8) * attempt)  # noqa: S311 - jitter
         raise AssertionError("unreachable")
 
-    def _connect(self, endpoint: Endpoint, password: Secret | None) -> SshSession:
+    def route(self, endpoint: Endpoint) -> Route:
+        """Return how a node is reached: as the cluster file says, else as the user's SSH does.
+
+        Raises `NodeError` if the user's configuration cannot be understood.
+        """
+        route = self.config.route(endpoint.host, endpoint.user, endpoint.port)
+        route = _with_key(route, endpoint.key)
+        if endpoint.jump is not None:
+            route = replace(route, jumps=(endpoint.jump,), command="")
+        return route
+
+    def _connect(self, endpoint: Endpoint, route: Route, password: Secret | None) -> SshSession:
         import paramiko  # noqa: PLC0415 - 0.2 s with Fabric, which only a connection needs
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-        connection = self._connection(endpoint, password)
+        connection = None
         try:
+            connection = self._connection(endpoint, route, password)
             connection.open()
-        except NodeError:
-            connection.close()
-            raise
-        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            connection.close()
-            user = connection.user
-            raise explain_failure(endpoint, user, error, by_password=bool(password)) from error
+        except (NodeError, paramiko.SSHException, OSError, EOFError, ValueError) as error:
+            if connection is not None:
+                connection.close()
+            raise explain_failure(endpoint, route, error) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
         self.traffic.add(connections=1)
@@ -107,123 +132,94 @@ class SshConnector:
             endpoint = replace(endpoint, sudo_password=password)
         return SshSession(endpoint, connection.user, transport, connection, self.traffic)
 
-    def _connection(self, endpoint: Endpoint, password: Secret | None) -> Any:
-        import fabric  # noqa: PLC0415 - see above
+    def _connection(self, endpoint: Endpoint, route: Route, password: Secret | None) -> Any:
+        """Return a connection to a node that is not open yet."""
+        gateway = self._gateway(endpoint, route, password)
+        # With a password, that alone: the keys were refused before, or there are none.
+        offers = self.keys.for_route(route, endpoint.key) if password is None else Offers()
+        login = Login(route.user, endpoint.host, str(endpoint), offers, password)
+        return self._through(gateway, endpoint.node, route, login, endpoint.connect_timeout)
 
-        gateway = None
-        if endpoint.jump is not None:
-            jump = endpoint.jump
-            gateway = fabric.Connection(
-                jump.host, user=jump.user, port=jump.port, config=self._fabric_config()
-            )
-            self._apply_rules(gateway, f"jump host {jump}")
-            gateway.connect_kwargs.update(self._gateway_credentials(endpoint, password))
-        connection = fabric.Connection(
-            endpoint.host,
-            user=endpoint.user,
-            port=endpoint.port,
-            config=self._fabric_config(),
-            gateway=gateway,
-            connect_timeout=int(endpoint.connect_timeout),
-        )
-        connection.connect_kwargs.update(self._credentials(endpoint, password))
-        self._apply_rules(connection, endpoint.node)
-        return connection
+    def _gateway(
+        self,
+        endpoint: Endpoint,
+        route: Route,
+        password: Secret | None,
+        reached: frozenset[tuple[str, int]] = frozenset(),
+    ) -> Any:
+        """Return the connection to the last of the jump hosts, each through the one before.
 
-    def _credentials(self, endpoint: Endpoint, password: Secret | None) -> dict[str, Any]:
-        """Return what to log in with: the named key alone, or else agent and usual keys.
-
-        With a password, that alone: the keys were refused before, or there are none.
+        They are offered the node's own key, or what the user's configuration says of them, and then
+        the nodes' password. `reached` are the hosts that come later: `Host *` with a ProxyJump is
+        about the jump host as well, which is no way to itself.
         """
-        given: dict[str, Any] = {
+        gateway = None
+        reached |= {(route.host, route.port)}
+        key = endpoint.key if endpoint.key and endpoint.key.exists() else None
+        for hop in route.jumps:
+            way = _with_key(self.config.route(hop.host, hop.user, hop.port), key)
+            if (way.host, way.port) in reached:
+                continue
+            if gateway is None:
+                gateway = self._gateway(endpoint, way, password, reached)
+            name = f"jump host {hop}"
+            login = Login(way.user, hop.host, name, self.keys.for_route(way, key), password)
+            gateway = self._through(gateway, name, way, login, endpoint.connect_timeout)
+        return gateway
+
+    def _through(self, gateway: Any, name: str, route: Route, login: Login, timeout: float) -> Any:
+        import fabric  # noqa: PLC0415 - see above
+        import paramiko  # noqa: PLC0415
+
+        connection = fabric.Connection(
+            route.host,
+            user=route.user,
+            port=route.port,
+            config=self._config.get("fabric", _empty_config).clone(),
+            gateway=gateway,
+            connect_timeout=int(timeout),
+        )
+        policy = _Policy(self.host_keys, name, route)
+        connection.client.set_missing_host_key_policy(policy)
+        connection.connect_kwargs = {
             "banner_timeout": _BANNER_SECONDS,
             "auth_timeout": _BANNER_SECONDS,
+            "auth_strategy": login,
+            "transport_factory": partial(_transport, policy.kinds()),
         }
-        nothing_else = {"allow_agent": False, "look_for_keys": False}
-        if password is not None:
-            given |= {"password": password.reveal(), **nothing_else}
-        elif endpoint.key is not None:
-            given |= {"pkey": self._key(endpoint), **nothing_else}
-        return given
-
-    def _gateway_credentials(self, endpoint: Endpoint, password: Secret | None) -> dict[str, Any]:
-        """Return what to log in to the jump host with: the keys, then the nodes' password."""
-        if password is None:
-            return self._credentials(endpoint, None)
-        if endpoint.key is not None and not endpoint.key.exists():
-            endpoint = replace(endpoint, key=None)
-        return self._credentials(endpoint, None) | {"password": password.reveal()}
-
-    def _key(self, endpoint: Endpoint) -> paramiko.PKey:
-        """Load the private key that the file names, asking for its passphrase at most once."""
-        path = str(endpoint.key)
-        return self._keys.get(path, lambda: self._read_key(endpoint, path))
-
-    def _read_key(self, endpoint: Endpoint, path: str) -> paramiko.PKey:
-        import paramiko  # noqa: PLC0415 - see above
-
-        try:
-            return _load_key(path, None)
-        except paramiko.PasswordRequiredException:
-            if self.passphrase is None:
-                raise AuthenticationFailed(
-                    f"the key {path} needs its passphrase",
-                    where=str(endpoint),
-                    fix=f"`ssh-add {path}`, or run this in a terminal",
-                ) from None
-            return self._key_with_passphrase(endpoint, path)
-        except (OSError, paramiko.SSHException, ValueError) as error:
-            raise AuthenticationFailed(
-                f"the key {path} cannot be used",
-                where=str(endpoint),
-                why=str(error),
-                fix="correct ssh.key; `ssh-keygen -t ed25519` makes a new one",
-            ) from error
-
-    def _key_with_passphrase(self, endpoint: Endpoint, path: str) -> paramiko.PKey:
-        import paramiko  # noqa: PLC0415 - see above
-
-        assert self.passphrase is not None  # noqa: S101 - the caller has checked
-        try:
-            return _load_key(path, self.passphrase(f"Passphrase of {path}: "))
-        except (paramiko.SSHException, ValueError):
-            raise AuthenticationFailed(
-                f"that is not the passphrase of {path}", where=str(endpoint), fix="try again"
-            ) from None
-
-    def _fabric_config(self) -> Any:
-        """Return a copy of one configuration, read once; nobody's `~/.fabric.py` is run."""
-        return self._config.get("fabric", _read_config).clone()
-
-    def _apply_rules(self, connection: Any, node: str) -> None:
-        """Check host keys our way, and do not let small packets wait for each other."""
-        host, port = connection.host, connection.port or 22
-        connection.client.set_missing_host_key_policy(_Policy(self.host_keys, node, host, port))
-        pinned = self.host_keys.pinned(host, port)
-
-        def make_transport(sock: Any, **options: Any) -> paramiko.Transport:
-            return _transport(sock, pinned, options)
-
-        connection.connect_kwargs = {**connection.connect_kwargs}
-        connection.connect_kwargs["transport_factory"] = make_transport
+        if route.command and gateway is None:
+            # As OpenSSH does: the user's shell runs it. Host and user in it are checked names.
+            shell = os.environ.get("SHELL") or "/bin/sh"
+            words = [shell, "-c", f"exec {route.command}"]
+            connection.connect_kwargs["sock"] = paramiko.ProxyCommand(shlex.join(words))
+        return connection
 
 
+def _with_key(route: Route, key: Path | None) -> Route:
+    """Return the way with one key only, the one that the cluster file names."""
+    if key is None:
+        return route
+    return replace(route, keys=(key,), named_keys=frozenset((key,)), only_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
 class _Policy:
     """Hands every host key to our own check; paramiko calls it for all, as it is told of none."""
 
-    def __init__(self, host_keys: HostKeys, node: str, host: str, port: int) -> None:
-        self.host_keys = host_keys
-        self.node = node
-        self.host = host
-        self.port = port
+    host_keys: HostKeys
+    node: str
+    route: Route
 
     def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
-        self.host_keys.check(self.node, self.host, self.port, key)
+        self.host_keys.check(self.node, *self.route.pinned_as, key, self.route.known_hosts)
+
+    def kinds(self) -> list[str]:
+        """Return the types of the keys that are pinned."""
+        pins = self.host_keys.pinned(*self.route.pinned_as, self.route.known_hosts)
+        return [each.kind for each in pins]
 
 
-def _transport(
-    sock: Any, pinned: Mapping[str, paramiko.PKey], options: dict[str, Any]
-) -> paramiko.Transport:
+def _transport(pinned: Sequence[str], sock: Any, **options: Any) -> paramiko.Transport:
     """Make a transport that sends at once and asks first for the key types that are pinned.
 
     Without TCP_NODELAY every command waits 40 ms for a delayed ACK; paramiko never sets it. A node
@@ -242,55 +238,36 @@ def _transport(
         wanted = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
         first = [name for kind in pinned for name in wanted.get(kind, (kind,))]
         offered = list(security.key_types)
-        preferred = [name for name in first if name in offered]
+        preferred = [name for name in dict.fromkeys(first) if name in offered]
         security.key_types = preferred + [name for name in offered if name not in preferred]
     return transport
 
 
-def _read_config() -> Any:
+def _empty_config() -> Any:
+    """Return a configuration of Fabric's that reads no file: nobody's `~/.fabric.py` is run."""
     import fabric  # noqa: PLC0415 - see above
+    import paramiko  # noqa: PLC0415
 
-    config = fabric.Config(lazy=True)
-    config.load_ssh_config()
-    config.merge()
-    return config
+    return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
-def _load_key(path: str, passphrase: str | None) -> paramiko.PKey:
-    import paramiko  # noqa: PLC0415 - see above
-
-    # Paramiko hands both on to `cryptography`: the passphrase, whatever Paramiko's own types say,
-    # and the error for a key that has one when none is given.
-    secret: Any = passphrase.encode() if passphrase else None
-    try:
-        return paramiko.PKey.from_path(path, secret)
-    except TypeError:
-        raise paramiko.PasswordRequiredException(f"{path} needs its passphrase") from None
-
-
-def explain_failure(
-    endpoint: Endpoint, user: str, error: Exception, *, by_password: bool = False
-) -> NodeError:
-    """Turn what Fabric and Paramiko raise into what happened, why, and what to do."""
-    import paramiko  # noqa: PLC0415 - see above
-
-    where = str(endpoint)
-    if isinstance(error, NodeError):
-        return error
-    nothing_to_offer = _NO_KEYS in str(error)
-    if isinstance(error, paramiko.AuthenticationException) or nothing_to_offer:
-        offered = f"the key {endpoint.key}" if endpoint.key else "the agent's and the usual keys"
-        return AuthenticationFailed(
-            f"it does not let {user} in",
-            where=where,
-            why="there is no key to offer, in the agent or among the usual files"
-            if nothing_to_offer
-            else f"offered were {offered}" + (", then the password" if by_password else ""),
-            fix=f"install the key: `ssh-copy-id {user}@{endpoint.host}`, or correct ssh.user and "
-            "ssh.key",
+def explain_failure(endpoint: Endpoint, route: Route, error: Exception) -> NodeError:
+    """Turn what a login raised into what happened, why, and what to do."""
+    unread = ""
+    if route.unread:
+        unread = (
+            f"there is no `ssh` here to ask, so it counts for nothing: {', '.join(route.unread)}"
         )
-    why, fix = _network_cause(error)
-    return Unreachable("it cannot be reached over SSH", where=where, why=why, fix=fix)
+    if isinstance(error, NodeError):
+        failure = error
+        failure.where = failure.where or str(endpoint)
+    else:
+        why, fix = _network_cause(error)
+        what = "it cannot be reached over SSH"
+        failure = Unreachable(what, where=str(endpoint), why=why, fix=fix)
+    if unread and unread not in failure.why:
+        failure.why = "; ".join(each for each in (failure.why, unread) if each)
+    return failure
 
 
 def _network_cause(error: Exception) -> tuple[str, str]:

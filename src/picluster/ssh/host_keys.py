@@ -1,13 +1,11 @@
 """Host keys: trusted when they are pinned, pinned at first contact if somebody agrees to that.
 
 Pins are kept in the cluster's own known_hosts file; the user's and the system's are honoured too.
-A key that differs from a pinned one is never accepted.
+A key that differs from a pinned one, or that a file revokes, is never accepted.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from picluster.errors import HostKeyChanged, HostKeyUnknown
 from picluster.local_files import write_private
+from picluster.ssh.keys import fingerprint
+from picluster.ssh.known_hosts import AUTHORITY, REVOKED, Entry, KnownHosts, host_entry, read
 
 if TYPE_CHECKING:
     import paramiko
@@ -24,19 +24,7 @@ if TYPE_CHECKING:
 Agree = Callable[[str, str, str], bool]
 """Asked at first contact with node, key type and fingerprint; says whether to trust and pin it."""
 
-_DEFAULT_PORT = 22
-_USERS_FILES = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
-
-
-def host_entry(host: str, port: int) -> str:
-    """Return how known_hosts writes a host at a port."""
-    return host if port == _DEFAULT_PORT else f"[{host}]:{port}"
-
-
-def fingerprint(key: paramiko.PKey) -> str:
-    """Return the key's SHA-256 fingerprint as `ssh-keygen -l` prints it."""
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
+USERS_FILES = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
 def refuse_new(node: str, kind: str, print_: str) -> bool:
@@ -54,49 +42,45 @@ class HostKeys:
     """The pinned host keys of a cluster.
 
     Nodes are connected to in parallel, and a jump host's key is met by each of their threads: one
-    key is judged at a time, so that nobody is asked twice.
+    key is judged at a time, so that nobody is asked twice. `users_files` are asked besides the
+    cluster's own file, unless a caller knows which the user's configuration names.
     """
 
     own_file: Path
     agree: Agree = refuse_new
-    users_files: Sequence[Path] = _USERS_FILES
+    users_files: Sequence[Path] | None = None
     _turn: threading.RLock = field(default_factory=threading.RLock)
-    _loaded: list[tuple[Path, paramiko.HostKeys]] | None = None
+    _read: dict[tuple[Path, ...], KnownHosts] = field(default_factory=dict)
 
-    def pinned(self, host: str, port: int) -> dict[str, paramiko.PKey]:
-        """Return the keys pinned for a host, by key type; the cluster's own file comes first."""
-        entry = host_entry(host, port)
-        found: dict[str, paramiko.PKey] = {}
+    def pinned(self, host: str, port: int, files: Sequence[Path] = ()) -> list[Entry]:
+        """Return the pins of a host; the cluster's own file comes first."""
         with self._turn:
-            for _, keys in self._files():
-                for kind, key in (keys.lookup(entry) or {}).items():
-                    found.setdefault(kind, key)
-        return found
+            return self._known(files).of(host_entry(host, port))
 
-    def check(self, node: str, host: str, port: int, key: paramiko.PKey) -> None:
+    def check(
+        self, node: str, host: str, port: int, key: paramiko.PKey, files: Sequence[Path] = ()
+    ) -> None:
         """Accept the key if it is pinned, or if it is new and agreed to, which pins it.
 
-        Raises `HostKeyChanged` or `HostKeyUnknown`.
+        Raises `HostKeyChanged`, also for a revoked key, or `HostKeyUnknown`.
         """
-        kind, print_ = key.get_name(), fingerprint(key)
+        blob, entry = key.asbytes(), host_entry(host, port)
+        where = f"{node} ({entry})"
         with self._turn:
-            pinned = self.pinned(host, port)
-            if any(known == key for known in pinned.values()):
+            known = self._known(files)
+            for revoked in known.of(entry, REVOKED):
+                if revoked.blob == blob:
+                    raise _revoked(where, revoked)
+            pinned = known.of(entry)
+            if any(each.blob == blob for each in pinned):
                 return
             if pinned:
-                raise self._changed(node, host, port, key, pinned)
-            agreed = self.agree(node, kind, print_)
+                raise self._changed(node, entry, key, pinned)
+            agreed = self.agree(node, key.get_name(), fingerprint(blob))
             if agreed:
-                self._pin(host_entry(host, port), key)
+                self._pin(entry, key)
         if not agreed:
-            raise HostKeyUnknown(
-                "its host key is not known yet",
-                where=f"{node} ({host})",
-                why=f"it presents the {kind} key {print_}, and nobody has agreed to trust it",
-                fix="compare the fingerprint with the node's (`ssh-keygen -lf "
-                "/etc/ssh/ssh_host_ed25519_key.pub` on it), then run again with "
-                "--accept-new-host-keys",
-            )
+            raise _unknown(where, key, known, entry)
 
     def forget(self, host: str, port: int) -> bool:
         """Remove a host's pins from the cluster's own file; return whether there were any."""
@@ -106,23 +90,18 @@ class HostKeys:
             entry = host_entry(host, port)
             lines = self.own_file.read_text().splitlines(keepends=True)
             kept = [line for line in lines if line.split(" ", 1)[0] != entry]
-            self._loaded = None
+            self._read.clear()
             if len(kept) == len(lines):
                 return False
             write_private(self.own_file, "".join(kept))
             return True
 
-    def _files(self) -> list[tuple[Path, paramiko.HostKeys]]:
-        import paramiko  # noqa: PLC0415 - 0.1 s that only a connection needs
-
-        if self._loaded is None:
-            self._loaded = []
-            for path in (self.own_file, *(file.expanduser() for file in self.users_files)):
-                keys = paramiko.HostKeys()
-                if path.is_file():
-                    keys.load(str(path))
-                self._loaded.append((path, keys))
-        return self._loaded
+    def _known(self, files: Sequence[Path]) -> KnownHosts:
+        theirs = self.users_files if self.users_files is not None else files or USERS_FILES
+        paths = (self.own_file, *(path.expanduser() for path in theirs))
+        if paths not in self._read:
+            self._read[paths] = read(*paths)
+        return self._read[paths]
 
     def _pin(self, entry: str, key: paramiko.PKey) -> None:
         """Append one line: rewriting the file would race with other runs."""
@@ -130,20 +109,13 @@ class HostKeys:
         handle = os.open(self.own_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(f"{entry} {key.get_name()} {key.get_base64()}\n")
-        if self._loaded:
-            self._loaded[0][1].add(entry, key.get_name(), key)
+        self._read.clear()
 
     def _changed(
-        self,
-        node: str,
-        host: str,
-        port: int,
-        key: paramiko.PKey,
-        pinned: dict[str, paramiko.PKey],
+        self, node: str, entry: str, key: paramiko.PKey, pinned: Sequence[Entry]
     ) -> HostKeyChanged:
-        entry = host_entry(host, port)
-        expected = pinned.get(key.get_name()) or next(iter(pinned.values()))
-        holder = next((path for path, keys in self._files() if keys.lookup(entry)), self.own_file)
+        expected = next((each for each in pinned if each.kind == key.get_name()), pinned[0])
+        holder = pinned[0].file
         clear = (
             f"picluster known-hosts forget {node}"
             if holder == self.own_file
@@ -151,9 +123,41 @@ class HostKeys:
         )
         return HostKeyChanged(
             "its host key is not the one that is pinned",
-            where=f"{node} ({host})",
-            why=f"expected {fingerprint(expected)} (in {holder}), it presents {fingerprint(key)}: "
-            "the card was re-flashed, or somebody is in the middle",
+            where=f"{node} ({entry})",
+            why=f"expected {fingerprint(expected.blob)} (in {holder}), it presents "
+            f"{fingerprint(key.asbytes())}: the card was re-flashed, or somebody is in the middle",
             fix=f"if you re-flashed it: `picluster node replace {node}` lets it take its place; "
             f"if it was never in the cluster: `{clear}`, then run again",
         )
+
+
+def _revoked(where: str, entry: Entry) -> HostKeyChanged:
+    return HostKeyChanged(
+        "its host key is revoked",
+        where=where,
+        why=f"{entry.at} revokes {fingerprint(entry.blob)}, which it presents: whoever has that "
+        "key can pass for it",
+        fix="make new host keys on it (`rm /etc/ssh/ssh_host_*; ssh-keygen -A`), or take the "
+        "line out if it is wrong",
+    )
+
+
+def _unknown(where: str, key: paramiko.PKey, known: KnownHosts, entry: str) -> HostKeyUnknown:
+    presented = f"the {key.get_name()} key {fingerprint(key.asbytes())}"
+    why = f"it presents {presented}, and nobody has agreed to trust it"
+    authorities = known.of(entry, AUTHORITY)
+    if authorities:
+        why += (
+            f"; {authorities[0].at} trusts a certificate authority for it, and certificates of "
+            "hosts are not supported here"
+        )
+    if known.skipped:
+        why += f"; {', '.join(known.skipped[:3])} cannot be read and was skipped"
+    return HostKeyUnknown(
+        "its host key is not known yet",
+        where=where,
+        why=why,
+        fix="compare the fingerprint with the node's (`ssh-keygen -lf "
+        "/etc/ssh/ssh_host_ed25519_key.pub` on it), then run again with "
+        "--accept-new-host-keys",
+    )
