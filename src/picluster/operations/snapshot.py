@@ -11,7 +11,7 @@ from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, UNSEEN
 from picluster.model import Node
 from picluster.phases.k3s import arrival, configured, copying, facts, installed, k3s, staged
-from picluster.phases.preflight import preflight
+from picluster.phases.preflight import nothing_more, preflight
 from picluster.phases.prepare import prepare
 from picluster.site import Site
 from picluster.steps.k3s.bundle import Bundle
@@ -95,7 +95,7 @@ def restore(bundle: Bundle) -> Build:
     """
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-        yield preflight(site.cluster)
+        yield preflight(site.cluster, nothing_more)
         yield Phase("restore", "it can be", (_possible(site, bundle, absent),))
         yield prepare(site.cluster, guard=site.guard.before_disruption)
         yield _restored(site, bundle, absent)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.model import Cluster, Node
@@ -10,6 +12,7 @@ from picluster.steps.preflight.cgroups import CgroupsFit
 from picluster.steps.preflight.clock import Clock
 from picluster.steps.preflight.identity import HostNames, OwnIdentity
 from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
+from picluster.steps.preflight.member_address import AddressStays
 from picluster.steps.preflight.network import (
     AddressIsItsOwn,
     NothingInTheWay,
@@ -19,15 +22,37 @@ from picluster.steps.preflight.network import (
 )
 
 
-def preflight(cluster: Cluster) -> Phase:
-    """Build the phase: one look at each node, and nothing but refusals and warnings after it."""
+def address_stays(cluster: Cluster, node: Node) -> list[Step]:
+    """Return what refuses a server whose address is not the one that its cluster knows it by."""
+    if not node.is_server:
+        return []
+    wanted = cluster.k3s_for(node).node_ip or node.address
+    return [AddressStays(node.name, wanted, alone=not cluster.is_ha)]
+
+
+def nothing_more(cluster: Cluster, node: Node) -> list[Step]:
+    """Return no further checks."""
+    return []
+
+
+def preflight(
+    cluster: Cluster, further: Callable[[Cluster, Node], list[Step]] = address_stays
+) -> Phase:
+    """Build the phase: one look at each node, and nothing but refusals and warnings after it.
+
+    `further` are the checks that not every operation needs: one that makes the cluster's membership
+    anew does not mind the former addresses.
+    """
     return Phase(
         "preflight",
         "every node is fit for its part",
         (
             Stage(
                 "checks",
-                {node.name: _checks(cluster, node) for node in cluster.nodes},
+                {
+                    node.name: [*_checks(cluster, node), *further(cluster, node)]
+                    for node in cluster.nodes
+                },
                 independent=True,
             ),
         ),
