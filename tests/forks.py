@@ -33,13 +33,16 @@ _OWN_PROCESSES = ("--pid", "--fork", "--mount-proc", "--mount")
 _AS_USER = ("unshare", "--user", "--map-root-user", *_OWN_PROCESSES)
 _AS_ROOT = ("unshare", *_OWN_PROCESSES)
 
-# The first process of the namespace. /sys is all the tree's, if that has one: overlayfs does not
-# take the kernel's file systems for a layer.
+# The first process of the namespace. Overlayfs does not take the kernel's file systems for a layer:
+# /sys, /proc/sys and /run are all the tree's, if that has them; of /proc, single files are.
 _ROOM = """
 for layer in "$TREE"/*; do
   at=/${layer##*/}
   case $at in
-    /sys) mount --bind "$layer" /sys ;;
+    /sys | /run) mount --bind "$layer" "$at" ;;
+    /proc) for each in "$layer"/* "$layer"/1/*; do
+      [ "$each" = "$layer/1" ] || mount --bind "$each" "/proc${each#"$layer"}" || exit 125
+    done ;;
     "/*") ;;
     *) mount -t overlay -o ro,lowerdir="$layer:$at" overlay "$at" ;;
   esac || exit 125
@@ -73,7 +76,7 @@ class Spent:
 def spend(script: str, tree: Path | None = None) -> Spent:
     """Run a script on the node that a tree makes of this machine."""
     done, last = _run(script, tree)
-    return Spent(last - _run("true", tree)[1], done)
+    return Spent(last - _idle(tree), done)
 
 
 def forks_of(script: str, tree: Path | None = None) -> int:
@@ -88,6 +91,12 @@ def forks_of_probes(steps: Sequence[Step], tree: Path | None = None) -> int:
     asked = [(step, probe) for step in steps if (probe := step.probe()) is not None]
     texts = {key_of(step, probe): probe.text for step, probe in asked if is_shell(probe)}
     return forks_of(compile_probes(list(texts.values()), new_marker()), tree)
+
+
+@cache
+def _idle(tree: Path | None) -> int:
+    """Return the last process of a script that makes none."""
+    return _run("true", tree)[1]
 
 
 def _run(script: str, tree: Path | None) -> tuple[Completed, int]:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.doubles.node_tree import ADDRESS, node_tree, put
 from tests.forks import MeteredNode, forks_of, spend
+
+from picluster.engine.observe import observe
+from picluster.engine.phase import Phase
+from picluster.engine.place import Tools
+from picluster.engine.plan import Judged, judge_target
+from picluster.engine.step import Change, Observation, Satisfied, Step, WriteFile
+from picluster.model import parse
+from picluster.phases.preflight import preflight
+from picluster.phases.prepare import prepare
+
+CLUSTER = parse(f"""\
+name: home
+nodes:
+  - {{name: pi1, address: {ADDRESS}, role: server}}
+prepare: {{timezone: Etc/UTC, locale: en_GB.UTF-8}}
+""").cluster
 
 
 @pytest.mark.parametrize(
@@ -38,3 +56,51 @@ def test_a_tree_is_the_node_and_stays_as_it_is(tmp_path: Path) -> None:
     written = spend("echo no >/etc/there", tmp_path)
     assert written.done.status != 0
     assert b"Read-only file system" in written.done.err
+
+
+# ------------------------------------------------------------------ with nothing to do
+
+
+def look(node: MeteredNode, steps: Sequence[Step]) -> dict[str, Observation]:
+    return observe(node.sessions, Tools(), "pi1", steps, 60)
+
+
+def judged(phase: Phase, node: MeteredNode) -> list[Judged]:
+    steps = phase.steps_for("pi1")
+    return judge_target(phase.title, "pi1", steps, {"pi1": look(node, steps)})
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A node that `prepare` has been on: it has the files that its steps write."""
+    root = node_tree(tmp_path_factory.mktemp("node"))
+    for item in judged(prepare(CLUSTER), MeteredNode(root)):
+        for action in item.decision.actions if isinstance(item.decision, Change) else ():
+            assert isinstance(action, WriteFile), f"{item.step.name} would do more than write"
+            put(root, action.path, str(action.content), action.mode)
+    return root
+
+
+def test_a_prepare_with_nothing_to_do_makes_few_processes(tree: Path) -> None:
+    node = MeteredNode(tree)
+    items = [
+        item for phase in (preflight(CLUSTER), prepare(CLUSTER)) for item in judged(phase, node)
+    ]
+    amiss = [
+        item for item in items if not isinstance(item.decision, Satisfied) or item.decision.warning
+    ]
+    assert not amiss
+    assert sum(node.forks) <= 28, node.forks
+
+
+@pytest.mark.parametrize(
+    "phase", [preflight(CLUSTER), prepare(CLUSTER)], ids=lambda each: each.name
+)
+def test_probes_that_share_a_shell_see_what_each_sees_alone(phase: Phase, tree: Path) -> None:
+    node, steps = (
+        MeteredNode(tree),
+        [each for each in phase.steps_for("pi1") if each.name != "clock"],
+    )
+    together = look(node, steps)
+    alone = [look(node, [step]) for step in steps]
+    assert together == {key: seen for each in alone for key, seen in each.items()}

@@ -27,7 +27,7 @@ from picluster.secret import Secret
 _FRAME = re.compile(r"([0-9]{1,6}) ([0-9]{1,3})")
 _QUOTED = 120
 _CHANGES_ITS_SHELL = re.compile(
-    r"\b(exit|exec|cd|trap|umask|export|unset|readonly|alias|ulimit|set [-+])"
+    r"\b(exit|exec|cd|trap|umask|export|unset|readonly|ulimit|set -[A-Za-z]+|set \+[a-z]+)\b"
     r"|(^|[;&|({]\s*)\. |\b(PATH|HOME|LC_ALL)=",
     re.MULTILINE,
 )

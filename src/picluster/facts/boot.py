@@ -24,6 +24,7 @@ MEMORY_CGROUP = ShellProbe("cgroup", MEMORY_CGROUP_SHELL, _has_memory)
 class Boot:
     """How the kernel was started, and what it will be told at the next boot.
 
+    All but `memory_cgroup` and `in_cluster` is asked only where the memory cgroup is off.
     `ignored`: it was told to turn the memory cgroup on, and did not. `untried`: a new kernel waits
     to be tried, with a command line of its own. `cmdline` is the file, empty if there is none;
     `mode` its permissions. `in_cluster`: the node holds K3s data.

@@ -57,4 +57,4 @@ def whole_file(name: str, path: str, *, secret: bool = False) -> ShellProbe[File
 
 
 def _access(where: str) -> str:
-    return f"[ -f {where} ] || exit 0\nstat -c 'access=%a %U:%G' {where}\n"
+    return f"[ -f {where} ] || return 0\nstat -c 'access=%a %U:%G' {where}\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
+from picluster.facts.names import UNAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ def _modules(seen: Observation) -> Modules:
 def kernel_modules(names: Sequence[str]) -> ShellProbe[Modules]:
     """Ask which of these modules are there, loaded or built in, and which can be loaded."""
     return ShellProbe(
-        "kernel-modules", shell(__package__, "kernel_modules", MODULES=tuple(names)), _modules
+        "kernel-modules",
+        UNAME + shell(__package__, "kernel_modules", MODULES=tuple(names)),
+        _modules,
     )
 
 
@@ -48,13 +52,26 @@ class Sysctls:
 
 def sysctls(keys: Sequence[str]) -> ShellProbe[Sysctls]:
     """Ask for the values in force."""
-    names = " ".join(quote(key) for key in keys)
-    return ShellProbe(
-        "sysctls-in-force",
-        f'for key in {names}; do value=$(sysctl -n "$key" 2>/dev/null) && '
-        'echo "$key=$(printf %s "$value" | tr -s "[:space:]" " ")"; done; true',
-        lambda seen: Sysctls({key: value for key in keys for value in Answer(seen).every(key)}),
-    )
+
+    def read(seen: Observation) -> Sysctls:
+        said = Answer(seen)
+        return Sysctls({key: " ".join(said.text(key).split()) for key in keys if said.has(key)})
+
+    return ShellProbe("sysctls-in-force", _values(keys), read)
+
+
+def _values(keys: Sequence[str]) -> str:
+    """Return shell that prints the values in force."""
+    paths = {key: _path(key) for key in keys}
+    pairs = tuple(word for pair in paths.items() for word in pair)
+    return shell(__package__, "sysctls", PATHS=tuple(paths.values()), KEYS=pairs, LINE_END="\n")
+
+
+def _path(key: str) -> str:
+    """Return the file of a parameter: its first separator says which it is (sysctl.d(5))."""
+    separator = re.search("[./]", key)
+    swaps = separator is not None and separator[0] == "."
+    return f"/proc/sys/{key.translate(str.maketrans('./', '/.')) if swaps else key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +94,7 @@ def sysctl_limits(name: str, keys: Sequence[str], file: str) -> ShellProbe[Limit
         values = {key: said.number(key) for key in keys if said.has(key)}
         return Limits(values, frozenset(said.every("settable")), said.content("file") or "")
 
-    lines = [
-        f"path=/proc/sys/{quote(key.replace('.', '/'))}\n"
-        f'[ -r "$path" ] && echo {quote(key)}="$(cat "$path")"\n'
-        f'[ -w "$path" ] && echo settable={quote(key)}\n'
-        for key in keys
-    ]
+    lines = [f"[ -w {quote(_path(key))} ] && echo settable={quote(key)}\n" for key in keys]
     where = quote(file)
     lines.append(f'[ -f {where} ] && echo "file=$(base64 -w0 <{where})"\ntrue\n')
-    return ShellProbe(name, "".join(lines), read)
+    return ShellProbe(name, _values(keys) + "".join(lines), read)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
+from picluster.engine.shell import shell
 
 HOSTNAME_FILE = "/etc/hostname"
 CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
+
+
+UNAME = shell(__package__, "uname")
+"""Shell that sets `host` and `kernel`: the host name and the kernel's release in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,12 @@ def _host_name(seen: Observation) -> HostName:
 
 HOST_NAME = ShellProbe(
     "hostname",
-    'echo "now=$(cat /proc/sys/kernel/hostname)"\n'
-    f"echo \"boot=$(sed -n '/^[^#]/{{p;q}}' {HOSTNAME_FILE} 2>/dev/null)\"",
+    f'{UNAME}echo "now=$host"\n'
+    "boot=\n"
+    f'[ ! -e {HOSTNAME_FILE} ] || while read -r boot || [ -n "$boot" ]; do\n'
+    "  case $boot in ''|'#'*) ;; *) break ;; esac\n"
+    f"done <{HOSTNAME_FILE}\n"
+    'echo "boot=$boot"',
     _host_name,
 )
 
@@ -47,7 +56,7 @@ def _cloud_init(seen: Observation) -> CloudInit:
 
 CLOUD_INIT = ShellProbe(
     "cloud-init",
-    "[ -d /etc/cloud/cloud.cfg.d ] || exit 0\n"
+    "[ -d /etc/cloud/cloud.cfg.d ] || return 0\n"
     "echo installed=yes\n"
     f'[ ! -e {CLOUD_INIT_FILE} ] || echo "text=$(base64 -w0 <{CLOUD_INIT_FILE})"',
     _cloud_init,
@@ -71,9 +80,9 @@ def time_zone(wanted: str) -> ShellProbe[Zone]:
     """Ask where /etc/localtime leads, and where the wanted zone does: zones have aliases."""
     return ShellProbe(
         "timezone",
-        'echo "zone=$(readlink -f /etc/localtime | sed s,.*/zoneinfo/,,)"\n'
-        f'echo "wanted=$(readlink -f /usr/share/zoneinfo/{quote(wanted)} '
-        '| sed s,.*/zoneinfo/,,)"',
+        # In one go: a path of which parts are missing is printed all the same.
+        f"set -- $(readlink -m /etc/localtime /usr/share/zoneinfo/{quote(wanted)})\n"
+        'echo "zone=${1##*/zoneinfo/}"; echo "wanted=${2##*/zoneinfo/}"',
         _zone,
     )
 
@@ -93,8 +102,6 @@ def _locales(seen: Observation) -> Locales:
 
 LOCALES = ShellProbe(
     "locale",
-    "sed -n 's/^LANG=\"\\{0,1\\}\\([^\"]*\\).*/lang=\\1/p' "
-    "/etc/default/locale /etc/locale.conf 2>/dev/null\n"
-    "locale -a 2>/dev/null | sed 's/^/known=/'",
+    shell(__package__, "locales"),
     _locales,
 )

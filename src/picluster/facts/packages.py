@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
 
+ARCHITECTURE = shell(__package__, "architecture")
+"""Shell that sets `arch` to the architecture that packages are installed for, in Debian's words."""
+
 
 @dataclass(frozen=True, slots=True)
 class PackageState:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
+from picluster.facts.units import UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +28,4 @@ def _parse(seen: Observation) -> Swap:
     return Swap(said.every("on"), said.every("provider"), said.every("unit"))
 
 
-SWAP = ShellProbe("swap", shell(__package__, "swap"), _parse)
+SWAP = ShellProbe("swap", UNITS + shell(__package__, "swap"), _parse)

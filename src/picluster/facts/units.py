@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe, shown
 from picluster.engine.quote import quote
+from picluster.engine.shell import shell
 from picluster.errors import Unreadable
 from picluster.facts.clock import SYNCHRONISED
+
+TIME_DAEMONS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
+"""Debian's chrony calls its unit chrony, and others call it chronyd."""
+
+KUBERNETES = (
+    "kubelet",
+    "snap.microk8s.daemon-kubelite",
+    "k0scontroller",
+    "k0sworker",
+    "rke2-server",
+    "rke2-agent",
+)
+"""Units of Kubernetes of other makers."""
+
+FIREWALLS = ("ufw", "firewalld", "nftables")
+
+_SWAP = ("dphys-swapfile", "zramswap")
+_ASKED = ("k3s", "k3s-agent", "docker", "iscsid", "multipathd", *_SWAP, *TIME_DAEMONS)
+
+UNITS = shell(
+    __package__, "units", UNITS=" ".join((*_ASKED, *KUBERNETES, *FIREWALLS)), BLANK_LINE="\n\n"
+)
+"""Shell that defines `unit NAME`: systemd is asked once for all units that any probe asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +63,9 @@ def _iscsid(seen: Observation) -> Unit:
 
 ISCSID = ShellProbe(
     "iscsid",
-    'echo "enabled=$(systemctl is-enabled iscsid 2>/dev/null)"\n'
-    'echo "active=$(systemctl is-active iscsid)"\n'
-    "systemctl show -p Result -p ConditionResult iscsid 2>/dev/null",
+    f"{UNITS}unit iscsid\n"
+    'echo "enabled=$enabled"; echo "active=$active"\n'
+    'echo "ConditionResult=$condition"; echo "Result=$result"',
     _iscsid,
 )
 
@@ -64,7 +87,7 @@ def multipath(path: str, wanted: str) -> ShellProbe[Multipath]:
 
     return ShellProbe(
         "multipath",
-        "command -v multipathd >/dev/null || exit 0\n"
+        "command -v multipathd >/dev/null || return 0\n"
         "echo installed=yes\n"
         f'[ ! -e {path} ] || [ "$(cat {path})" != {quote(wanted.rstrip())} ] || echo same=yes',
         parse,
@@ -79,21 +102,6 @@ class TimeKeeping:
     synchronised: bool
 
 
-def time_keeping(units: Sequence[str]) -> ShellProbe[TimeKeeping]:
-    """Ask which of these time daemons are installed and run, and whether the clock is set."""
-    return ShellProbe(
-        "time-sync",
-        f"for unit in {' '.join(units)}; do\n"
-        "  enabled=$(systemctl is-enabled $unit 2>/dev/null)\n"
-        "  case $enabled in ''|not-found|masked*) continue ;; esac\n"
-        "  state=$(systemctl is-active $unit)\n"
-        "  condition=$(systemctl show -p ConditionResult $unit | cut -d= -f2)\n"
-        '  echo "unit=$unit $enabled $state $condition"\n'
-        f"done\n{SYNCHRONISED}",
-        _time_keeping,
-    )
-
-
 def _time_keeping(seen: Observation) -> TimeKeeping:
     said = Answer(seen)
     return TimeKeeping(tuple(map(_daemon, said.every("unit"))), said.flag("synchronised"))
@@ -105,3 +113,11 @@ def _daemon(line: str) -> Unit:
         raise Unreadable(f"`unit` is not four words: {shown(line)}")
     name, enabled, active, condition = words
     return Unit(name, enabled == "enabled", active, skipped=condition == "no")
+
+
+TIME_KEEPING = ShellProbe(
+    "time-sync",
+    UNITS + shell(__package__, "time_keeping", DAEMONS=" ".join(TIME_DAEMONS)) + SYNCHRONISED,
+    _time_keeping,
+)
+"""Which time daemons are installed and run, and whether the clock is set from the network."""

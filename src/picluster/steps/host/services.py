@@ -8,13 +8,11 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
-from picluster.facts.units import ISCSID, Multipath, TimeKeeping, Unit, multipath, time_keeping
-from picluster.steps.host.packages import PACKAGES, STAND_INS
+from picluster.facts.units import ISCSID, TIME_KEEPING, Multipath, TimeKeeping, Unit, multipath
+from picluster.steps.host.packages import PACKAGES
 
 MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
 TIMESYNCD = "systemd-timesyncd"
-# Debian's chrony calls its unit chrony, and others call it chronyd.
-_TIME_UNITS = ("chrony", "chronyd", *(STAND_INS[TIMESYNCD][1:]), TIMESYNCD)
 
 # https://longhorn.io/kb/troubleshooting-volume-with-multipath/ hides every sd device, and so USB
 # disks too; these are the names that Longhorn's own devices go by.
@@ -118,11 +116,11 @@ class TimeSync:
 
     def probe(self) -> ShellProbe[TimeKeeping]:
         """Ask which daemons are installed and run, and whether the clock is synchronised."""
-        return time_keeping(_TIME_UNITS)
+        return TIME_KEEPING
 
     def decide(self, look: Look) -> Decision:
         """Want one daemon running; one that systemd skips in a container cannot."""
-        clock = look.read(self.probe())
+        clock = look.read(TIME_KEEPING)
         running = [daemon.name for daemon in clock.daemons if daemon.runs]
         if running:
             warning = "the clock is not synchronised yet: no time server was reached"

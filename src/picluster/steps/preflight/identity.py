@@ -8,6 +8,7 @@ from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
+from picluster.facts.names import UNAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ _INITIATOR = (
 
 NAME = ShellProbe(
     "host-name",
-    'echo "name=$(cat /proc/sys/kernel/hostname)"',
+    f'{UNAME}echo "name=$host"',
     lambda seen: Answer(seen).text("name", ""),
 )
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe, whole
+from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.boot import MEMORY_CGROUP
+from picluster.facts.packages import ARCHITECTURE
 
 _KERNELS = ("aarch64", "x86_64")
 _MIB = 1024 * 1024
@@ -26,7 +28,10 @@ GOOD_DISK = 8 * _GIB
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What a machine runs; texts are empty where it does not tell. `user` is the id we work as."""
+    """What a machine runs; texts are empty where it does not tell. `user` is the id we work as.
+
+    `kernel` is its architecture, asked only if that of programs is not one of 64 bits.
+    """
 
     user: str
     init: str
@@ -48,16 +53,7 @@ def _system(seen: Observation) -> System:
     )
 
 
-SYSTEM = ShellProbe(
-    "system",
-    'echo "user=$(id -u)"\n'
-    'echo "init=$(cat /proc/1/comm)"\n'
-    "command -v apt-get >/dev/null && command -v dpkg >/dev/null && echo apt=yes\n"
-    'echo "arch=$(dpkg --print-architecture 2>/dev/null)"\n'
-    'echo "kernel=$(uname -m)"\n'
-    '. /etc/os-release; echo "pretty=$PRETTY_NAME"',
-    _system,
-)
+SYSTEM = ShellProbe("system", ARCHITECTURE + shell(__package__, "system"), _system)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +106,7 @@ def _installed(seen: Observation) -> Installed:
     return Installed(said.number("kib") * 1024 if said.text("kib", "") else None)
 
 
-MEMORY = ShellProbe(
-    "memory", "echo \"kib=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)\"", _installed
-)
+MEMORY = ShellProbe("memory", shell(__package__, "memory"), _installed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +153,7 @@ def _free_room(seen: Observation) -> FreeRoom:
     return FreeRoom({path: whole(number, "free") for number, _, path in pairs if number})
 
 
-FREE_ROOM = ShellProbe(
-    "disk",
-    "for path in / /var/lib /var/lib/rancher; do\n"
-    "  [ -d $path ] && echo \"free=$(df -PB1 $path | awk 'NR == 2 {print $4}') $path\"\n"
-    "done; true",
-    _free_room,
-)
+FREE_ROOM = ShellProbe("disk", shell(__package__, "free_room"), _free_room)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.routes import Route
+from picluster.facts.units import FIREWALLS, KUBERNETES, UNITS
 from picluster.model.network import as_ip, as_network
 from picluster.steps.k3s.leftovers import (
     OwnNetwork,
@@ -45,6 +46,15 @@ class Listening:
     ours: tuple[str, ...] = ()
 
 
+def _listeners_on(ports: str) -> str:
+    """Return shell that prints a line of `ss` for each listener on ports, in its own words."""
+    return f"""listeners=$(ss -Hltnp {quote(ports)} 2>/dev/null)
+[ -z "$listeners" ] || while IFS= read -r line; do printf '%s\\n' "listens=$line"; done <<LISTENERS
+$listeners
+LISTENERS
+"""
+
+
 def _listening(seen: Observation) -> Listening:
     said = Answer(seen)
     return Listening(said.every("listens"), said.flag("k3s"), said.every("ours"))
@@ -63,10 +73,9 @@ class PortsFree:
         ports = " or ".join(f"sport = :{port}" for port in self.ports)
         return ShellProbe(
             self.name,
-            "for unit in k3s k3s-agent; do\n"
-            '  case "$(systemctl is-active $unit)" in active|activating) echo k3s=yes ;; esac\n'
-            "done\n"
-            f"ss -Hltnp {quote(f'( {ports} )')} 2>/dev/null | sed 's/^/listens=/'",
+            f"{UNITS}for each in k3s k3s-agent; do\n"
+            "  unit $each && case $active in active|activating) echo k3s=yes ;; esac\n"
+            f"done\n{_listeners_on(f'( {ports} )')}",
             _listening,
         )
 
@@ -110,7 +119,7 @@ class RegistryPortFree:
             f"for name in {CONTAINER} {COLLECTOR}; do\n"
             "  docker port $name 2>/dev/null | sed 's/^/ours=/'\n"
             "done\n"
-            f"ss -Hltnp {quote(f'sport = :{self.port}')} 2>/dev/null | sed 's/^/listens=/'",
+            f"{_listeners_on(f'sport = :{self.port}')}",
             _listening,
         )
 
@@ -158,12 +167,9 @@ class AddressIsItsOwn:
 
     def probe(self) -> ShellProbe[Wiring]:
         """List addresses and routes."""
-        text = (
-            "ip -o route show default | awk '{print \"default=\" $3}'\n"
-            "ip -o -6 route show default | awk '{print \"default=\" $3}'\n"
-            "[ ! -e /var/lib/rancher/k3s/agent ] || echo k3s=yes\n"
-        )
-        return ShellProbe(self.name, text + look_routes(), read_wiring)
+        text = "[ ! -e /var/lib/rancher/k3s/agent ] || echo k3s=yes\n"
+        default = 'case "\n$routes\n$routes6" in *"\ndefault "*) echo default=yes ;; esac\n'
+        return ShellProbe(self.name, text + look_routes() + default, read_wiring)
 
     def decide(self, look: Look) -> Decision:
         """Compare as addresses; a host name in the file cannot be compared."""
@@ -244,7 +250,17 @@ def _neighbours(seen: Observation) -> Neighbours:
     return Neighbours(said.every("kubernetes"), tuple(wall for wall in walls if wall not in off))
 
 
-NEIGHBOURS = ShellProbe("neighbours", shell(__package__, "neighbours"), _neighbours)
+NEIGHBOURS = ShellProbe(
+    "neighbours",
+    UNITS
+    + shell(
+        __package__,
+        "neighbours",
+        KUBERNETES=" ".join(KUBERNETES),
+        FIREWALLS=" ".join(FIREWALLS),
+    ),
+    _neighbours,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,8 @@ def test_nonsense_fails_the_node_and_no_decision(step: Step, line: str) -> None:
 
 def test_the_scripts_run_and_their_answers_are_read(tmp_path: Path) -> None:
     """On this machine, with a systemd that knows one foreign Kubernetes and one firewall."""
-    systemctl = "case $2 in k0sworker|ufw) echo active ;; *) echo inactive ;; esac"
+    systemctl = "for unit; do echo Names=$unit.service; case $unit in\n"
+    systemctl += "k0sworker|ufw) echo ActiveState=active ;; esac; echo; done"
     answers = {}
     for probe in (IDENTITY, NEIGHBOURS, SYSTEM, MEMORY, FREE_ROOM):
         done = run_with(tmp_path, probe.text, systemctl=systemctl)

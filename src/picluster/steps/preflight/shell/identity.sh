@@ -1,5 +1,10 @@
-echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
-for key in /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_rsa_key.pub; do
-  [ ! -r $key ] || { echo "host_key=$(cut -d" " -f2 $key)"; break; }
+id=
+[ ! -r /etc/machine-id ] || read -r id </etc/machine-id
+echo "machine_id=$id"
+for file in /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_rsa_key.pub; do
+  [ ! -r $file ] || { read -r _ key _ <$file; echo "host_key=$key"; break; }
 done
-sed -n 's/^InitiatorName=/initiator=/p' /etc/iscsi/initiatorname.iscsi 2>/dev/null
+file=/etc/iscsi/initiatorname.iscsi
+[ ! -r $file ] || while read -r line || [ -n "$line" ]; do
+  case $line in InitiatorName=*) echo "initiator=${line#InitiatorName=}" ;; esac
+done <$file

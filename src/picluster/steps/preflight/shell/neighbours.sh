@@ -1,7 +1,11 @@
-for unit in kubelet snap.microk8s.daemon-kubelite k0scontroller k0sworker rke2-server rke2-agent; do
-  [ "$(systemctl is-active $unit)" != active ] || echo "kubernetes=$unit"
+# shellcheck disable=SC2154 # units.sh says $active
+for each in $KUBERNETES; do
+  unit "$each" && [ "$active" = active ] && echo "kubernetes=$each"
 done
-for unit in ufw firewalld nftables; do
-  [ "$(systemctl is-active $unit)" != active ] || echo "firewall=$unit"
+for each in $FIREWALLS; do
+  unit "$each" && [ "$active" = active ] && echo "firewall=$each"
 done
-! grep -qs '^ENABLED=no' /etc/ufw/ufw.conf || echo ufw=off
+! [ -e /etc/ufw/ufw.conf ] || while read -r line; do
+  case $line in ENABLED=no*) echo ufw=off ;; esac
+done </etc/ufw/ufw.conf
+true
