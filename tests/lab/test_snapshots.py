@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from picluster.paths import cluster_state
+from picluster.steps.k3s.paths import SERVER_DIR
 from tests.lab.bench import Bench, kill, until
 from tests.lab.kube import create_namespace, delete_namespace, nodes_seen_by
 from tests.lab.labs import rehearse
@@ -102,7 +103,7 @@ def test_a_deleted_namespace_is_back_after_a_restore_that_was_killed(
         assert node.name in planned, "a database that is moved aside has to be named"
     assert "move this server's database" in planned
     with keep.begin("snapshot", "restore", saved, "--yes") as under_way:
-        until(lambda: keep.node(1).holds("test -e /run/picluster/restore/reset"), under_way)
+        until(lambda: keep.node(1).holds(f"ls -d {SERVER_DIR}/db/etcd-old-*"), under_way)
         kill(under_way)
     done = keep.picluster("snapshot", "restore", saved, "--yes")
     assert "delete it when all is well" in done.out

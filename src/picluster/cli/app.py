@@ -294,12 +294,9 @@ def restart(
 
 
 def _restart(choice: Choice, *, dry_run: bool) -> int:
-    from uuid import uuid4
-
     from picluster.cli import work
-    from picluster.operations.restart import restart as restarted
+    from picluster.operations.restart import restart as build
 
-    build = restarted(uuid4().hex)
     operate = work.show_operation if dry_run else partial(work.operate, command="restart")
     return operate(choice, build=build)
 

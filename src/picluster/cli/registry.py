@@ -60,8 +60,6 @@ def gc(
     accept_new_host_keys: AcceptKeys = False,
 ) -> None:
     """Remove what no image uses from the registry's disk. Pushes are refused meanwhile."""
-    from uuid import uuid4
-
     from picluster.cli import work
     from picluster.cli.context import Choice
     from picluster.model import load
@@ -73,7 +71,7 @@ def gc(
     home = registry_of(load(file).cluster).node
     choice = Choice(file, (home,), None, json, verbose, accept_new_host_keys)
     freed: list[Freed] = []
-    build = collection(uuid4().hex, freed.append, untagged=untagged)
+    build = collection(freed.append, untagged=untagged)
     if dry_run:
         sys.exit(work.show_operation(choice, build))
     status = work.operate(choice, "registry-gc", build)

@@ -17,7 +17,7 @@ from picluster.engine.pool import Sessions
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
-from picluster.engine.step import Act, Action, Call, Change, Reboot, Run, Upload, WriteFile
+from picluster.engine.step import Act, Action, Change, Reboot, Run, Upload, WriteFile
 from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable, Unreadable
 from picluster.secret import redact
 
@@ -138,9 +138,6 @@ class Applier:
                     self.sessions.get(self.target).upload(
                         source, path, sha256=sha256, mode=mode, owner=owner, timeout=timeout
                     )
-                case Call(title, run):
-                    progress.follow(title)
-                    run(progress)
                 case Act() as act:
                     progress.follow(act.title)
                     act.perform(Place(self.target, self.sessions, self.tools, progress))

@@ -15,7 +15,6 @@ from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
     Observation,
     Probe,
-    Query,
     Script,
     ShellProbe,
     Step,
@@ -58,8 +57,6 @@ def observe(
     for key, probe in probes.items():
         if isinstance(probe, ShellProbe):
             seen[key] = _parsed(target, probe, seen[key])
-        elif isinstance(probe, Query):
-            seen[key] = Observation(value=probe.run())
         elif not isinstance(probe, Script):
             seen[key] = Observation(value=probe.ask(tools))
     return seen

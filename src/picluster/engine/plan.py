@@ -85,12 +85,22 @@ def missing_for(item: Judged) -> tuple[str, ...]:
 
 
 def judge_target(
-    stage: str, target: str, steps: Sequence[Step], survey: Survey, planned: Planned = frozenset()
+    stage: str,
+    target: str,
+    steps: Sequence[Step],
+    survey: Survey,
+    *,
+    planned: Planned = frozenset(),
+    served: Collection[str] = (),
 ) -> list[Judged]:
-    """Judge the steps of one target in order; each sees which earlier ones will change."""
+    """Judge the steps of one target in order; each sees which earlier ones will change.
+
+    `served` are steps that did what is done once.
+    """
     judged = []
     for step in steps:
-        decision = step.decide(Look(target, step.name, survey, planned))
+        look = Look(target, step.name, survey, planned)
+        decision = Satisfied() if step.name in served else step.decide(look)
         if isinstance(decision, Change):
             planned |= {(target, step.name)}
         judged.append(Judged(stage, target, step, decision))
@@ -105,7 +115,7 @@ def judge_phase(phase: Phase, survey: Survey, only: Collection[str] | None = Non
         for target, steps in stage.steps.items():
             if only is not None and target not in only:
                 continue
-            judged = judge_target(stage.title, target, steps, survey, planned)
+            judged = judge_target(stage.title, target, steps, survey, planned=planned)
             planned |= {item.key for item in judged if isinstance(item.decision, Change)}
             items += judged
     return PhasePlan(phase.name, phase.title, tuple(items), survey)

@@ -290,7 +290,9 @@ class _Convergence:
             raise
 
     def _judge(self) -> list[Judged]:
-        return judge_target(self.stage.title, self.target, self.steps, self.sightings.snapshot())
+        survey, stage = self.sightings.snapshot(), self.stage.title
+        served = [name for name, change in self.applied.items() if change.once]
+        return judge_target(stage, self.target, self.steps, survey, served=served)
 
     def _look_again(self) -> None:
         steps = self.phase.steps_for(self.target)

@@ -8,7 +8,7 @@ retries and events; so `plan`, `diff`, `--dry-run` and `up` run the very same co
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -36,19 +36,7 @@ class Script:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A read-only probe that is not a shell on the node, such as a read of the Kubernetes API.
-
-    `run` returns plain data (dicts, lists, strings, numbers, None) that `decide` can judge.
-    `secret` keeps it out of every journal and message.
-    """
-
-    run: Callable[[], object]
-    secret: bool = False
-
-
-Probe: TypeAlias = Script | Query | ShellProbe[Any] | LiveProbe[Any]
+Probe: TypeAlias = Script | ShellProbe[Any] | LiveProbe[Any]
 
 
 # ------------------------------------------------------------------ judging
@@ -98,6 +86,8 @@ class Change:
     """What will be done and why.
 
     `retry_safe` says that the actions may simply run again when the connection is lost half-way.
+    `once` is for what was asked for, such as a restart, and nothing on the target tells that it was
+    done: a run does it once, and does not ask the step again.
     """
 
     summary: str
@@ -106,6 +96,7 @@ class Change:
     diff: Diff | None = None
     risk: Risk = Risk.NONE
     retry_safe: bool = False
+    once: bool = False
 
 
 Decision: TypeAlias = Satisfied | Change | Blocked
@@ -162,17 +153,6 @@ class Reboot:
     timeout: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Do something that is not a shell on the node: a Kubernetes write, a wait, a local file.
-
-    `run` gets a `Progress` to report the observed state to, and to ask whether to give up.
-    """
-
-    title: str
-    run: Callable[[Progress], None]
-
-
 @runtime_checkable
 class Act(Protocol):
     """An action that is not a shell on the node: frozen data, and the one way to carry it out.
@@ -188,7 +168,7 @@ class Act(Protocol):
         """Do it, or raise a `PiclusterError`."""
 
 
-Action: TypeAlias = Run | WriteFile | Upload | Reboot | Call | Act
+Action: TypeAlias = Run | WriteFile | Upload | Reboot | Act
 
 
 class Progress(Protocol):
@@ -248,7 +228,7 @@ class Fact:
 
 def key_of(step: Step, probe: Probe) -> str:
     """Return under which name a survey has what the step's probe saw."""
-    return step.name if isinstance(probe, Script | Query) else probe.name
+    return step.name if isinstance(probe, Script) else probe.name
 
 
 Steps: TypeAlias = Sequence[Step]
@@ -256,7 +236,6 @@ __all__ = [
     "Act",
     "Action",
     "Blocked",
-    "Call",
     "Change",
     "Decision",
     "Diff",
@@ -265,7 +244,6 @@ __all__ = [
     "Observation",
     "Probe",
     "Progress",
-    "Query",
     "Reboot",
     "Risk",
     "Run",

@@ -45,12 +45,12 @@ def images_in(plans: Sequence[PhasePlan]) -> list[StoredImage]:
     ]
 
 
-def collection(request: str, report: Callable[[Freed], None], *, untagged: bool) -> Build:
-    """Return what removes unused data once for this request; `report` is told what was freed."""
+def collection(report: Callable[[Freed], None], *, untagged: bool) -> Build:
+    """Return what removes unused data once; `report` is told what was freed."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         wanted = registry_of(site.cluster)
-        step = GarbageCollected(definition(wanted), request, untagged, report)
+        step = GarbageCollected(definition(wanted), untagged, report)
         yield Phase(
             "registry-gc",
             "the registry holds nothing that no image uses",

@@ -51,7 +51,7 @@ def _phase(site: Site, absent: list[str], *, data: bool) -> Phase:
 
 
 def _volumes(cluster: Cluster, absent: list[str], *, data: bool) -> Step:
-    return VolumesAtReset(data, _longhorn_data(cluster), absent)
+    return VolumesAtReset(_uninstalled(cluster), data, _longhorn_data(cluster), absent)
 
 
 def _longhorn_data(cluster: Cluster) -> str:
@@ -67,13 +67,17 @@ def node_cleaned(cluster: Cluster, node: Node, *, data: bool) -> list[Step]:
 
     The state of K3s has to be looked at with them.
     """
-    steps: list[Step] = [Uninstalled(own_network(cluster)), *_volumes_on_disk(cluster, data=data)]
+    steps: list[Step] = [_uninstalled(cluster), *_volumes_on_disk(cluster, data=data)]
     registry, builder, names = cluster.registry, cluster.builder, list(cluster.registry_endpoints)
     if registry is not None and registry.node == node.name:
         steps += removal(registry.volume, names, data=data)
     elif builder is not None and builder.name == node.name:
         steps += docker_removal(names)
     return steps
+
+
+def _uninstalled(cluster: Cluster) -> Uninstalled:
+    return Uninstalled(own_network(cluster))
 
 
 def _volumes_on_disk(cluster: Cluster, *, data: bool) -> list[Step]:
@@ -90,7 +94,8 @@ def _forgetting(site: Site, absent: list[str]) -> list[Step]:
         NotReached(absent, "it is left as it is; run the reset again when it is back"),
         CredentialsForgotten(
             cluster.name,
-            [node.name for node in cluster.nodes],
+            _uninstalled(cluster),
+            tuple(node.name for node in cluster.nodes),
             site.here.credentials,
             site.user_kubeconfig,
         ),

@@ -8,7 +8,7 @@ from picluster import commands
 from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
-from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.engine.survey import CLUSTER, Look
 from picluster.model import Node
 from picluster.phases.k3s import arrival, configured, copying, facts, installed, k3s, staged
 from picluster.phases.preflight import nothing_more, preflight
@@ -22,20 +22,9 @@ from picluster.steps.k3s.restoring import (
     Restorable,
     RestoredServerRuns,
     ServerStopped,
-    restore_fact,
+    databases_fact,
 )
-from picluster.steps.k3s.snapshots import (
-    HERE,
-    SNAPSHOTS,
-    Pulled,
-    Saved,
-    Snapshot,
-    bundles_here,
-    here_fact,
-    on_servers,
-    snapshot_directory,
-    snapshots_fact,
-)
+from picluster.steps.k3s.snapshots import Pulled, Saved, Snapshot, here_fact, snapshots_fact
 from picluster.steps.k3s.state import state_fact
 
 
@@ -44,8 +33,7 @@ def save(label: str) -> Build:
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         name = label or f"on-demand-{site.began}"
-        step = Saved(name, site.began, copying(site))
-        yield _phase(site, absent, "a snapshot is taken", [step])
+        yield _phase(site, absent, "a snapshot is taken", [Saved(name, copying(site))])
 
     return build
 
@@ -61,9 +49,9 @@ def pull(label: str) -> Build:
 
 def _phase(site: Site, absent: frozenset[str], title: str, steps: Sequence[Step]) -> Phase:
     looks = {
-        server.name: [state_fact(), snapshots_fact(snapshot_directory(site.cluster, server))]
-        for server in site.cluster.servers
-        if server.name not in absent
+        server: [state_fact(), snapshots_fact(server, directory)]
+        for server, directory in copying(site).directories.items()
+        if server not in absent
     }
     return Phase(
         "snapshot",
@@ -81,9 +69,9 @@ def list_all(site: Site) -> tuple[list[Bundle], list[Snapshot]]:
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield _phase(site, absent, "snapshots are listed", [])
 
-    survey = commands.plan(site, build).plans[0].survey
-    seen = {target: looks[SNAPSHOTS] for target, looks in survey.items() if SNAPSHOTS in looks}
-    return bundles_here(survey.get(CLUSTER, {}).get(HERE, UNSEEN)), on_servers(seen)
+    look = Look(CLUSTER, "", commands.plan(site, build).plans[0].survey)
+    found = copying(site)
+    return list(found.here(look)), found.on_servers(look)
 
 
 def restore(bundle: Bundle) -> Build:
@@ -105,10 +93,10 @@ def restore(bundle: Bundle) -> Build:
 
 
 def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
-    cluster, request = site.cluster, site.began
+    cluster = site.cluster
     first, *others = cluster.servers
-    stopping = {each.name: [ServerStopped(request)] for each in cluster.servers}
-    joining = {each.name: [DatabaseAside(request)] for each in others}
+    stopping = {each.name: [ServerStopped()] for each in cluster.servers}
+    joining = {each.name: [DatabaseAside(site.began)] for each in others}
     arrived = arrival(site, first)
     return Phase(
         "restore",
@@ -126,14 +114,14 @@ def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
                     first.name: [
                         *configured(site, first),
                         installed(site, first),
-                        ClusterReset(bundle, request),
+                        ClusterReset(bundle),
                     ]
                 },
             ),
             Stage("the others are to join", joining),
             Stage(
                 "the first server runs",
-                {first.name: [RestoredServerRuns(arrived, request)]},
+                {first.name: [RestoredServerRuns(arrived)]},
             ),
             Stage("what is left", {each.name: [FormerDatabases()] for each in cluster.servers}),
         ),
@@ -147,4 +135,4 @@ def _possible(site: Site, bundle: Bundle, absent: frozenset[str]) -> Stage:
 
 
 def _checks(server: Node, bundle: Bundle) -> list[Step]:
-    return [*facts(server), restore_fact(), Restorable(server.name, bundle)]
+    return [*facts(server), databases_fact(), Restorable(server.name, bundle)]

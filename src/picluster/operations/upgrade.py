@@ -12,7 +12,7 @@ from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.site import Site
 from picluster.steps.k3s.credentials_here import NotReached
-from picluster.steps.k3s.state import states
+from picluster.steps.k3s.state import STATE
 
 
 def upgrade(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
@@ -61,7 +61,7 @@ class ClusterExists:
 
     def decide(self, look: Look) -> Decision:
         """Refuse where no server holds a cluster's data, and say if not all were seen."""
-        seen = states(look)
+        seen = look.every(STATE)
         if any(state.in_cluster for state in seen.values()):
             return Satisfied()
         unseen = tuple(server for server in self.servers if server not in seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
 from picluster.engine.step import Step
-from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.model import Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
@@ -24,7 +24,7 @@ from picluster.steps.k3s.snapshots import (
     here_fact,
     snapshot_directory,
 )
-from picluster.steps.k3s.state import STATE, credentials_fact, read_state, state_fact
+from picluster.steps.k3s.state import STATE, credentials_fact, state_fact
 from picluster.steps.k3s.vip import VipManifest
 from picluster.steps.registry.certificates import TrustedAuthority
 from picluster.steps.storage.stored_data import StoredBeforeUpgrade, stored_data_known
@@ -73,7 +73,7 @@ def k3s(site: Site) -> Phase:
             Stage("the cluster can be reached", {CLUSTER: _cluster(site, servers)}),
             Stage(
                 "nodes are labelled",
-                {node.name: [NodeMarks(node, site.api)] for node in cluster.nodes},
+                {node.name: [NodeMarks(node)] for node in cluster.nodes},
                 barrier=False,
             ),
         ),
@@ -161,7 +161,7 @@ def copying(site: Site) -> Copying:
 def _saved_before_upgrade(site: Site) -> Step:
     version = site.cluster.k3s.version
     label = f"before-{version.replace('+', '-')}-{site.began}".lower()
-    saved = Saved(label, site.began, copying(site), f"K3s becomes {version}")
+    saved = Saved(label, copying(site), f"K3s becomes {version}")
     return SavedBeforeUpgrade(version, saved)
 
 
@@ -188,8 +188,9 @@ def _agents_at_once(site: Site) -> Width:
     """Join agents together, but restart running ones only a few at a time."""
 
     def width(survey: Survey) -> int | None:
+        look = Look(CLUSTER, "", survey)
         running = any(
-            read_state(survey.get(agent.name, {}).get(STATE, UNSEEN)).active
+            (state := look.find(STATE, agent.name)) is not None and state.active
             for agent in site.cluster.agents
         )
         return site.cluster.limits.max_unavailable if running else None
@@ -198,11 +199,11 @@ def _agents_at_once(site: Site) -> Width:
 
 
 def _cluster(site: Site, servers: list[str]) -> list[Step]:
-    name, url = site.cluster.name, api_url(site.cluster, servers[0])
-    public = public_url(site.cluster)
+    url = api_url(site.cluster, servers[0])
+    saved = SavedKubeconfig(site.cluster.name, url, tuple(servers), site.api.saved)
     return [
-        nodes_fact(site.api),
-        SavedKubeconfig(name, url, servers, site.api.saved),
-        UserKubeconfig(name, public, servers, site.user_kubeconfig),
+        nodes_fact(),
+        saved,
+        UserKubeconfig(saved, public_url(site.cluster), site.user_kubeconfig),
         Strangers(tuple(node.name for node in site.cluster.nodes)),
     ]

@@ -2,58 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from picluster.apps.longhorn.manifest import WORKLOADS
 from picluster.apps.rancher import charts as rancher
 from picluster.apps.user_apps import workloads_among
 from picluster.kube.api import Api
 from picluster.kube.rollout import Workload, read_rollout
+from picluster.model import Cluster
 from picluster.phases.deploy import workloads
-from picluster.site import Site
 from picluster.steps.manifests.inventory import objects_of
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One of them. `missing` looks for what it lacks of running: a line each, none if it runs.
+    """One of them: its workloads, or those of what was `applied` under a name.
 
     `url` is where its web interface is, empty if it has none that is open.
     """
 
     name: str
-    missing: Callable[[Api], list[str]]
+    workloads: tuple[Workload, ...] = ()
     url: str = ""
+    applied: str = ""
+
+    def missing(self, api: Api) -> tuple[str, ...]:
+        """Look for what it lacks of running: a line each, none if it runs."""
+        return _missing_of_app(self.applied, api) if self.applied else _missing(self.workloads, api)
 
 
-def components_of(site: Site) -> Iterator[Component]:
+def components_of(cluster: Cluster) -> Iterator[Component]:
     """Yield those of the cluster file."""
-    cluster = site.cluster
     host = cluster.entrance
     longhorn, ots = cluster.longhorn, cluster.opentakserver
     if longhorn is not None:
         url = f"http://{host}:{longhorn.ui_port}" if longhorn.ui_port else ""
-        yield Component("Longhorn", partial(_missing, WORKLOADS), url)
+        yield Component("Longhorn", tuple(WORKLOADS), url)
     if ots is not None:
         url = f"http://{host}:{ots.ports.web}"
-        yield Component("OpenTAKServer", partial(_missing, workloads(ots)), url)
+        yield Component("OpenTAKServer", tuple(workloads(ots)), url)
     for app in cluster.apps:
-        yield Component(app.name, partial(_missing_of_app, app.name))
+        yield Component(app.name, applied=app.name)
     if cluster.rancher is not None:
         url = f"https://{cluster.rancher.hostname}:{cluster.rancher.port}"
-        yield Component("Rancher", partial(_missing, rancher.WORKLOADS), url)
+        yield Component("Rancher", tuple(rancher.WORKLOADS), url)
 
 
-def _missing(wanted: Sequence[Workload], api: Api) -> list[str]:
+def _missing(wanted: Sequence[Workload], api: Api) -> tuple[str, ...]:
     found = [read_rollout(api, workload) for workload in wanted]
-    return [f"{each.workload} {each.missing}" for each in found if each.missing]
+    return tuple(f"{each.workload} {each.missing}" for each in found if each.missing)
 
 
-def _missing_of_app(name: str, api: Api) -> list[str]:
+def _missing_of_app(name: str, api: Api) -> tuple[str, ...]:
     """Look for what was applied: manifests may be on the internet, and this is asked often."""
     applied = objects_of(api, name)
     if not applied:
-        return ["was not deployed yet"]
+        return ("was not deployed yet",)
     return _missing(workloads_among([each.manifest for each in applied]), api)

@@ -9,16 +9,15 @@ from picluster import commands
 from picluster.apps.opentakserver import credentials
 from picluster.apps.rancher import charts as rancher_charts
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Fact, Query
-from picluster.engine.survey import CLUSTER, UNSEEN
+from picluster.engine.place import Tools
+from picluster.engine.step import Fact
+from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.api import Api
+from picluster.kube.reach import api_of
 from picluster.model import Cluster
 from picluster.secret import Secret
 from picluster.site import Site
-from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.manifests.secrets import read_secret
-
-_LOGINS = "logins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +35,33 @@ class Login:
 
 def logins(site: Site) -> list[Login]:
     """Return how to log in to each application of the cluster file. Raises `ApiUnavailable`."""
+    asked = AskLogins(site.cluster)
 
-    def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-        read = Query(lambda: list(_logins(site.cluster, site.api)), secret=True)
-        fact = Fact(_LOGINS, "the logins are known", read)
-        yield Phase("credentials", "the logins are known", (Stage("API", {CLUSTER: [fact]}),))
+    def build(_: Site, absent: frozenset[str]) -> Iterator[Phase]:
+        fact = Fact(asked.name, "the logins are known", asked)
+        yield Phase("credentials", fact.title, (Stage("API", {CLUSTER: [fact]}),))
 
-    found = commands.plan(site, build).plans[0].survey.get(CLUSTER, {}).get(_LOGINS, UNSEEN).value
-    return found if isinstance(found, list) else []
+    survey = commands.plan(site, build).plans[0].survey
+    return list(Look(CLUSTER, asked.name, survey).find(asked) or ())
 
 
-def _logins(cluster: Cluster, reach: ClusterApi) -> Iterator[Login]:
+@dataclass(frozen=True, slots=True)
+class AskLogins:
+    """How to log in to each application of a cluster file."""
+
+    cluster: Cluster
+    name: str = "logins"
+    secret: bool = True
+
+    def ask(self, tools: Tools) -> tuple[Login, ...]:
+        """Read what was generated. Raises `ApiUnavailable`."""
+        return tuple(_logins(self.cluster, tools))
+
+
+def _logins(cluster: Cluster, tools: Tools) -> Iterator[Login]:
     if cluster.opentakserver is None and cluster.rancher is None:
         return
-    api = reach.access()
+    api = api_of(tools)
     host = cluster.entrance
     ots, rancher = cluster.opentakserver, cluster.rancher
     if ots is not None:

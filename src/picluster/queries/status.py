@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 
 from picluster import commands
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Fact, Query, Script, Step
-from picluster.engine.survey import CLUSTER, UNSEEN, Survey
+from picluster.engine.place import Tools
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Fact, Step
+from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, Unreachable
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.health import readyz
 from picluster.kube.nodes import NodeState
+from picluster.kube.reach import api_of
 from picluster.kube.votes import Votes, count_votes
-from picluster.model import Cluster, Node
+from picluster.model import Cluster, Node, Registry
 from picluster.phases.registry import definition
 from picluster.queries.components import components_of
 from picluster.site import Site
+from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.nodes import nodes_fact, seen_nodes
 from picluster.steps.vitals import VITALS, Vitals
 
-_NODES = "nodes"
-_REGISTRY = "registry-answer"
-_PARTS = "parts"
-_READY = "servers-that-answer"
 _ANSWERS = ("200", "401")
 
 
@@ -146,18 +146,19 @@ def read_status(
     unreached: Mapping[str, NodeError] = MappingProxyType({}),
 ) -> Status:
     """Say how the cluster is, from what was seen, and why nodes were not. Pure."""
-    answers = survey.get(CLUSTER, {})
-    seen, parts, ready = (answers.get(each, UNSEEN).value for each in (_NODES, _PARTS, _READY))
-    known: dict[str, NodeState] = seen if isinstance(seen, dict) else {}
+    look = Look(CLUSTER, "status", survey)
+    nodes, parts = seen_nodes(look), look.find(AskComponents(cluster))
+    running = parts.running if parts else None
+    known = nodes or {}
     rows = [
         NodeStatus(
             node.name,
             node.role,
             node.address,
-            _vitals(survey, node.name),
+            look.find(VITALS, node.name),
             known.get(node.name),
             _why(unreached.get(node.name)),
-            asked=isinstance(seen, dict),
+            asked=nodes is not None,
         )
         for node in cluster.nodes
     ]
@@ -167,20 +168,14 @@ def read_status(
     ]
     registry = None
     if cluster.registry is not None:
-        answer = survey.get(cluster.registry.node, {}).get(_REGISTRY, UNSEEN)
-        registry = answer.out.strip() in _ANSWERS
+        registry = look.find(_registry(cluster.registry), cluster.registry.node) or False
     # It may have answered the one question and not the other.
-    api = isinstance(seen, dict) and isinstance(parts, list)
+    api = nodes is not None and running is not None
     votes = None
-    if cluster.is_ha and isinstance(seen, dict):
-        servers, answering = [node.name for node in cluster.servers], ready or ()
-        votes = count_votes(servers, answering if isinstance(answering, list) else (), known)
-    return Status(cluster.name, api, tuple(rows), registry, notices, _parts(parts), votes)
-
-
-def _vitals(survey: Survey, node: str) -> Vitals | None:
-    value = survey.get(node, {}).get(VITALS.name, UNSEEN).value
-    return value if isinstance(value, Vitals) else None
+    if cluster.is_ha and nodes is not None:
+        servers = tuple(node.name for node in cluster.servers)
+        votes = count_votes(servers, look.find(AskServers(servers)) or (), nodes)
+    return Status(cluster.name, api, tuple(rows), registry, notices, running or (), votes)
 
 
 def _why(error: NodeError | None) -> str:
@@ -191,56 +186,77 @@ def _why(error: NodeError | None) -> str:
     return f"{alarm}{error.what}" if error else ""
 
 
-def _parts(seen: object) -> tuple[PartStatus, ...]:
-    rows = seen if isinstance(seen, list) else []
-    return tuple(
-        PartStatus(row["name"], tuple(row["missing"]), row["url"])
-        for row in rows
-        if isinstance(row, dict)
-    )
-
-
 def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     cluster = site.cluster
     looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
-    nodes = Fact(_NODES, "the cluster's nodes are known", Query(site.api.nodes))
-    ready = Fact(_READY, "which servers answer is known", Query(partial(_answering, site)))
-    look_at = Query(partial(_look_at_components, site))
-    parts = Fact(_PARTS, "what runs on the cluster is known", look_at)
+    parts = AskComponents(cluster)
+    asked: list[Step] = [nodes_fact(), Fact(parts.name, "what runs on the cluster is known", parts)]
+    if cluster.is_ha:  # one server is its API, and is not asked again
+        ready = AskServers(tuple(node.name for node in cluster.servers))
+        asked.append(Fact(ready.name, "which servers answer is known", ready))
     yield Phase(
-        "status",
-        "how the cluster is",
-        (Stage("nodes", looks), Stage("API", {CLUSTER: [nodes, ready, parts]})),
+        "status", "how the cluster is", (Stage("nodes", looks), Stage("API", {CLUSTER: asked}))
     )
 
 
-def _answering(site: Site) -> list[str]:
-    """Return the servers whose own API is ready; one server is its API, and is not asked again."""
-    if not site.cluster.is_ha:
-        return []
-    try:
-        api = site.api.access()
-    except PiclusterError:
-        return []
-    return [server.name for server in site.cluster.servers if readyz(api.at(server.name)).ok]
+@dataclass(frozen=True, slots=True)
+class AskServers:
+    """Which of these servers answer for themselves."""
+
+    servers: tuple[str, ...]
+    name: str = "servers-that-answer"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> tuple[str, ...]:
+        """Ask each; none while there is no way to the API."""
+        try:
+            api = tools.get(ClusterApi).access()
+        except PiclusterError:
+            return ()
+        return tuple(server for server in self.servers if readyz(api.at(server)).ok)
 
 
-def _look_at_components(site: Site) -> list[dict[str, object]] | None:
-    """Return a row for each part of the file; None while the API does not answer."""
-    rows: list[dict[str, object]] = []
-    try:
-        for component in components_of(site):
-            missing = component.missing(site.api.access())
-            rows.append({"name": component.name, "missing": missing, "url": component.url})
-    except ApiUnavailable:
-        return None
-    return rows
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How storage and applications fare; None while the API does not answer."""
+
+    running: tuple[PartStatus, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskComponents:
+    """How what a cluster file has of storage and applications fares."""
+
+    cluster: Cluster
+    name: str = "parts"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Running:
+        """Look at each."""
+        try:
+            return Running(
+                tuple(
+                    PartStatus(each.name, each.missing(api_of(tools)), each.url)
+                    for each in components_of(self.cluster)
+                )
+            )
+        except ApiUnavailable:
+            return Running(None)
 
 
 def _looks(cluster: Cluster, node: Node) -> list[Step]:
     looks: list[Step] = [Fact(VITALS.name, "how the machine fares is known", VITALS)]
     if cluster.registry is not None and cluster.registry.node == node.name:
-        ask = "curl -sk -m 5 -o /dev/null -w '%{http_code}'"
-        script = f"{ask} {definition(cluster.registry).url}/v2/ 2>/dev/null"
-        looks.append(Fact(_REGISTRY, "whether the registry answers is known", Script(script)))
+        probe = _registry(cluster.registry)
+        looks.append(Fact(probe.name, "whether the registry answers is known", probe))
     return looks
+
+
+def _registry(registry: Registry) -> ShellProbe[bool]:
+    """Return what asks the registry, on its node, whether it answers."""
+    ask = "curl -sk -m 5 -o /dev/null -w '%{http_code}'"
+    return ShellProbe(
+        "registry-answer",
+        f"{ask} {definition(registry).url}/v2/ 2>/dev/null",
+        lambda seen: seen.out.strip() in _ANSWERS,
+    )

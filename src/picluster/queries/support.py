@@ -7,16 +7,19 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from picluster import commands
 from picluster.engine.journal import recorded_runs
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Fact, Query
-from picluster.engine.survey import CLUSTER, UNSEEN, Look, Survey
+from picluster.engine.place import Tools
+from picluster.engine.step import Fact
+from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
+from picluster.kube.reach import api_of
 from picluster.local_files import create
 from picluster.model import Row
 from picluster.secret import MASK
@@ -24,7 +27,6 @@ from picluster.site import Site
 from picluster.steps.evidence import EVIDENCE, named_secret, scrubbed
 
 _RUNS = 5
-_API = "api"
 _PATHS = {
     "nodes.json": "/api/v1/nodes",
     "events.json": "/api/v1/events",
@@ -48,9 +50,9 @@ def gather(site: Site) -> dict[str, str]:
             files[f"nodes/{node.name}.txt"] = evidence.text
         else:
             missing.append(str(unreached.get(node.name, f"{node.name}: it was not looked at")))
-    answers = _answers(survey)
-    files |= answers
-    missing += [] if answers else ["the cluster: its API does not answer"]
+    answers = Look(CLUSTER, ANSWERS.name, survey).find(ANSWERS) or Answers({})
+    files |= {f"cluster/{name}": text for name, text in answers.texts.items()}
+    missing += [] if answers.texts else ["the cluster: its API does not answer"]
     files["NOTICES.txt"] = "".join(f"{notice}\n" for notice in site.notices)
     files["MISSING.txt"] = "".join(f"{line}\n" for line in missing)
     return {name: scrubbed(text) for name, text in sorted(files.items()) if text}
@@ -124,7 +126,7 @@ def _runs(site: Site) -> Iterator[tuple[str, str]]:
 def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     nodes = [node.name for node in site.cluster.nodes if node.name not in absent]
     evidence = Fact(EVIDENCE.name, "how the node is, is known", EVIDENCE)
-    api = Fact(_API, "what the cluster says is known", Query(lambda: _ask(site), secret=True))
+    api = Fact(ANSWERS.name, "what the cluster says is known", ANSWERS)
     yield Phase(
         "support",
         "evidence for a bug report",
@@ -135,12 +137,31 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     )
 
 
-def _ask(site: Site) -> dict[str, object] | None:
-    try:
-        api = site.api.access()
-        return {name: without_specs(api.call("GET", path)) for name, path in _PATHS.items()}
-    except PiclusterError:
-        return None
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the cluster says, by the name of a file; nothing while its API does not answer."""
+
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AskCluster:
+    """What the cluster says of its nodes, pods, events and volumes."""
+
+    name: str = "api"
+    secret: bool = True
+
+    def ask(self, tools: Tools) -> Answers:
+        """Read it."""
+        try:
+            api = api_of(tools)
+            found = {name: without_specs(api.call("GET", path)) for name, path in _PATHS.items()}
+        except PiclusterError:
+            return Answers({})
+        return Answers({name: json.dumps(answer, indent=1) for name, answer in found.items()})
+
+
+ANSWERS = AskCluster()
 
 
 def without_specs(listed: Object) -> list[Object]:
@@ -150,9 +171,3 @@ def without_specs(listed: Object) -> list[Object]:
         | {key: item["metadata"].get(key) for key in ("namespace", "name", "creationTimestamp")}
         for item in listed.get("items") or []
     ]
-
-
-def _answers(survey: Survey) -> dict[str, str]:
-    seen = survey.get(CLUSTER, {}).get(_API, UNSEEN).value
-    found = seen if isinstance(seen, dict) else {}
-    return {f"cluster/{name}": json.dumps(answer, indent=1) for name, answer in found.items()}

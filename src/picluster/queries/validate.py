@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from picluster.commands import under_way
 from picluster.engine.plan import PhasePlan
 from picluster.engine.runner import plan_phase
-from picluster.engine.survey import UNSEEN
+from picluster.engine.survey import Look
 from picluster.errors import NodeError, PiclusterError, PreflightRefused
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.deploy import inspection
 from picluster.phases.preflight import preflight
 from picluster.site import Site
-from picluster.steps.k3s.state import STATE, K3sState, read_state
+from picluster.steps.k3s.state import STATE
 
 _PHASES = PHASES | {"deploy": inspection}
 """Those of `up`; what a run that has nothing to do does not ask is asked here."""
@@ -74,5 +74,5 @@ def validate(site: Site) -> Verdict:
 
 def _has_k3s(plan: PhasePlan, node: str) -> bool:
     """Whether a node is, or was, in a cluster: one whose service is gone is not an empty node."""
-    state: K3sState = read_state(plan.survey.get(node, {}).get(STATE, UNSEEN))
-    return bool(state.unit) or state.in_cluster or state.joined
+    state = Look(node, STATE.name, plan.survey).find(STATE)
+    return state is not None and (bool(state.unit) or state.in_cluster or state.joined)

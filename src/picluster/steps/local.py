@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.place import Place, Tools
+from picluster.errors import ActionFailed
 from picluster.local_files import write_private
 from picluster.secret import Secret
 
@@ -21,6 +22,29 @@ class FileHere:
     def ask(self, tools: Tools) -> bool:
         """Look for it."""
         return self.path.is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class TextHere:
+    """The text of a file on this computer; empty if there is no such file."""
+
+    name: str
+    path: Path
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> str:
+        """Read it. Raises `ActionFailed`, which quotes nothing, where that cannot be done."""
+        try:
+            return self.path.read_bytes().decode("utf-8-sig")
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise ActionFailed(
+                "the file cannot be read",
+                where=str(self.path),
+                why=error.strerror or "" if isinstance(error, OSError) else "it is not UTF-8 text",
+                fix="repair it, or move it away",
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from picluster.causes.cause import Cause
 from picluster.engine.events import Event, StepFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import ShellProbe
 from picluster.engine.run import Run as RunState
 from picluster.engine.step import (
     Action,
@@ -21,9 +22,13 @@ from picluster.engine.step import (
     Risk,
     Run,
     Satisfied,
-    Script,
 )
 from picluster.engine.survey import Look
+
+
+def text_of(path: str) -> ShellProbe[str]:
+    """Ask for the text of a node's file."""
+    return ShellProbe(path, f'cat "$NODE_ROOT/{path}" 2>/dev/null || true', lambda seen: seen.out)
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,12 @@ class FileStep:
         return f"{self.path} is there"
 
     def probe(self) -> Probe:
-        return Script(f'cat "$NODE_ROOT/{self.path}" 2>/dev/null || true')
+        return text_of(self.path)
 
     def decide(self, look: Look) -> Decision:
         if self.blocked:
             return Blocked(self.blocked, "do not want that", missing=self.for_want_of)
-        if look.own.out == self.content and not look.changing(*self.after):
+        if look.read(text_of(self.path)) == self.content and not look.changing(*self.after):
             return Satisfied()
         action: Action = Run(
             self.how or f'echo writing; printf %s {self.content} >"$NODE_ROOT/{self.path}"',

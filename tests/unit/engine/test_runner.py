@@ -11,8 +11,9 @@ from tests.unit.engine.runs import Bench, FileStep, again, on, phase
 from picluster.causes.cause import Cause
 from picluster.engine.events import PhaseFinished, StepProgress
 from picluster.engine.phase import Stage, one_at_a_time
+from picluster.engine.place import Place, Tools
 from picluster.engine.runner import plan_phase, run_phase
-from picluster.engine.step import Call, Change, Decision, Probe, Progress, Query, Risk, Satisfied
+from picluster.engine.step import Act, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable
 
@@ -199,26 +200,111 @@ class TestPlanning:
         assert bench.run.exit_code() == 0
 
 
-@dataclass(frozen=True)
-class CallStep:
-    """Counts in memory, once per cluster; its look is a query."""
+class Box:
+    """Something of the cluster that is no node's."""
 
-    box: list[str]
-    name: str = "call"
+    def __init__(self) -> None:
+        self.things: list[str] = []
+
+
+@dataclass(frozen=True)
+class LookIntoTheBox:
+    """What is in the run's box."""
+
+    name: str = "box"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> tuple[str, ...]:
+        return tuple(tools.get(Box).things)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Put something into the run's box."""
+
+    title: str = "filling"
+
+    def perform(self, place: Place) -> None:
+        place.progress.report("1 of 1")
+        place.progress.sleep(0)
+        place.tools.get(Box).things.append("full")
+
+
+@dataclass(frozen=True)
+class WaitForEver:
+    """Wait, until the user stops the run, which happens at once."""
+
+    stop: threading.Event
+    title: str = "waiting"
+
+    def perform(self, place: Place) -> None:
+        self.stop.set()
+        place.progress.sleep(3600)
+
+
+@dataclass(frozen=True)
+class BoxFull:
+    """The box of the cluster is not empty."""
+
+    how: Act = Fill()
+    name: str = "box-full"
     title: str = "the box is full"
 
-    def probe(self) -> Probe:
-        return Query(lambda: list(self.box))
+    def probe(self) -> LookIntoTheBox:
+        return LookIntoTheBox()
 
     def decide(self, look: Look) -> Decision:
-        if look.own.value:
+        if look.read(self.probe()):
             return Satisfied()
-        return Change("fill the box", (Call("filling", self.fill),))
+        return Change("fill the box", (self.how,))
 
-    def fill(self, progress: Progress) -> None:
-        progress.report("1 of 1")
-        progress.sleep(0)
-        self.box.append("full")
+
+@dataclass(frozen=True)
+class Rung:
+    """The bell was rung, which nothing tells afterwards."""
+
+    once: bool = True
+    name: str = "rung"
+    title: str = "the bell was rung"
+
+    def probe(self) -> None:
+        """Nothing tells."""
+
+    def decide(self, look: Look) -> Decision:
+        bell = Run('echo ding >>"$NODE_ROOT/bell"')
+        return Change("ring", (bell,), reason="asked for", once=self.once)
+
+
+class TestWhatHappensOnce:
+    def rung(self, bench: Bench) -> int:
+        bell = bench.nodes.root("pi1") / "bell"
+        return len(bell.read_text().splitlines()) if bell.exists() else 0
+
+    def test_what_was_asked_for_is_done_once_and_is_then_so(self, bench: Bench) -> None:
+        assert run_phase(phase(Stage("x", {"pi1": [Rung()]})), bench.run)
+        assert bench.outcomes("pi1") == {"rung": "changed"}
+        assert self.rung(bench) == 1
+
+    def test_nothing_else_that_is_never_so_passes_for_done(self, bench: Bench) -> None:
+        run_phase(phase(Stage("x", {"pi1": [Rung(once=False)]})), bench.run)
+        assert bench.outcomes("pi1") == {"rung": "failed"}
+        assert "still not so" in bench.failure("pi1").what
+
+    def test_another_change_beside_it_does_not_have_it_done_again(self, bench: Bench) -> None:
+        stage = Stage("x", {"pi1": [Rung(), FileStep("a", after=("rung",))]})
+        assert run_phase(phase(stage), bench.run)
+        assert bench.outcomes("pi1") == {"rung": "changed", "a": "changed"}
+        assert self.rung(bench) == 1
+
+    def test_another_run_is_another_asking(self, bench: Bench) -> None:
+        for each in (bench, again(bench)):
+            run_phase(phase(Stage("x", {"pi1": [Rung()]})), each.run)
+        assert self.rung(bench) == 2
+
+    def test_a_plan_says_that_it_will_be_done(self, bench: Bench) -> None:
+        plan = plan_phase(phase(Stage("x", {"pi1": [Rung()]})), bench.run)
+        assert [item.key for item in plan.changes] == [("pi1", "rung")]
+        assert self.rung(bench) == 0
 
 
 class TestOutput:
@@ -236,19 +322,15 @@ class TestOutput:
 
 class TestClusterSteps:
     def test_steps_of_the_cluster_need_no_node(self, bench: Bench) -> None:
-        box: list[str] = []
-        stage = Stage("once", {CLUSTER: [CallStep(box)]})
-        assert run_phase(phase(stage), bench.run)
-        assert box == ["full"]
+        box = Box()
+        bench.run.tools = Tools(box)
+        assert run_phase(phase(Stage("once", {CLUSTER: [BoxFull()]})), bench.run)
+        assert box.things == ["full"]
         assert bench.nodes.traffic.connections == 0
 
     def test_a_wait_ends_when_the_user_stops_the_run(self, bench: Bench) -> None:
-        def wait_for_ever(progress: Progress) -> None:
-            bench.run.stop.set()
-            progress.sleep(3600)
-
-        step = CallStep([])
-        object.__setattr__(step, "fill", wait_for_ever)
+        bench.run.tools = Tools(Box())
+        step = BoxFull(WaitForEver(bench.run.stop))
         with pytest.raises(Interrupted):
             run_phase(phase(Stage("once", {CLUSTER: [step]})), bench.run)
         assert bench.run.exit_code() == 130

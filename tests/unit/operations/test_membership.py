@@ -326,7 +326,7 @@ def test_that_the_registry_goes_with_its_node_is_said(site: Site) -> None:
         replace("pi4"),
         remove("pi4", data=False),
         reset(data=False),
-        restart("request"),
+        restart,
         upgrade,
     ],
     ids=["replace", "remove", "reset", "restart", "upgrade"],

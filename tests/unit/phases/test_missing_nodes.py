@@ -217,7 +217,7 @@ class TestWhoNeedsWhom:
         assert "keeps its version" in decision.warning or not said
 
     def test_a_restart_of_servers_stops_where_the_guard_refuses(self) -> None:
-        (phase,) = restart("once")(site(), frozenset())
+        (phase,) = restart(site(), frozenset())
         *_, servers, agents = phase.stages
         assert servers.barrier
         assert not servers.independent

@@ -26,7 +26,7 @@ def disrupting(phase: Phase, role: str) -> Stage:
 
 
 def phases(made: Site) -> list[Phase]:
-    return [k3s(made), *restart("request")(made, frozenset())]
+    return [k3s(made), *restart(made, frozenset())]
 
 
 def test_servers_are_disrupted_one_at_a_time_and_the_guard_is_asked() -> None:

@@ -10,7 +10,7 @@ from tests.doubles.shell_nodes import ShellNodes
 from tests.doubles.tool_doubles import run_with
 from tests.unit.phases.sites import site_on
 
-from picluster.engine.step import Blocked, Call, Change, Decision, Risk, Run, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
 from picluster.queries.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
@@ -19,6 +19,7 @@ from picluster.steps.doctor.disk_speed import DiskSpeed
 from picluster.steps.doctor.finding import Light
 from picluster.steps.doctor.step_findings import explained, finding_of
 from picluster.steps.host.swap import SwapOff
+from picluster.steps.k3s.maintenance import UncordonNode
 
 FILE = """\
 name: small
@@ -134,7 +135,7 @@ RUN = (Run("true"),)
         (Change("do", RUN), True, Light.PROBLEM, True),
         (Change("do", RUN, risk=Risk.REBOOT), True, Light.PROBLEM, False),
         (Change("do", RUN, risk=Risk.RESTART), True, Light.PROBLEM, False),
-        (Change("do", (Call("x", lambda _: None),)), True, Light.PROBLEM, False),
+        (Change("do", (UncordonNode("pi1"),)), True, Light.PROBLEM, False),
     ],
 )
 def test_a_steps_decision_becomes_a_light(

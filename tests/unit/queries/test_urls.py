@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.sites import site_on
 
+from picluster.engine.place import Tools
 from picluster.kube.api import Object
 from picluster.model import parse
 from picluster.queries.components import components_of
-from picluster.queries.credentials import _logins
+from picluster.queries.credentials import AskLogins
 from picluster.steps.k3s.config import public_url
 
 FILE = """\
@@ -44,11 +41,10 @@ class _NoSecrets:
     ],
     ids=["first server", "VIP"],
 )
-def test_status_and_credentials_name_the_same_one(more: str, host: str, tmp_path: Path) -> None:
+def test_status_and_credentials_name_the_same_one(more: str, host: str) -> None:
     cluster = parse(FILE + more).cluster
-    site = site_on(ShellNodes(tmp_path), cluster, tmp_path, "status")
-    shown = {component.name: component.url for component in components_of(site)}
-    told = {each.application: each.url for each in _logins(cluster, _NoSecrets())}  # type: ignore[arg-type]
+    shown = {component.name: component.url for component in components_of(cluster)}
+    told = {each.application: each.url for each in AskLogins(cluster).ask(Tools(_NoSecrets()))}
     assert told == {name: shown[name] for name in told}
     assert set(told) == {"OpenTAKServer", "Rancher"}
     assert told["OpenTAKServer"].startswith(f"http://{host}:")

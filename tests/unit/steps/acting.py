@@ -10,7 +10,7 @@ from picluster.engine.observe import observe
 from picluster.engine.place import Place, Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session, Traffic
-from picluster.engine.step import Act, Call, Change, Decision
+from picluster.engine.step import Act, Change, Decision
 from picluster.engine.survey import CLUSTER, Look
 
 
@@ -47,9 +47,6 @@ def done(step: Any, *planned: str, at: Place = HERE) -> Change:
     decision = decided(step, *planned, at=at)
     assert isinstance(decision, Change), decision
     for action in decision.actions:
-        if isinstance(action, Call):
-            action.run(at.progress)
-        else:
-            assert isinstance(action, Act), action
-            action.perform(at)
+        assert isinstance(action, Act), action
+        action.perform(at)
     return decision

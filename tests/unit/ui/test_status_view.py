@@ -9,14 +9,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from tests.unit.steps.looking import known
 
-from picluster.engine.step import Observation
 from picluster.engine.survey import CLUSTER
 from picluster.errors import HostKeyChanged, Unreachable
 from picluster.kube.leases import Life
 from picluster.kube.nodes import NodeState
 from picluster.model import parse
-from picluster.queries.status import NodeStatus, PartStatus, Status, read_status
+from picluster.queries.status import NodeStatus, PartStatus, Running, Status, read_status
+from picluster.steps.k3s.nodes import Members
 from picluster.steps.vitals import Vitals
 from picluster.ui.status_view import as_document, as_text
 from picluster.ui.words import ASCII, UNICODE
@@ -81,14 +82,15 @@ def test_each_trouble_alone_is_not_well() -> None:
     assert "does not vote" in as_text(status(silent), ASCII)
 
 
-@pytest.mark.parametrize("silent", ["nodes", "parts"])
+@pytest.mark.parametrize("silent", ["cluster-nodes", "parts"])
 def test_an_api_that_answers_only_one_question_is_not_well(silent: str) -> None:
     cluster = parse("name: home\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n").cluster
-    seen: dict[str, object] = {"nodes": {"pi1": READY}, "parts": []}
-    nodes = {"pi1": {"vitals": Observation(value=Vitals(uptime=9))}}
+    answers = known(cluster_nodes=Members({"pi1": READY}), parts=Running(()))
+    nothing = known(cluster_nodes=Members(None), parts=Running(None))
+    nodes = {"pi1": known(vitals=Vitals(uptime=9))}
     well, ill = (
-        read_status(cluster, {**nodes, CLUSTER: {k: Observation(value=v) for k, v in each.items()}})
-        for each in (seen, seen | {silent: None})
+        read_status(cluster, {**nodes, CLUSTER: each})
+        for each in (answers, answers | {silent: nothing[silent]})
     )
     assert (well.api, well.exit_code) == (True, 0)
     assert (ill.api, ill.exit_code) == (False, 1)
@@ -116,9 +118,12 @@ ALL_VOTE = {name: voting(name) for name in ("pi1", "pi2", "pi3")}
 def seen(
     nodes: dict[str, NodeState] | None, answering: list[str], *, reached: str = "pi1 pi2 pi3"
 ) -> Status:
-    there = {name: {"vitals": Observation(value=Vitals(uptime=9))} for name in reached.split()}
-    answers = {"nodes": nodes, "servers-that-answer": answering, "parts": [] if nodes else None}
-    cluster = {key: Observation(value=value) for key, value in answers.items()}
+    there = {name: known(vitals=Vitals(uptime=9)) for name in reached.split()}
+    cluster = known(
+        cluster_nodes=Members(nodes),
+        servers_that_answer=tuple(answering),
+        parts=Running(() if nodes else None),
+    )
     away = {name: OFF for name in ALL_VOTE if name not in there}
     return read_status(TRIO, {**there, CLUSTER: cluster}, (), away)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from picluster.engine.step import Act, Blocked, Call, Change, Decision, Risk, Satisfied, Step
+from picluster.engine.step import Act, Blocked, Change, Decision, Risk, Satisfied, Step
 from picluster.facts.boot import BOOT
 from picluster.facts.names import CLOUD_INIT, HOST_NAME
 from picluster.steps.doctor.finding import (
@@ -96,9 +96,7 @@ def finding_of(step: Step, decision: Decision, *, installed: bool) -> Finding:
 
 
 def _is_safe(change: Change) -> bool:
-    return change.risk is Risk.NONE and not any(
-        isinstance(each, Call | Act) for each in change.actions
-    )
+    return change.risk is Risk.NONE and not any(isinstance(each, Act) for each in change.actions)
 
 
 _FIXES: Mapping[str, str] = {

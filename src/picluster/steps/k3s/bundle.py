@@ -76,14 +76,13 @@ class Origin:
 class Bundle:
     """A snapshot's directory on this computer, as its manifest describes it.
 
-    `request` identifies the command that made it, `size` is that of the snapshot in bytes.
+    `size` is that of the snapshot in bytes.
     """
 
     directory: Path
     name: str
     origin: Origin
     size: int
-    request: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -136,7 +135,7 @@ class _Manifest(BaseModel):
     model_config = _STRICT
 
     picluster: Literal[1]
-    request: Annotated[str, Field(max_length=200)] = ""
+    request: Annotated[str, Field(max_length=200)] = ""  # in those of former versions
     origin: _Origin
     size: Annotated[int, Field(ge=0)]
     files: dict[_FileName, _Digest]
@@ -169,7 +168,6 @@ def read_bundle(directory: Path) -> Bundle:
         name=directory.name,
         origin=Origin(**found.origin.model_dump()),
         size=found.size,
-        request=found.request,
         files=found.files,
     )
 
@@ -187,7 +185,7 @@ def bundles_in(store: Path) -> list[Bundle]:
     return found
 
 
-def make_bundle(store: Path, name: str, request: str, fill: Fill) -> Bundle:
+def make_bundle(store: Path, name: str, fill: Fill) -> Bundle:
     """Make a snapshot's directory: `fill` puts files into an empty one, which then gets its name.
 
     What an interrupted run left unfinished is removed first; the cluster's lock has to be held.
@@ -201,7 +199,6 @@ def make_bundle(store: Path, name: str, request: str, fill: Fill) -> Bundle:
         files = {path.name: digest_of(path) for path in sorted(part.iterdir())}
         manifest = {
             "picluster": _FORMAT,
-            "request": request,
             "origin": asdict(origin),
             "size": (part / origin.file).stat().st_size,
             "files": files,

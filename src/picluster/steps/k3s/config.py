@@ -8,37 +8,24 @@ from typing import TypeAlias
 
 import yaml
 
-from picluster.engine.quote import quote
-from picluster.engine.step import (
-    Action,
-    Blocked,
-    Change,
-    Decision,
-    Diff,
-    Satisfied,
-    Script,
-    WriteFile,
-)
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Action, Blocked, Change, Decision, Diff, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.facts.files import FileState, whole_file
 from picluster.model import Cluster, Node
 from picluster.model.network import bracketed
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
-from picluster.steps.k3s.state import (
-    CREDENTIALS,
-    passphrase,
-    pinned_ca,
-    read_credentials,
-    states,
-)
+from picluster.steps.k3s.state import CREDENTIALS, STATE, passphrase, pinned_ca
 from picluster.steps.registry.credentials import Credentials
 
 Value: TypeAlias = str | int | bool | list[str]
 
 _HEADER = "# Written by picluster from the cluster file; changes made here are undone.\n"
 _MODE_PRIVATE = 0o600
+_ACCESS_PRIVATE = "600 root:root"
 
 
 def api_url(cluster: Cluster, server: str) -> str:
@@ -195,14 +182,14 @@ class ConfigFile:
         """State what is true."""
         return f"{paths.CONFIG} is as the cluster file says"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[FileState]:
         """Read the file and who may read it. It holds no secret: the token has its own file."""
-        path = quote(paths.CONFIG)
-        return Script(f"[ ! -e {path} ] || {{ stat -c '%a %U:%G' {path}; cat {path}; }}")
+        return whole_file(self.name, paths.CONFIG)
 
     def decide(self, look: Look) -> Decision:
         """Compare with what the model and the cluster's present members ask for."""
-        access, _, present = look.own.out.partition("\n")
+        file = look.read(self.probe())
+        present = file.content or ""
         role = self._membership(look, present)
         if isinstance(role, Split):
             return _refuse_split(role)
@@ -211,12 +198,12 @@ class ConfigFile:
         else:
             options = agent_options(self.cluster, self.node, self._through(role))
         wanted = render(options)
-        if access == "600 root:root" and present.rstrip("\n") == wanted.rstrip("\n"):
+        if file.access == _ACCESS_PRIVATE and present.rstrip("\n") == wanted.rstrip("\n"):
             return Satisfied()
         return Change(
             f"write {paths.CONFIG}",
             (WriteFile(paths.CONFIG, wanted, _MODE_PRIVATE),),
-            reason=_difference(access, present, wanted),
+            reason=_difference(file.access, present, wanted),
             diff=Diff(present, wanted),
             retry_safe=True,
         )
@@ -224,7 +211,7 @@ class ConfigFile:
     def _membership(self, look: Look, present: str) -> Starts | Joins | Split:
         servers = [server.name for server in self.cluster.servers]
         current = joined_server(self.cluster, present)
-        return membership(self.node.name, servers, states(look), current)
+        return membership(self.node.name, servers, look.every(STATE), current)
 
     def _through(self, role: Starts | Joins) -> str:
         return role.server if isinstance(role, Joins) else self.cluster.servers[0].name
@@ -282,11 +269,9 @@ class TokenFile:
     name: str = "k3s-token"
     title: str = "the join token is in a file that only root can read"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[FileState]:
         """Read the file; never recorded."""
-        path = quote(paths.TOKEN)
-        text = f"[ ! -e {path} ] || {{ stat -c '%a %U:%G' {path}; cat {path}; }}"
-        return Script(text, secret=True)
+        return whole_file(self.name, paths.TOKEN, secret=True)
 
     def decide(self, look: Look) -> Decision:
         """Want the running cluster's token, or the candidate when there is no cluster."""
@@ -297,13 +282,14 @@ class TokenFile:
                 "the token that k3s.token refers to is not the one this cluster was made with",
                 f"refer to the one in {paths.SERVER_DIR}/token on a server, or leave k3s.token out",
             )
-        access, _, present = look.own.out.partition("\n")
-        if access == "600 root:root" and _opens(Secret(present.strip()), wanted):
+        file = look.read(self.probe())
+        present = Secret((file.content or "").strip())
+        if file.access == _ACCESS_PRIVATE and _opens(present, wanted):
             return Satisfied()
         return Change(
             f"write {paths.TOKEN} (only root can read it)",
             (*self.remember, WriteFile(paths.TOKEN, wanted, _MODE_PRIVATE)),
-            reason="it differs" if present else "it is missing",
+            reason="it differs" if file.content else "it is missing",
             retry_safe=True,
         )
 
@@ -317,7 +303,7 @@ def _opens(present: Secret, wanted: Secret) -> bool:
 def cluster_token(look: Look, servers: Sequence[str]) -> Secret | None:
     """Return the full token of the cluster that exists, from the first server that has one."""
     for server in servers:
-        token = read_credentials(look.at(server, CREDENTIALS)).token
-        if token is not None:
-            return token
+        seen = look.find(CREDENTIALS, server)
+        if seen is not None and seen.token is not None:
+            return seen.token
     return None

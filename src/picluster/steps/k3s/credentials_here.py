@@ -6,41 +6,71 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.step import Call, Change, Decision, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube import kubefile
-from picluster.steps.k3s.uninstall import UNINSTALLED, installation
+from picluster.steps.k3s.uninstall import Uninstalled
+
+FORGOTTEN = "credentials-forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsHere:
+    """What opens a cluster to this computer: its own `files`, and a context of the `kubeconfig`."""
+
+    cluster: str
+    files: tuple[Path, ...]
+    kubeconfig: Path
+    name: str = FORGOTTEN
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> tuple[str, ...]:
+        """Name those that there are. Raises a `PiclusterError` for a kubeconfig that is none."""
+        found = [str(path) for path in self.files if path.exists()]
+        if kubefile.remove_from(self.kubeconfig, self.cluster, dry_run=True).changed:
+            found.append(f"the context {self.cluster} in {self.kubeconfig}")
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCredentials:
+    """Remove them."""
+
+    credentials: CredentialsHere
+    title: str = "removing the credentials"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises a `PiclusterError` for a kubeconfig that is none."""
+        kubefile.remove_from(self.credentials.kubeconfig, self.credentials.cluster)
+        for path in self.credentials.files:
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialsForgotten:
     """The kubeconfig entry, picluster's copy of it and the saved token are gone.
 
-    They are kept while a node still belongs to the cluster. `kept` are the files that only
-    picluster reads; snapshots of the cluster, and the tokens that belong to them, are not among
-    them.
+    They are kept while one of the `nodes` still belongs to the cluster, by what there is for
+    `cleaned` to remove. `kept` are the files that only picluster reads; snapshots of the cluster,
+    and the tokens that belong to them, are not among them.
     """
 
     cluster: str
-    nodes: Sequence[str]
-    kept: Sequence[Path]
+    cleaned: Uninstalled
+    nodes: tuple[str, ...]
+    kept: tuple[Path, ...]
     kubeconfig: Path
-    name: str = "credentials-forgotten"
+    name: str = FORGOTTEN
     title: str = "this computer has no credentials of the cluster"
 
-    def probe(self) -> Query:
+    def probe(self) -> CredentialsHere:
         """See which are there."""
-        return Query(self._present)
-
-    def _present(self) -> list[str]:
-        found = [str(path) for path in self.kept if path.exists()]
-        if kubefile.remove_from(self.kubeconfig, self.cluster, dry_run=True).changed:
-            found.append(f"the context {self.cluster} in {self.kubeconfig}")
-        return found
+        return CredentialsHere(self.cluster, self.kept, self.kubeconfig)
 
     def decide(self, look: Look) -> Decision:
         """Want none, once every node has been reset."""
-        found = look.own.value if isinstance(look.own.value, list) else []
+        found = look.read(self.probe())
         if not found:
             return Satisfied()
         members = [node for node in self.nodes if self._remains(look, node)]
@@ -51,21 +81,16 @@ class CredentialsForgotten:
             )
         return Change(
             f"remove {', '.join(found)}",
-            (Call("removing the credentials", lambda _: self._remove()),),
+            (ForgetCredentials(self.probe()),),
             reason="the cluster is gone",
             retry_safe=True,
         )
 
     def _remains(self, look: Look, node: str) -> bool:
-        if (node, UNINSTALLED) in look.planned:
+        if (node, self.cleaned.name) in look.planned:
             return False
-        seen = installation(look, node)
+        seen = look.find(self.cleaned.probe(), node)
         return seen is None or bool(seen.traces.left)
-
-    def _remove(self) -> None:
-        kubefile.remove_from(self.kubeconfig, self.cluster)
-        for path in self.kept:
-            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

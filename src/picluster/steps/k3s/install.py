@@ -9,12 +9,12 @@ from picluster.causes.cause import Cause
 from picluster.engine.place import Place
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
-from picluster.engine.survey import UNSEEN, Look
+from picluster.engine.survey import Look
 from picluster.model.releases import ladder, parse_version, reasons
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifact, Artifacts
 from picluster.steps.k3s.nodes import seen_nodes
-from picluster.steps.k3s.state import STATE, K3sState, read_state
+from picluster.steps.k3s.state import STATE, K3sState
 
 STAGED = "k3s-staged"
 INSTALLED = "k3s-installed"
@@ -109,7 +109,7 @@ class Staged:
 
     def decide(self, look: Look) -> Decision:
         """Want the binary staged or installed."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         if self.version in (state.version, state.staged) and state.installer:
             return Satisfied()
         refusal = refuse_version_step(state.version, self.version)
@@ -180,7 +180,7 @@ class Installed:
 
     def decide(self, look: Look) -> Decision:
         """Want the binary of the version, and the unit of the role."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         unit = paths.unit(self.role)
         if state.unit and state.unit != unit:
             return Blocked(
@@ -194,7 +194,7 @@ class Installed:
             return Blocked(
                 f"an agent would be newer than {', '.join(older)}",
                 "upgrade the servers first: leave --limit out, or repair what keeps them from it",
-                missing=tuple(each for each in older if look.at(each, STATE) == UNSEEN),
+                missing=tuple(each for each in older if look.find(STATE, each) is None),
             )
         return Change(
             f"install K3s {self.version} as {unit}.service",
@@ -211,18 +211,14 @@ class Installed:
     def _older_servers(self, look: Look) -> list[str]:
         """Return the servers with an older K3s that does not change before this node's does."""
         wanted = parse_version(self.version)
-        registered = seen_nodes(look) or {}
-        found = {
-            server: read_state(look.at(server, STATE)).version
-            # One that was not seen is in the cluster all the same, at its version there.
-            or (registered[server].version if server in registered else "")
-            for server in self.before
-        }
+        # One that was not seen is in the cluster all the same, at its version there.
+        found = {name: node.version for name, node in (seen_nodes(look) or {}).items()}
+        found |= {name: seen.version for name, seen in look.every(STATE).items() if seen.version}
         return [
             server
-            for server, version in found.items()
+            for server in self.before
             if (server, INSTALLED) not in look.planned
-            and (old := parse_version(version)) is not None
+            and (old := parse_version(found.get(server, ""))) is not None
             and wanted is not None
             and old < wanted
         ]

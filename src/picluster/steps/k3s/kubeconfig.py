@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.step import Blocked, Call, Change, Decision, Query, Satisfied
-from picluster.engine.survey import UNSEEN, Look
+from picluster.engine.place import Place
+from picluster.engine.step import Blocked, Change, Decision, Satisfied
+from picluster.engine.survey import Look
 from picluster.errors import PiclusterError
 from picluster.kube import kubefile
 from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, rewrite
 from picluster.local_files import write_private
-from picluster.steps.k3s.state import CREDENTIALS, read_admin, read_credentials
+from picluster.steps.k3s.state import CREDENTIALS, read_admin
+from picluster.steps.local import TextHere
 
-SAVED = "kubeconfig-saved"
 
-
-def offered(look: Look, servers: Sequence[str]) -> list[AdminKubeconfig]:
+def offered(look: Look, servers: tuple[str, ...]) -> list[AdminKubeconfig]:
     """Return the kubeconfigs of the servers that have one; each server has its own certificate."""
-    found = [read_credentials(look.at(server, CREDENTIALS)).admin for server in servers]
-    return [admin for admin in found if admin is not None]
+    found = [look.find(CREDENTIALS, server) for server in servers]
+    return [each.admin for each in found if each is not None and each.admin is not None]
 
 
-def kept_from_one_that_is_away(look: Look, servers: Sequence[str]) -> AdminKubeconfig | None:
-    """Return the saved copy if it may be that of a server of this cluster that was not seen.
+@dataclass(frozen=True, slots=True)
+class SaveKubeconfig:
+    """Keep a kubeconfig of its own for a cluster, readable by its owner only."""
 
-    Each server has a certificate of its own, and all are accepted everywhere.
-    """
-    if all(look.at(server, CREDENTIALS) != UNSEEN for server in servers):
-        return None
-    saved = look.beside(SAVED).value
-    kept = read_admin(saved) if isinstance(saved, str) else None
-    same = kept is not None and any(kept.ca == each.ca for each in offered(look, servers))
-    return kept if same else None
+    path: Path
+    entry: Entry
+    title: str = "saving the kubeconfig"
+
+    def perform(self, place: Place) -> None:
+        """Write it. Raises `OSError`."""
+        write_private(self.path, document(self.entry))
+
+
+@dataclass(frozen=True, slots=True)
+class MergeKubeconfig:
+    """Put an entry into the user's kubeconfig, and keep a backup of that."""
+
+    path: Path
+    entry: Entry
+    title: str = "merging the kubeconfig"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises `PiclusterError` if the file cannot be used."""
+        kubefile.merge_into(self.path, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,70 +54,73 @@ class SavedKubeconfig:
 
     cluster: str
     server_url: str
-    servers: Sequence[str]
+    servers: tuple[str, ...]
     path: Path
-    name: str = SAVED
+    name: str = "kubeconfig-saved"
     title: str = "this computer has the cluster's kubeconfig"
 
-    def probe(self) -> Query:
+    def probe(self) -> TextHere:
         """Read the copy; the text stays in memory."""
-        return Query(lambda: self.path.read_text() if self.path.exists() else "", secret=True)
+        return TextHere(self.name, self.path, secret=True)
+
+    def kept(self, look: Look) -> AdminKubeconfig | None:
+        """Return the copy if it may be that of a server of this cluster that was not seen.
+
+        Each server has a certificate of its own, and all are accepted everywhere.
+        """
+        if all(look.find(CREDENTIALS, server) is not None for server in self.servers):
+            return None
+        kept = read_admin(look.read(self.probe()))
+        if kept is None or all(kept.ca != each.ca for each in offered(look, self.servers)):
+            return None
+        return kept
 
     def decide(self, look: Look) -> Decision:
         """Want the kubeconfig of any server: which one does not matter while it is accepted."""
+        present = look.read(self.probe())
         entries = [rewrite(a, self.cluster, self.server_url) for a in offered(look, self.servers)]
-        kept = kept_from_one_that_is_away(look, self.servers)
-        if kept or look.own.value in [document(entry) for entry in entries]:
+        if self.kept(look) or present in [document(entry) for entry in entries]:
             return Satisfied()
         return Change(
             f"save the kubeconfig as {self.path}",
-            (Call("saving the kubeconfig", lambda _: self._save(entries)),),
-            reason="it differs from the servers'" if look.own.value else "there is none yet",
+            tuple(SaveKubeconfig(self.path, entry) for entry in entries[:1]),
+            reason="it differs from the servers'" if present else "there is none yet",
             retry_safe=True,
         )
-
-    def _save(self, entries: Sequence[Entry]) -> None:
-        if entries:
-            write_private(self.path, document(entries[0]))
 
 
 @dataclass(frozen=True, slots=True)
 class UserKubeconfig:
     """The user's kubeconfig has a context for the cluster, so that kubectl just works."""
 
-    cluster: str
+    saved: SavedKubeconfig
     server_url: str
-    servers: Sequence[str]
     path: Path
     name: str = "kubeconfig-merged"
 
     @property
     def title(self) -> str:
         """State what is true."""
-        return f"{self.path} has the context {self.cluster}"
+        return f"{self.path} has the context {self.saved.cluster}"
 
-    def probe(self) -> Query:
+    def probe(self) -> TextHere:
         """Read the file; the text stays in memory."""
-        return Query(lambda: self.path.read_text() if self.path.exists() else "", secret=True)
+        return TextHere(self.name, self.path, secret=True)
 
     def decide(self, look: Look) -> Decision:
         """Want an entry of the cluster's name that one of the servers would accept."""
-        present = str(look.own.value)
-        kept = kept_from_one_that_is_away(look, self.servers)
-        entries = [rewrite(a, self.cluster, self.server_url) for a in offered(look, self.servers)]
-        accepted = [*entries, *([rewrite(kept, self.cluster, self.server_url)] if kept else [])]
+        present, cluster = look.read(self.probe()), self.saved.cluster
+        kept, servers = self.saved.kept(look), offered(look, self.saved.servers)
+        entries = [rewrite(each, cluster, self.server_url) for each in servers]
+        accepted = [*entries, *([rewrite(kept, cluster, self.server_url)] if kept else [])]
         try:
             if any(merge(present, entry) == present for entry in accepted):
                 return Satisfied()
         except PiclusterError as error:
             return Blocked(f"{self.path}: {error.what}", error.fix)
         return Change(
-            f"add the context {self.cluster} to {self.path}, keeping a backup",
-            (Call("merging the kubeconfig", lambda _: self._merge(entries)),),
+            f"add the context {cluster} to {self.path}, keeping a backup",
+            tuple(MergeKubeconfig(self.path, entry) for entry in entries[:1]),
             reason="its entry is out of date" if entries else "it has none yet",
             retry_safe=True,
         )
-
-    def _merge(self, entries: Sequence[Entry]) -> None:
-        if entries:
-            kubefile.merge_into(self.path, entries[0])

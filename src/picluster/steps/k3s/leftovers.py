@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
-from picluster.engine.survey import CLUSTER, Look
+from picluster.engine.survey import Look
 from picluster.facts.routes import Route, read_route
-from picluster.kube.nodes import NodeState
 from picluster.model import Cluster
 from picluster.model.network import as_ip, as_network
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.nodes import NODES
+from picluster.steps.k3s.nodes import seen_nodes
 
 LEFTOVERS = "k3s-leftovers"
 
@@ -192,10 +191,9 @@ class Cleared:
 
         A node of the file may be joining: the cluster was asked before it had.
         """
-        nodes = look.at(CLUSTER, NODES).value
-        if not isinstance(nodes, dict) or not nodes:
+        members = list((seen_nodes(look) or {}).values())
+        if not members:
             return []
-        members = [node for node in nodes.values() if isinstance(node, NodeState)]
         pods = {cidr for node in members for cidr in node.pod_cidrs}
         known = self.own.nodes.union(
             *(each.addresses for each in everyone), *(node.addresses.values() for node in members)

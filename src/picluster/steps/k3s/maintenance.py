@@ -10,7 +10,7 @@ from picluster.engine.survey import Look
 from picluster.kube.drain import DAEMONS, cordon, cordoned_by_us, drain, uncordon
 from picluster.kube.reach import api_of
 from picluster.steps.k3s.service import NodeReading
-from picluster.steps.k3s.state import STATE, read_state
+from picluster.steps.k3s.state import STATE
 from picluster.steps.storage.stored_data import held_by_longhorn, missed_without
 
 DRAINED = "drained"
@@ -80,8 +80,8 @@ class Drained:
 
     def decide(self, look: Look) -> Decision:
         """Want it drained if it runs another version and is in the cluster."""
-        state = read_state(look.beside(STATE))
-        seen = look.find(NodeReading(self.node))
+        state = look.read(STATE)
+        seen = look.read(NodeReading(self.node)).state
         changes = state.version not in ("", self.version)
         if self.alone or not changes or seen is None or not seen.ready:
             return Satisfied()
@@ -116,7 +116,7 @@ class Uncordoned:
 
     def decide(self, look: Look) -> Decision:
         """Want no cordon of ours left when all is done."""
-        if not cordoned_by_us(look.find(NodeReading(self.node))):
+        if not cordoned_by_us(look.read(NodeReading(self.node)).state):
             return Satisfied()
         return Change(
             f"uncordon {self.node}",

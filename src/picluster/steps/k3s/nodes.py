@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from picluster.engine.step import Call, Change, Decision, Diff, Fact, Query, Satisfied
+from picluster.engine.place import Place, Tools
+from picluster.engine.step import Change, Decision, Diff, Fact, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.labels import node_drift, parse_taint, settle_node
-from picluster.kube.nodes import NodeState
+from picluster.kube.nodes import NodeState, Taint
+from picluster.kube.reach import api_of
 from picluster.model import Node
 from picluster.steps.k3s.api import ClusterApi
-from picluster.steps.k3s.service import READY, RUNNING
-
-NODES = "cluster-nodes"
+from picluster.steps.k3s.service import READY, RUNNING, NodeReading
 
 
-def nodes_fact(api: ClusterApi) -> Fact:
-    """Observe every node of the cluster, in one reading that the other steps share."""
-    return Fact(NODES, "the cluster's nodes are known", Query(api.nodes))
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The nodes of the cluster by name; None while there is no API to ask."""
+
+    nodes: Mapping[str, NodeState] | None
 
 
-def seen_nodes(look: Look) -> dict[str, NodeState] | None:
+@dataclass(frozen=True, slots=True)
+class AskMembers:
+    """Every node of the cluster, in one reading that steps share."""
+
+    name: str = "cluster-nodes"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Members:
+        """Ask the cluster."""
+        return Members(tools.get(ClusterApi).nodes())
+
+
+MEMBERS = AskMembers()
+
+
+def nodes_fact() -> Fact:
+    """Look at every node of the cluster, for others to decide on."""
+    return Fact(MEMBERS.name, "the cluster's nodes are known", MEMBERS)
+
+
+def seen_nodes(look: Look) -> Mapping[str, NodeState] | None:
     """Return what the cluster says of its nodes; None while there is no API to ask."""
-    seen = look.at(CLUSTER, NODES).value
-    return seen if isinstance(seen, dict) else None
+    seen = look.find(MEMBERS, CLUSTER)
+    return seen.nodes if seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleMarks:
+    """Give a node these labels and taints, and take those away that the file once had."""
+
+    node: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+
+    @property
+    def title(self) -> str:
+        """Say what is done."""
+        return f"labelling {self.node}"
+
+    def perform(self, place: Place) -> None:
+        """Do it. Raises a `PiclusterError`."""
+        settle_node(api_of(place.tools), self.node, self.labels, self.taints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +76,6 @@ class NodeMarks:
     """
 
     node: Node
-    api: ClusterApi
     name: str = "marks"
 
     @property
@@ -49,30 +88,21 @@ class NodeMarks:
 
     def decide(self, look: Look) -> Decision:
         """Compare the node's labels and taints with the file's, once it is in the cluster."""
-        wanted = [parse_taint(str(taint)) for taint in self.node.taints]
-        seen = look.beside(READY).value
-        if not isinstance(seen, NodeState) and not look.changing(RUNNING, READY):
+        node, labels = self.node.name, self.node.labels
+        taints = tuple(parse_taint(str(taint)) for taint in self.node.taints)
+        present = look.read(NodeReading(node)).state
+        if present is None and not look.changing(RUNNING, READY):
             return Satisfied(detail="it is not in the cluster")
-        present = seen if isinstance(seen, NodeState) else NodeState(self.node.name, ready=False)
-        drift = node_drift(present, self.node.labels, wanted)
+        drift = node_drift(present or NodeState(node, ready=False), labels, taints)
         if not drift:
             return Satisfied()
         return Change(
-            f"set labels and taints of {self.node.name}",
-            (
-                Call(
-                    f"labelling {self.node.name}",
-                    lambda _: self._settle(),
-                ),
-            ),
+            f"set labels and taints of {node}",
+            (SettleMarks(node, labels, taints),),
             reason="; ".join(drift.lines),
             diff=Diff("", str(drift)),
             retry_safe=True,
         )
-
-    def _settle(self) -> None:
-        wanted = [parse_taint(str(taint)) for taint in self.node.taints]
-        settle_node(self.api.access(), self.node.name, self.node.labels, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
-from picluster.engine.survey import UNSEEN, Look
+from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import PiclusterError
 from picluster.kube.api import Api, segment
@@ -18,7 +18,7 @@ from picluster.kube.quorum import Refused, Ruling
 from picluster.kube.reach import api_of
 from picluster.steps.k3s.guard import QuorumGuard
 from picluster.steps.k3s.maintenance import DrainNode
-from picluster.steps.k3s.state import STATE, read_state
+from picluster.steps.k3s.state import STATE
 
 EVACUATED = "evacuated"
 DEPARTED = "departed"
@@ -169,7 +169,7 @@ class Stopped:
 
     def decide(self, look: Look) -> Decision:
         """Want the unit neither active nor enabled."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         if state.unit != self.unit or not (state.active or state.enabled):
             return Satisfied()
         return Change(
@@ -261,9 +261,8 @@ class Fresh:
 
     def decide(self, look: Look) -> Decision:
         """Refuse a machine that still is a member, and one that nobody has seen."""
-        seen = look.at(self.node, STATE)
-        state = read_state(seen)
-        if seen == UNSEEN:
+        state = look.find(STATE, self.node)
+        if state is None:
             return Blocked(
                 f"{self.node} cannot be reached, so nobody can tell what is on it",
                 f"connect it, and run this again; `picluster node remove {self.node}` gives it up",

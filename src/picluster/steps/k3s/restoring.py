@@ -5,8 +5,7 @@ needs: the snapshot, the token of that time, and no `server:` where the cluster 
 servers must not have a database. Nothing is deleted: former databases are moved aside, K3s itself
 does so with that of the server it resets.
 
-Each step notes on the server which request it served, in a place that a reboot empties. A restore
-that was cut off is begun anew by the next command, which is a request of its own.
+Each step is done once for a command. A restore that was cut off is begun anew by the next.
 """
 
 from __future__ import annotations
@@ -14,45 +13,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
+from picluster.engine.probe import Answer, Observation, ShellProbe, shown, whole
 from picluster.engine.quote import quote
-from picluster.engine.step import (
-    Blocked,
-    Change,
-    Decision,
-    Fact,
-    Observation,
-    Risk,
-    Run,
-    Satisfied,
-    Script,
-    Upload,
-)
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Change, Decision, Fact, Risk, Run, Satisfied, Upload
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.kube.api import Api, segment
 from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.reach import api_of
 from picluster.model.releases import parse_version
 from picluster.secret import Secret
-from picluster.steps.host.text import told_size
+from picluster.steps.host.text import size_text
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import refuse_other_datastores
-from picluster.steps.k3s.state import (
-    CREDENTIALS,
-    STATE,
-    K3sState,
-    passphrase,
-    read_credentials,
-    read_state,
-)
+from picluster.steps.k3s.state import CREDENTIALS, STATE, K3sState, passphrase
 from picluster.steps.k3s.unit import UnitState
 
-RESTORE = "restore-state"
-ASIDE = "database-aside"
-
-_NOTES = f"{paths.LOADED_DIR}/restore"
 _STAGING = "/var/lib/picluster/restore"
 _DB = f"{paths.SERVER_DIR}/db"
 _SECRETS = "/api/v1/namespaces/kube-system/secrets"
@@ -66,28 +46,52 @@ _KIB = 1024
 # ------------------------------------------------------------------ what is seen
 
 
-def restore_fact() -> Fact:
-    """Observe a server's part in a restore, and its databases with their sizes."""
-    text = f"""
-for note in {_NOTES}/*; do [ ! -r "$note" ] || echo "${{note##*/}}=$(cat "$note")"; done
-[ ! -d {_DB}/etcd ] || echo "size=$(du -sk {_DB}/etcd | cut -f1)"
-for old in {_DB}/etcd-old-* {_DB}/etcd-before-restore-*; do
-  [ ! -d "$old" ] || echo "old=$(du -sk "$old" | cut -f1) $old"
-done
-"""
-    return Fact(RESTORE, "what was restored here is known", Script(text))
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A database that a restore put aside: where it is, and its size in KiB if that is known."""
+
+    path: str
+    size: int | None
 
 
-def _served(seen: Observation, part: str, request: str) -> bool:
-    return seen.facts.get(part) == request
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The databases of a server: whether it has one, of how many KiB, and those put aside."""
+
+    present: bool = False
+    size: int | None = None
+    former: tuple[Former, ...] = ()
 
 
-def _note(part: str, request: str) -> str:
-    return f"mkdir -p {_NOTES} && printf %s {quote(request)} >{_NOTES}/{part}\n"
+def _read_databases(seen: Observation) -> Databases:
+    said = Answer(seen)
+    former = tuple(map(_read_former, said.every("old")))
+    return Databases(said.has("size"), _read_size(said.text("size", "")), former)
 
 
-def _size(kibibytes: str) -> str:
-    return told_size(kibibytes, _KIB) or "of unknown size"
+def _read_former(line: str) -> Former:
+    size, found, path = line.partition(" ")
+    if not found:
+        raise Unreadable(f"`old` is no size and path: {shown(line)}")
+    return Former(path, _read_size(size))
+
+
+def _read_size(text: str) -> int | None:
+    return whole(text, "size") if text else None
+
+
+DATABASES = ShellProbe(
+    "databases", shell(__package__, "look_for_databases", DB=_DB), _read_databases
+)
+
+
+def databases_fact() -> Fact:
+    """Look at a server's databases, for others to decide on."""
+    return Fact(DATABASES.name, "what databases there are is known", DATABASES)
+
+
+def _size(kibibytes: int | None) -> str:
+    return "of unknown size" if kibibytes is None else size_text(kibibytes * _KIB)
 
 
 # ------------------------------------------------------------------ before anything is stopped
@@ -111,7 +115,7 @@ class Restorable:
 
     def decide(self, look: Look) -> Decision:
         """Refuse what K3s could not start from."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         refusal = refuse_other_datastores(self.node, state.datastore)
         if refusal is not None:
             return refusal
@@ -122,7 +126,7 @@ class Restorable:
                 f"{self.bundle.origin.k3s}, and could not read it",
                 f"set k3s.version to {self.bundle.origin.k3s} and run `picluster upgrade` first",
             )
-        token = read_credentials(look.beside(CREDENTIALS)).token
+        token = look.read(CREDENTIALS).token
         if state.in_cluster and token and not _same(token, self.bundle.token()):
             return Blocked(
                 f"{self.node} belongs to a cluster with another token than that of the snapshot",
@@ -143,25 +147,23 @@ def _same(one: Secret, other: Secret) -> bool:
 class ServerStopped:
     """K3s on a server is stopped, until the cluster is back at the snapshot."""
 
-    request: str
     name: str = "server-stopped"
     title: str = "K3s is stopped for the restore"
 
     def probe(self) -> None:
-        """The state of the restore says it."""
+        """The state of K3s says it."""
 
     def decide(self, look: Look) -> Decision:
-        """Want it stopped once for this request."""
-        if _served(look.beside(RESTORE), "stopped", self.request):
-            return Satisfied()
-        if not read_state(look.beside(STATE)).unit:
+        """Want it stopped once, if there is any."""
+        if not look.read(STATE).unit:
             return Satisfied(detail="K3s is not installed yet")
         return Change(
             "stop k3s.service",
-            (Run("systemctl stop k3s\n" + _note("stopped", self.request), timeout=_STOP_SECONDS),),
+            (Run("systemctl stop k3s", timeout=_STOP_SECONDS),),
             reason="every server has to be, while the database is exchanged",
             risk=Risk.RESTART,
             retry_safe=True,
+            once=True,
         )
 
 
@@ -170,80 +172,64 @@ class ClusterReset:
     """A server's database was made anew from the snapshot, with itself as the only member."""
 
     bundle: Bundle
-    request: str
     name: str = "cluster-reset"
     title: str = "the first server's database is that of the snapshot"
 
     def probe(self) -> None:
-        """The state of the restore says it."""
+        """What databases there are is known already."""
 
     def decide(self, look: Look) -> Decision:
-        """Want it made anew once for this request."""
-        if _served(look.beside(RESTORE), "reset", self.request):
-            return Satisfied()
+        """Want it made anew once."""
         staged = f"{_STAGING}/{self.bundle.origin.file}"
-        size = look.beside(RESTORE).facts.get("size", "")
-        aside = f"; the present one ({_size(size)}) is kept beside it" if size else ""
+        seen = look.read(DATABASES)
+        aside = f"; the present one ({_size(seen.size)}) is kept beside it" if seen.present else ""
         return Change(
             f"make the database anew from {self.bundle.name}{aside}",
             (
                 Upload(self.bundle.snapshot, staged, self.bundle.digest, mode=0o600),
-                Run(_reset_script(staged) + _note("reset", self.request), timeout=_RESET_SECONDS),
+                Run(_reset_script(staged), timeout=_RESET_SECONDS),
             ),
             reason="asked for",
             risk=Risk.DATA_LOSS,
+            once=True,
         )
 
 
 def _reset_script(snapshot: str) -> str:
-    """Return shell that has K3s reset the cluster; it ends by itself.
-
-    K3s refuses while its configuration names a server to join, and where an earlier reset left its
-    mark and K3s was not started since.
-    """
-    config = f"{_STAGING}/config.yaml"
-    return f"""
-systemctl stop k3s
-umask 077
-rm -rf {config} {config}.d {_DB}/reset-flag
-grep -v '^server:' {paths.CONFIG} >{config}
-for part in {paths.CONFIG}.d/*.yaml; do
-  [ -e "$part" ] || continue
-  mkdir -p {config}.d
-  grep -v '^server:' "$part" >{config}.d/"${{part##*/}}"
-done
-{paths.BINARY} server --config {config} --cluster-reset \\
-  --cluster-reset-restore-path={quote(snapshot)} >{_STAGING}/log 2>&1 || {{
-  tail -n 40 {_STAGING}/log >&2; exit 1
-}}
-rm -rf {_STAGING}
-"""
+    return shell(
+        __package__,
+        "reset_cluster",
+        BINARY=paths.BINARY,
+        CONFIG=paths.CONFIG,
+        DB=_DB,
+        SNAPSHOT=snapshot,
+        STAGING=_STAGING,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAside:
     """A server has no database, so that it joins the one that was made anew.
 
-    The former one is kept beside its place.
+    The former one is kept beside its place, under a name that ends with `began`.
     """
 
-    request: str
-    name: str = ASIDE
+    began: str
+    name: str = "database-aside"
     title: str = "the server's former database is out of the way"
 
     def probe(self) -> None:
-        """The state of the restore says it."""
+        """What databases there are is known already."""
 
     def decide(self, look: Look) -> Decision:
-        """Want it moved once for this request."""
-        seen = look.beside(RESTORE)
-        if _served(seen, "aside", self.request) or "size" not in seen.facts:
+        """Want the one that it has moved."""
+        seen = look.read(DATABASES)
+        if not seen.present:
             return Satisfied()
-        aside = f"{_DB}/etcd-before-restore-{self.request}"
-        move = f"systemctl stop k3s\nmv -T {_DB}/etcd {aside}\n"
+        aside = f"{_DB}/etcd-before-restore-{self.began}"
         return Change(
-            f"move this server's database ({_size(seen.facts['size'])}) to {aside}",
-            (Run(move + _note("aside", self.request)),),
+            f"move this server's database ({_size(seen.size)}) to {aside}",
+            (Run(f"systemctl stop k3s\nmv -T {_DB}/etcd {quote(aside)}\n"),),
             reason="it joins the restored cluster anew",
             risk=Risk.DATA_LOSS,
             retry_safe=True,
@@ -291,7 +277,6 @@ class RestoredServerRuns:
     """
 
     arrival: Arrival
-    request: str
     name: str = "restored-server"
 
     @property
@@ -300,16 +285,14 @@ class RestoredServerRuns:
         return f"{self.arrival.node} is Ready, with what the snapshot holds"
 
     def probe(self) -> None:
-        """The state of the restore says it."""
+        """The state of K3s on the nodes says it."""
 
     def decide(self, look: Look) -> Decision:
-        """Want it started once for this request."""
-        if _served(look.beside(RESTORE), "running", self.request):
-            return Satisfied()
+        """Want it started once."""
         fresh = [
             node
-            for node, seen in look.across(STATE).items()
-            if node != self.arrival.node and _is_fresh(read_state(seen))
+            for node, state in look.every(STATE).items()
+            if node != self.arrival.node and _is_fresh(state)
         ]
         return Change(
             "start k3s.service, and let it forget the passwords of nodes",
@@ -317,10 +300,10 @@ class RestoredServerRuns:
                 start(self.arrival.unit),
                 ForgetNodes(self.arrival, tuple(fresh)),
                 AwaitArrival(self.arrival),
-                Run(_note("running", self.request)),
             ),
             reason="its database was made anew",
             retry_safe=True,
+            once=True,
         )
 
 
@@ -343,15 +326,11 @@ class FormerDatabases:
     title: str = "former databases are known"
 
     def probe(self) -> None:
-        """The state of the restore says it."""
+        """What databases there are is known already."""
 
     def decide(self, look: Look) -> Decision:
         """Say where they are and how large."""
-        old = [
-            line.removeprefix("old=").split(" ", 1)
-            for line in look.beside(RESTORE).lines
-            if line.startswith("old=")
-        ]
-        kept = ", ".join(f"{path} ({_size(size)})" for size, path in old)
+        former = look.read(DATABASES).former
+        kept = ", ".join(f"{each.path} ({_size(each.size)})" for each in former)
         hint = f"kept: {kept}; delete it when all is well" if kept else ""
         return Satisfied(warning=hint)

@@ -9,7 +9,7 @@ from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.quorum import majority
 from picluster.steps.k3s.nodes import seen_nodes
-from picluster.steps.k3s.state import K3sState, states
+from picluster.steps.k3s.state import STATE, K3sState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ServersSeen:
 
     def decide(self, look: Look) -> Decision:
         """Refuse what cannot be told, or not be done, without the servers that were not seen."""
-        seen = {name: state for name, state in states(look).items() if name in self.servers}
+        seen = {name: state for name, state in look.every(STATE).items() if name in self.servers}
         unseen = tuple(server for server in self.servers if server not in seen)
         if not unseen:
             return Satisfied()

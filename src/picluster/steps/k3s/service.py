@@ -12,7 +12,7 @@ from picluster.engine.survey import Look
 from picluster.engine.waiting import wait_until
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.state import STATE, K3sState, read_state
+from picluster.steps.k3s.state import STATE, K3sState
 from picluster.steps.k3s.unit import UnitState
 from picluster.steps.k3s.watch import Watch, judge
 
@@ -143,16 +143,23 @@ class AwaitArrival:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeReading:
+class Registered:
     """What the cluster says of a node; None if it does not know it, or does not answer."""
+
+    state: NodeState | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReading:
+    """What the cluster says of a node."""
 
     node: str
     name: str = READY
     secret: bool = False
 
-    def ask(self, tools: Tools) -> NodeState | None:
+    def ask(self, tools: Tools) -> Registered:
         """Ask it."""
-        return tools.get(NodeReader).node(self.node)  # type: ignore[type-abstract]
+        return Registered(tools.get(NodeReader).node(self.node))  # type: ignore[type-abstract]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,7 @@ class Running:
 
     def decide(self, look: Look) -> Decision:
         """Want the unit active, enabled, and started after the last change."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         reason = self._reason(state, look)
         if not reason:
             return Satisfied()
@@ -236,7 +243,7 @@ class MemberStarted:
 
     def decide(self, look: Look) -> Decision:
         """Want the unit of a server with a cluster's data running."""
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         if state.active or not state.in_cluster or state.unit != self.unit:
             return Satisfied()
         return Change(
@@ -266,7 +273,7 @@ class Ready:
 
     def decide(self, look: Look) -> Decision:
         """Want the node arrived; a service that is about to start is waited for already."""
-        missing = self.arrival.missing(look.find(self.probe()))
+        missing = self.arrival.missing(look.read(self.probe()).state)
         if not missing or look.changing(RUNNING):
             return Satisfied(detail=missing)
         return Change(
@@ -298,8 +305,8 @@ class KnownMachine:
 
     def decide(self, look: Look) -> Decision:
         """Refuse a machine without K3s's traces while the cluster has a node of its name."""
-        state = read_state(look.beside(STATE))
-        registered = look.find(NodeReading(self.node)) is not None
+        state = look.read(STATE)
+        registered = look.read(NodeReading(self.node)).state is not None
         if not registered or state.password or state.joined or state.in_cluster:
             return Satisfied()
         return Blocked(

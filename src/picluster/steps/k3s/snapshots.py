@@ -15,27 +15,18 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from picluster.engine.place import Place, Tools
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.session import Completed
-from picluster.engine.step import (
-    Blocked,
-    Change,
-    Decision,
-    Fact,
-    Observation,
-    Satisfied,
-    Script,
-)
-from picluster.engine.survey import Look
+from picluster.engine.step import Blocked, Change, Decision, Fact, Satisfied
+from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model import Cluster, Node
 from picluster.secret import Secret
 from picluster.steps.k3s import bundle, paths
 from picluster.steps.k3s.bundle import Bundle, Origin
-from picluster.steps.k3s.state import STATE, K3sState, read_state
+from picluster.steps.k3s.state import STATE, K3sState
 
-SNAPSHOTS = "snapshots"
-HERE = "snapshots-here"
 COPIED = "snapshot-copied"
 
 _SAVE_SECONDS = 600.0
@@ -65,13 +56,23 @@ def snapshot_directory(cluster: Cluster, node: Node) -> str:
     return str(given) if given else f"{paths.SERVER_DIR}/db/snapshots"
 
 
-def snapshots_fact(directory: str) -> Fact:
-    """Observe the snapshots of one server."""
+def snapshots_on(server: str, directory: str) -> ShellProbe[tuple[Snapshot, ...]]:
+    """Return what asks for the snapshots of one server, by time; other lines are left out."""
+
+    def read(seen: Observation) -> tuple[Snapshot, ...]:
+        listed = filter(None, map(_LISTED.fullmatch, seen.lines))
+        found = [Snapshot(server, each[3], int(each[1]), float(each[2])) for each in listed]
+        return tuple(sorted(found, key=lambda each: each.taken))
+
     where = quote(directory)
     listing = f"find {where} -maxdepth 1 -type f ! -name '.*' -printf '%s %T@ %f\\n'"
-    return Fact(
-        SNAPSHOTS, "the snapshots on the server are known", Script(f"[ ! -d {where} ] || {listing}")
-    )
+    return ShellProbe("snapshots", f"[ ! -d {where} ] || {listing}", read)
+
+
+def snapshots_fact(server: str, directory: str) -> Fact:
+    """Look at the snapshots of one server."""
+    probe = snapshots_on(server, directory)
+    return Fact(probe.name, "the snapshots on the server are known", probe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class BundlesHere:
     """The snapshots on this computer."""
 
     store: Path
-    name: str = HERE
+    name: str = "snapshots-here"
     secret: bool = False
 
     def ask(self, tools: Tools) -> tuple[Bundle, ...]:
@@ -88,36 +89,9 @@ class BundlesHere:
 
 
 def here_fact(store: Path) -> Fact:
-    """Observe the snapshots on this computer."""
-    return Fact(
-        HERE,
-        "the snapshots on this computer are known",
-        BundlesHere(store),
-    )
-
-
-def read_snapshots(server: str, seen: Observation) -> list[Snapshot]:
-    """Read what a server's probe printed; lines of another form are left out."""
-    found = []
-    for line in seen.lines:
-        if listed := _LISTED.fullmatch(line):
-            found.append(Snapshot(server, listed[3], int(listed[1]), float(listed[2])))
-    return found
-
-
-def on_servers(seen: Mapping[str, Observation]) -> list[Snapshot]:
-    """Return the snapshots of every server that was looked at, by server and then by time."""
-    return [
-        snapshot
-        for server, observation in seen.items()
-        for snapshot in sorted(read_snapshots(server, observation), key=lambda each: each.taken)
-    ]
-
-
-def bundles_here(seen: Observation) -> list[Bundle]:
-    """Return the snapshots on this computer that a look saw."""
-    value = seen.value if isinstance(seen.value, tuple) else ()
-    return [each for each in value if isinstance(each, Bundle)]
+    """Look at the snapshots on this computer."""
+    here = BundlesHere(store)
+    return Fact(here.name, "the snapshots on this computer are known", here)
 
 
 def find_here(bundles: Sequence[Bundle], name: str) -> Bundle | None:
@@ -149,6 +123,15 @@ class Copying:
     file: Path
     directories: Mapping[str, str]
 
+    def here(self, look: Look) -> tuple[Bundle, ...]:
+        """Return the snapshots on this computer; none where nobody looked."""
+        return look.find(BundlesHere(self.store), CLUSTER) or ()
+
+    def on_servers(self, look: Look) -> list[Snapshot]:
+        """Return those of every server that was looked at, by server and then by time."""
+        seen = (look.find(snapshots_on(*each), each[0]) for each in self.directories.items())
+        return [snapshot for each in seen for snapshot in each or ()]
+
     def save(self, server: str, name: str, place: Place) -> str:
         """Have K3s take a snapshot on a server; return its path there. Raises `ActionFailed`."""
         place.progress.report(f"K3s takes a snapshot on {server}")
@@ -163,7 +146,7 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
             raise _failure(server, "K3s took a snapshot that is not to be found", directory)
         return path
 
-    def copy(self, server: str, path: str, name: str, request: str, place: Place) -> None:
+    def copy(self, server: str, path: str, name: str, place: Place) -> None:
         """Copy a snapshot file of a server and its belongings. Raises `ActionFailed`."""
 
         def fill(part: Path) -> Origin:
@@ -183,7 +166,7 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
             return origin
 
         try:
-            bundle.make_bundle(self.store, name, request, fill)
+            bundle.make_bundle(self.store, name, fill)
         except OSError as error:
             raise ActionFailed(
                 "the snapshot cannot be stored on this computer",
@@ -277,7 +260,6 @@ class TakeSnapshot:
 
     servers: tuple[str, ...]
     label: str
-    request: str
     copying: Copying
     title: str = "taking a snapshot"
 
@@ -290,7 +272,7 @@ class TakeSnapshot:
             except PiclusterError as error:
                 failure = failure or error
                 continue
-            self.copying.copy(server, path, self.label, self.request, place)
+            self.copying.copy(server, path, self.label, place)
             return
         if failure is not None:
             raise failure
@@ -312,15 +294,14 @@ class CopySnapshot:
     def perform(self, place: Place) -> None:
         """Do it. Raises `ActionFailed`."""
         path = f"{self.copying.directories[self.server]}/{self.label}"
-        self.copying.copy(self.server, path, self.label, "", place)
+        self.copying.copy(self.server, path, self.label, place)
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A snapshot was taken for this request, and is on this computer."""
+    """A snapshot was taken, and is on this computer."""
 
     label: str
-    request: str
     copying: Copying
     reason: str = "asked for"
     name: str = COPIED
@@ -334,16 +315,13 @@ class Saved:
         """What is here, and the state of K3s on the servers, are known already."""
 
     def decide(self, look: Look) -> Decision:
-        """Take one, unless this request has been served."""
-        for present in bundles_here(look.beside(HERE)):
-            if present.name != self.label:
-                continue
-            if present.request == self.request:
-                return Satisfied(detail=str(present.directory))
-            return Blocked(
-                f"a snapshot {self.label} is on this computer already",
-                f"choose another --name, or remove the directory {present.directory}",
-            )
+        """Take one, under a name that nothing has yet."""
+        for present in self.copying.here(look):
+            if present.name == self.label:
+                return Blocked(
+                    f"a snapshot {self.label} is on this computer already",
+                    f"choose another --name, or remove the directory {present.directory}",
+                )
         states = self.states(look)
         for server, state in states.items():
             refusal = refuse_other_datastores(server, state.datastore)
@@ -358,13 +336,15 @@ class Saved:
             )
         return Change(
             f"take the snapshot {self.label}, and copy it to {self.copying.store / self.label}",
-            (TakeSnapshot(tuple(holders), self.label, self.request, self.copying),),
+            (TakeSnapshot(tuple(holders), self.label, self.copying),),
             reason=self.reason,
+            once=True,
         )
 
     def states(self, look: Look) -> dict[str, K3sState]:
         """Return what is known of K3s on the servers."""
-        return {server: read_state(look.at(server, STATE)) for server in self.copying.directories}
+        seen = {server: look.find(STATE, server) for server in self.copying.directories}
+        return {server: state or K3sState() for server, state in seen.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,10 +402,10 @@ class Pulled:
 
     def decide(self, look: Look) -> Decision:
         """Copy it from the first server that has it, unless it is here."""
-        present = find_here(bundles_here(look.beside(HERE)), self.label)
+        present = find_here(self.copying.here(look), self.label)
         if present is not None:
             return Satisfied(detail=str(present.directory))
-        offered = on_servers(look.across(SNAPSHOTS))
+        offered = self.copying.on_servers(look)
         source = next((each for each in offered if each.name == self.label), None)
         if source is None:
             return Blocked(

@@ -24,7 +24,7 @@ from picluster.steps.k3s.leftovers import (
     look_text,
     read_traces,
 )
-from picluster.steps.k3s.state import STATE, read_state
+from picluster.steps.k3s.state import STATE
 
 UNINSTALLED = "k3s-uninstalled"
 VOLUMES = f"{paths.DATA_DIR}/storage"
@@ -86,12 +86,6 @@ def read_installation(seen: Observation) -> Installation:
     )
 
 
-def installation(look: Look, node: str) -> Installation | None:
-    """Return what was seen of K3s on a node; None if it was not looked at."""
-    seen = look.at(node, UNINSTALLED).value
-    return seen if isinstance(seen, Installation) else None
-
-
 @dataclass(frozen=True, slots=True)
 class Uninstalled:
     """Nothing of K3s is on the node, but the volumes that its pods wrote to.
@@ -116,7 +110,7 @@ class Uninstalled:
         routes = flannels(seen.traces, self.own, others)
         if not (seen.traces.left or routes):
             return Satisfied()
-        state = read_state(look.beside(STATE))
+        state = look.read(STATE)
         what = f"uninstall K3s {state.version}" if state.version else "remove what is left of K3s"
         costs = _costs(seen)
         return Change(

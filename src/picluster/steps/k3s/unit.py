@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+from picluster.engine.probe import Answer, Observation
 
 _PROPERTIES = (
     "ActiveState",
@@ -93,25 +93,22 @@ def look_at(unit: str) -> str:
     )
 
 
-def read_unit(facts: Mapping[str, str]) -> UnitState:
-    """Read what the look printed; what is missing or no number counts as nothing."""
-    began = _number(facts.get("ExecMainStartTimestampMonotonic")) / _MICROSECONDS
+def read_unit(seen: Observation) -> UnitState:
+    """Read what the look printed; what is missing counts as nothing."""
+    said = Answer(seen)
+    began = said.decimal("ExecMainStartTimestampMonotonic", 0) / _MICROSECONDS
     # Computed from its age: the clock may have been set since.
-    age = max(0.0, _number(facts.get("uptime")) - began)
-    now = _number(facts.get("now"))
+    age = max(0.0, said.decimal("uptime", 0) - began)
+    now = said.decimal("now", 0)
     return UnitState(
-        active=facts.get("ActiveState") or "unknown",
-        sub=facts.get("SubState", ""),
-        result=facts.get("Result", ""),
-        restarts=int(_number(facts.get("NRestarts"))),
-        status=int(_number(facts.get("ExecMainStatus"))),
-        invocation=facts.get("InvocationID", ""),
-        busy=facts.get("Job", "") not in ("", "0"),
+        active=said.text("ActiveState", "") or "unknown",
+        sub=said.text("SubState", ""),
+        result=said.text("Result", ""),
+        restarts=said.number("NRestarts", 0),
+        status=said.number("ExecMainStatus", 0),
+        invocation=said.text("InvocationID", ""),
+        busy=said.text("Job", "") not in ("", "0"),
         started=now - age if began else 0.0,
         now=now or math.inf,
-        flannel=_number(facts.get("flannel")),
+        flannel=said.decimal("flannel", 0),
     )
-
-
-def _number(text: str | None) -> float:
-    return float(text) if text and re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text) else 0.0

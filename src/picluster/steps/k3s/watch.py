@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from picluster.causes.cause import Cause, last_words, up_to_last_words
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import Observation
 from picluster.engine.waiting import Done, Lasting, Verdict, Waiting
 from picluster.errors import PiclusterError, Unavailable
 from picluster.secret import redact
@@ -105,7 +106,7 @@ class Watch:
             self._began = self._read = self.clock()
         out = self._shell(look_at(self.name) + self._journal_if_due())
         shown, told, said = out.partition(_ATTEMPTS_BELOW)
-        unit = read_unit(dict(line.split("=", 1) for line in shown.split("\n") if "=" in line))
+        unit = read_unit(Observation(out=shown))
         if told:
             self._read = self.clock()
             self._attempts, _, self._lately = said.partition(_LATELY_BELOW)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from picluster.engine.place import Place
 from picluster.engine.probe import Answer, Observation, ShellProbe
-from picluster.engine.quote import quote
 from picluster.engine.shell import shell
-from picluster.engine.step import Blocked, Change, Decision, Satisfied
+from picluster.engine.step import Blocked, Change, Decision
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
 from picluster.steps.registry import paths
@@ -17,8 +16,6 @@ from picluster.steps.registry.container import LABEL, Definition
 
 COLLECTED = "garbage-collected"
 
-_NOTE = "/run/picluster/registry-collected"
-_COMMAND_SECONDS = 30.0
 _COLLECT_SECONDS = 3600.0
 _EVIDENCE_LINES = 15
 
@@ -37,33 +34,25 @@ class Freed:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """The request that was served last, and the digest of the registry's definition; or empty."""
+class Present:
+    """The registry that there is, by the digest of its definition; empty if there is none."""
 
-    request: str = ""
     definition: str = ""
 
 
-def _served(seen: Observation) -> Served:
-    said = Answer(seen)
-    return Served(said.text("served", ""), said.text("definition", ""))
-
-
-SERVED = ShellProbe(
+PRESENT = ShellProbe(
     COLLECTED,
-    f'echo "served=$(cat {_NOTE} 2>/dev/null)"\n'
     f"docker container inspect -f 'definition={{{{index .Config.Labels \"{LABEL}\"}}}}' "
     f"{paths.CONTAINER} 2>/dev/null || true",
-    _served,
+    lambda seen: Present(Answer(seen).text("definition", "")),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Remove unused data, and note the request that was served; `report` is told what was freed."""
+    """Remove unused data; `report` is told what was freed."""
 
     definition: Definition
-    request: str
     untagged: bool
     report: Callable[[Freed], None] = field(compare=False, repr=False)
     title: str = "collecting garbage"
@@ -85,10 +74,6 @@ class Collect:
             )
         sizes = Answer(Observation(out=said))
         self.report(Freed(sizes.number("before"), sizes.number("after")))
-        session.run(
-            f"mkdir -p /run/picluster && printf %s {quote(self.request)} >{_NOTE}",
-            timeout=_COMMAND_SECONDS,
-        )
 
     @property
     def _script(self) -> str:
@@ -110,39 +95,36 @@ class Collect:
 
 @dataclass(frozen=True, slots=True)
 class GarbageCollected:
-    """Unused data was removed for this request.
+    """Unused data was removed, once.
 
     Nothing may be pushed meanwhile, or what is being pushed would be taken for unused: a read-only
-    container stands in for the registry, so that nodes can go on pulling. As with a restart, the
-    node notes the request that was served, where a reboot empties it. `report` is told what was
+    container stands in for the registry, so that nodes can go on pulling. `report` is told what was
     freed.
     """
 
     definition: Definition
-    request: str
     untagged: bool
     report: Callable[[Freed], None]
     name: str = COLLECTED
     title: str = "the registry holds nothing that no image uses"
 
-    def probe(self) -> ShellProbe[Served]:
-        """Ask which request was served last, and which container there is."""
-        return SERVED
+    def probe(self) -> ShellProbe[Present]:
+        """Ask which container there is."""
+        return PRESENT
 
     def decide(self, look: Look) -> Decision:
-        """Want this request served, by the registry of this cluster file."""
-        served = look.read(SERVED)
-        if served.request == self.request:
-            return Satisfied()
-        if served.definition != self.definition.digest:
+        """Want it done, by the registry of this cluster file."""
+        present = look.read(PRESENT)
+        if present.definition != self.definition.digest:
             return Blocked(
                 "the registry is not as the cluster file says"
-                if served.definition
+                if present.definition
                 else "there is no registry yet",
                 "bring it up first: `picluster phase registry`",
             )
         return Change(
             "remove what no image uses, with pushes refused meanwhile",
-            (Collect(self.definition, self.request, self.untagged, self.report),),
+            (Collect(self.definition, self.untagged, self.report),),
             reason="asked for",
+            once=True,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from picluster.engine.step import Decision, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.volumes import Volume
-from picluster.steps.k3s.uninstall import VOLUMES, installation
+from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredData, users
 
 
@@ -16,10 +16,11 @@ from picluster.steps.storage.stored_data import STORED, NotKnown, StoredData, us
 class VolumesAtReset:
     """The user knows which volumes a reset deletes, and where those are that it leaves.
 
-    `data` says that they are to be deleted, `longhorn` where Longhorn's copies are, and `absent`
-    are nodes that are left as they are.
+    `cleaned` is what nodes come to be, `data` says that volumes are to be deleted, `longhorn` where
+    Longhorn's copies are, and `absent` are nodes that are left as they are.
     """
 
+    cleaned: Uninstalled
     data: bool
     longhorn: str
     absent: Collection[str] = ()
@@ -34,8 +35,7 @@ class VolumesAtReset:
         """Name them; a cluster that is not there any more has none."""
         seen = look.read(STORED, CLUSTER)
         if isinstance(seen, NotKnown):
-            looks = [installation(look, node) for node in look.survey]
-            there = any(each.traces.left for each in looks if each)
+            there = any(each.traces.left for each in look.every(self.cleaned.probe()).values())
             said = f"which claims and applications the volumes are of is not known: {seen.why}"
             return Satisfied(warning=said if there else "")
         deleted = [each for each in seen.volumes if self._goes(each)]

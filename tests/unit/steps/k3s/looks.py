@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from picluster.engine.step import Observation
+from tests.unit.steps import looking
+
+from picluster.engine.probe import Observation
 from picluster.engine.survey import Look
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.service import READY
+from picluster.steps.k3s.service import READY, Registered
 from picluster.steps.k3s.state import STATE
 
 OLD, NEW = "v1.33.4+k3s1", "v1.33.5+k3s1"
 
 
 def printed(**facts: str) -> Observation:
-    """What the state probe prints."""
-    return Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
+    """What is seen of K3s when the look at it prints these facts."""
+    return looking.printed(STATE, *(f"{key}={value}" for key, value in facts.items()))[STATE.name]
 
 
 def look(
@@ -28,8 +30,10 @@ def look(
     **facts: str,
 ) -> Look:
     """Look at pi1: its K3s has these facts, the cluster knows it as `node`."""
-    seen = {STATE: printed(**facts), READY: Observation(value=node)}
+    seen = {STATE.name: printed(**facts), READY: Observation(value=Registered(node))}
     if own is not None:
         seen[step] = own
-    survey = {"pi1": seen} | {name: {STATE: state} for name, state in (others or {}).items()}
+    survey = {"pi1": seen}
+    for name, state in (others or {}).items():
+        survey[name] = survey.get(name, {}) | {STATE.name: state}
     return Look("pi1", step, survey, planned)

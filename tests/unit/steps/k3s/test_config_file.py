@@ -6,18 +6,22 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.steps import looking
 from tests.unit.steps.k3s.looks import look, printed
 
-from picluster.engine.step import Blocked, Change, Decision, Observation, Satisfied, WriteFile
+from picluster.engine.probe import Observation
+from picluster.engine.step import Blocked, Change, Decision, Satisfied, WriteFile
 from picluster.engine.survey import Look
+from picluster.facts.files import FileState
 from picluster.model import Cluster, parse
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile
-from picluster.steps.k3s.state import CREDENTIALS
+from picluster.steps.k3s.state import CREDENTIALS, STATE, Credentials
 
 SERVERS = "\n".join(f"  - {{name: pi{n}, address: 10.0.0.{n}, role: server}}" for n in (1, 2, 3))
 AGENT = "\n  - {name: pi4, address: 10.0.0.4, role: agent}\n"
+NO_FILE = Observation(value=FileState())
 HOLDS = printed(datastore="etcd", ca="abc", active="active")
 
 
@@ -30,8 +34,8 @@ def options(name: str, others: dict[str, Observation] | None = None) -> dict[str
     found = cluster()
     step = ConfigFile(found, found.node(name))
     states = {"pi1": printed(), "pi2": printed(), "pi3": printed()} | (others or {})
-    survey = {node: {"k3s-state": state} for node, state in states.items()}
-    survey[name] = survey.get(name, {}) | {step.name: Observation()}
+    survey = {node: {STATE.name: state} for node, state in states.items()}
+    survey[name] = survey.get(name, {}) | looking.known(k3s_config=FileState())
     decision = step.decide(Look(name, step.name, survey))
     assert isinstance(decision, Change)
     (write,) = decision.actions
@@ -56,7 +60,7 @@ def test_a_reimaged_first_server_joins_the_cluster_that_there_is() -> None:
 
 def test_a_single_server_needs_no_etcd() -> None:
     one = cluster("  - {name: pi1, address: 10.0.0.1, role: server}\n")
-    decision = ConfigFile(one, one.node("pi1")).decide(look("k3s-config", own=Observation()))
+    decision = ConfigFile(one, one.node("pi1")).decide(look("k3s-config", own=NO_FILE))
     assert isinstance(decision, Change)
     assert "cluster-init" not in str(decision.actions)
 
@@ -65,7 +69,8 @@ def test_the_data_of_two_clusters_is_refused() -> None:
     found = cluster()
     step = ConfigFile(found, found.node("pi3"))
     other = printed(datastore="etcd", ca="xyz", active="active")
-    decision = step.decide(look(step.name, others={"pi1": HOLDS, "pi2": other}))
+    seen = look(step.name, own=NO_FILE, others={"pi1": HOLDS, "pi2": other})
+    decision = step.decide(seen)
     assert isinstance(decision, Blocked)
     assert "different clusters" in decision.reason
 
@@ -74,13 +79,11 @@ FULL = f"K10{'a' * 8}::server:the-real-one"
 
 
 def token(candidate: str, *, pinned: bool, present: str = "", running: str = FULL) -> Decision:
-    import base64  # noqa: PLC0415  # for this one helper
-
     step = TokenFile(Secret(candidate), pinned, ["pi1"], ())
-    encoded = base64.b64encode(running.encode()).decode()
-    there = {CREDENTIALS: Observation(out=f"{paths.SERVER_DIR}/token={encoded}")} if running else {}
-    own = Observation(out=f"600 root:root\n{present}" if present else "")
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: own} | there}))
+    held = Credentials(Secret(running)) if running else Credentials()
+    own = FileState("600 root:root", content=present) if present else FileState()
+    seen = {CREDENTIALS.name: Observation(value=held)} | looking.known(k3s_token=own)
+    return step.decide(Look("pi1", step.name, {"pi1": seen}))
 
 
 def test_a_pinned_token_that_is_not_the_clusters_is_refused() -> None:

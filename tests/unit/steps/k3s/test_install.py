@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.unit.steps.k3s.looks import printed
 
 from picluster.causes.cause import explain
-from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
+from picluster.engine.step import Blocked, Change, Risk, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.releases import parse_version
@@ -27,8 +28,7 @@ WANTED = "v1.33.5+k3s1"
 
 
 def look(**facts: str) -> Look:
-    seen = Observation(out="\n".join(f"{key}={value}" for key, value in facts.items()))
-    return Look("pi1", "k3s-installed", {"pi1": {STATE: seen}})
+    return Look("pi1", "k3s-installed", {"pi1": {STATE.name: printed(**facts)}})
 
 
 def decide(**facts: str) -> Change | Satisfied | Blocked:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from tests.unit.kube.kubeconfig_samples import entry
+from tests.unit.steps.looking import known
 
 from picluster.engine.step import Change, Decision, Observation, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.kubeconfig import document
-from picluster.steps.k3s import paths
-from picluster.steps.k3s.kubeconfig import SAVED, SavedKubeconfig, UserKubeconfig
-from picluster.steps.k3s.state import CREDENTIALS
+from picluster.steps.k3s.kubeconfig import (
+    MergeKubeconfig,
+    SavedKubeconfig,
+    SaveKubeconfig,
+    UserKubeconfig,
+)
+from picluster.steps.k3s.state import CREDENTIALS, Credentials
 
 SERVERS = ("pi1", "pi2", "pi3")
 URL = "https://192.0.2.10:6443"
+SAVED = SavedKubeconfig("home", URL, SERVERS, Path("/saved"))
+MERGED = UserKubeconfig(SAVED, URL, Path("/merged"))
 
 
 def has(certificate: str, ca: str = "CA-ONE") -> Observation:
-    """What a server's credentials probe prints; each has a certificate of its own."""
-    text = document(entry("default", "https://127.0.0.1:6443", certificate=certificate, ca=ca))
-    return Observation(out=f"{paths.KUBECONFIG}={base64.b64encode(text.encode()).decode()}")
+    """What a server would let others in with; each has a certificate of its own."""
+    admin = entry("default", "https://127.0.0.1:6443", certificate=certificate, ca=ca).admin
+    return Observation(value=Credentials(admin=admin))
 
 
 ALL = {server: has(f"CERT-{server}") for server in SERVERS}
@@ -32,24 +38,35 @@ def kept(certificate: str, ca: str = "CA-ONE") -> str:
 
 
 def saved(text: str, seen: dict[str, Observation]) -> Decision:
-    survey = {server: {CREDENTIALS: each} for server, each in seen.items()}
-    survey[CLUSTER] = {SAVED: Observation(value=text)}
-    step = SavedKubeconfig("home", URL, SERVERS, Path("/nonexistent"))
-    return step.decide(Look(CLUSTER, SAVED, survey))
+    survey = {server: {CREDENTIALS.name: each} for server, each in seen.items()}
+    survey[CLUSTER] = known(kubeconfig_saved=text)
+    return SAVED.decide(Look(CLUSTER, SAVED.name, survey))
 
 
 def merged(text: str, copy: str, seen: dict[str, Observation]) -> Decision:
-    survey = {server: {CREDENTIALS: each} for server, each in seen.items()}
-    survey[CLUSTER] = {
-        SAVED: Observation(value=copy),
-        "kubeconfig-merged": Observation(value=text),
-    }
-    step = UserKubeconfig("home", URL, SERVERS, Path("/nonexistent"))
-    return step.decide(Look(CLUSTER, "kubeconfig-merged", survey))
+    survey = {server: {CREDENTIALS.name: each} for server, each in seen.items()}
+    survey[CLUSTER] = known(kubeconfig_saved=copy, kubeconfig_merged=text)
+    return MERGED.decide(Look(CLUSTER, MERGED.name, survey))
 
 
 def without(server: str) -> dict[str, Observation]:
     return {name: each for name, each in ALL.items() if name != server}
+
+
+def actions(decision: Decision) -> tuple[object, ...]:
+    assert isinstance(decision, Change), decision
+    return decision.actions
+
+
+def test_the_first_servers_is_saved_and_merged_under_the_clusters_name() -> None:
+    wanted = entry("home", URL, certificate="CERT-pi1", ca="CA-ONE")
+    assert actions(saved("", ALL)) == (SaveKubeconfig(Path("/saved"), wanted),)
+    assert actions(merged("", "", ALL)) == (MergeKubeconfig(Path("/merged"), wanted),)
+
+
+def test_without_any_server_that_has_one_nothing_is_written() -> None:
+    assert actions(saved("", {})) == ()
+    assert actions(merged("", "", {})) == ()
 
 
 def test_any_servers_is_as_good_as_anothers() -> None:

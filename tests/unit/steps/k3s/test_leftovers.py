@@ -22,7 +22,7 @@ from picluster.steps.k3s.leftovers import (
     flannels,
     own_network,
 )
-from picluster.steps.k3s.nodes import NODES
+from picluster.steps.k3s.nodes import MEMBERS, Members
 
 PODS = "10.42.0.0/16"
 OWN = OwnNetwork(PODS, frozenset({"10.0.0.1", "10.0.0.2"}))
@@ -42,7 +42,7 @@ def decide(
     survey = {
         "pi1": printed(STEP.probe(), *lines),
         "pi2": printed(STEP.probe(), pi2),
-        CLUSTER: {NODES: Observation(value=nodes)},
+        CLUSTER: {MEMBERS.name: Observation(value=Members(nodes))},
     }
     return STEP.decide(Look("pi1", LEFTOVERS, survey))
 
@@ -113,7 +113,7 @@ def test_what_a_former_k3s_left_goes_and_is_named() -> None:
 
 def test_what_another_kubernetes_may_use_is_left_alone() -> None:
     lines = (f"route={HOST_GW}", STALE, "flannel=10.42.0.0/16", "in_use=kubelet")
-    assert decide(*lines, nodes=MEMBERS) == Satisfied()
+    assert decide(*lines, nodes=PIS) == Satisfied()
 
 
 def test_a_route_of_somebody_else_is_never_removed() -> None:
@@ -128,7 +128,7 @@ def test_a_gateway_is_known_by_what_another_node_says_of_itself() -> None:
     assert "192.168.9.2" in removed(decide(line, pi2="address=192.168.9.2"))
 
 
-MEMBERS = {
+PIS = {
     "pi1": NodeState("pi1", ready=True, pod_cidrs=("10.42.0.0/24",)),
     "pi2": NodeState("pi2", ready=True, pod_cidrs=("10.42.1.0/24",)),
 }
@@ -137,11 +137,11 @@ STALE = "route=10.42.7.0/24 via 10.0.0.99 dev eth0"
 
 
 def test_where_k3s_runs_its_routes_stay() -> None:
-    assert decide(f"route={HOST_GW}", *IN_USE, nodes=MEMBERS) == Satisfied()
+    assert decide(f"route={HOST_GW}", *IN_USE, nodes=PIS) == Satisfied()
 
 
 def test_a_route_to_a_node_that_left_while_k3s_did_not_run_goes() -> None:
-    decision = decide(f"route={HOST_GW}", STALE, *IN_USE, nodes=MEMBERS)
+    decision = decide(f"route={HOST_GW}", STALE, *IN_USE, nodes=PIS)
     assert isinstance(decision, Change)
     assert decision.summary == "remove the route to 10.42.7.0/24 via 10.0.0.99 dev eth0"
     assert removed(decision) == "ROUTES='10.42.7.0/24 10.0.0.99 eth0'"
@@ -156,7 +156,7 @@ def test_nothing_is_removed_while_the_cluster_cannot_say_who_is_in_it(
 
 def test_a_route_to_a_node_of_the_file_that_may_just_be_joining_stays() -> None:
     joining = "route=10.42.7.0/24 via 10.0.0.2 dev eth0"
-    assert decide(joining, *IN_USE, nodes={"pi1": MEMBERS["pi1"]}) == Satisfied()
+    assert decide(joining, *IN_USE, nodes={"pi1": PIS["pi1"]}) == Satisfied()
 
 
 def test_the_file_says_which_network_is_its_own() -> None:

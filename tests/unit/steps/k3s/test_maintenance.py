@@ -22,7 +22,7 @@ from picluster.steps.k3s.maintenance import (
     Uncordoned,
     UncordonNode,
 )
-from picluster.steps.k3s.nodes import NODES
+from picluster.steps.k3s.nodes import MEMBERS, Members
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.service import Arrival, AwaitArrival, KnownMachine, Running, start
 
@@ -108,22 +108,25 @@ def test_an_agent_never_gets_newer_than_a_server() -> None:
 ARRIVAL = Arrival("pi1", "k3s", "", True, 900)
 
 
-def restarted(served: str, **facts: str) -> Decision:
-    step = Restarted(ARRIVAL, "request-2")
-    return step.decide(look(step.name, own=Observation(value=served), **facts))
+def restarted(**facts: str) -> Decision:
+    step = Restarted(ARRIVAL)
+    return step.decide(look(step.name, **facts))
 
 
-def test_a_request_to_restart_is_served_once() -> None:
-    decision = restarted("request-1", unit="k3s")
-    assert isinstance(decision, Change)
-    assert decision.actions[:2] == (start("k3s"), AwaitArrival(ARRIVAL))
-    assert decision.risk is Risk.RESTART
-    assert restarted("request-2", unit="k3s") == Satisfied()
+def test_a_restart_that_is_asked_for_happens_once() -> None:
+    assert restarted(unit="k3s") == Change(
+        "restart k3s.service",
+        (start("k3s"), AwaitArrival(ARRIVAL)),
+        reason="asked for; pods go on meanwhile",
+        risk=Risk.RESTART,
+        retry_safe=True,
+        once=True,
+    )
 
 
 @pytest.mark.parametrize("facts", [{}, {"unit": "k3s-agent"}])
 def test_what_is_not_installed_cannot_be_restarted(facts: dict[str, str]) -> None:
-    assert isinstance(restarted("", **facts), Blocked)
+    assert isinstance(restarted(**facts), Blocked)
 
 
 def known(node: NodeState | None, **facts: str) -> Decision:
@@ -155,7 +158,7 @@ def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None
     step = Installed("agent", NEW, 900, before=["pi2", "pi3"])
     seen = look(INSTALLED, others={"pi2": printed(version=NEW)}, version=OLD, unit="k3s-agent")
     registered = {"pi3": NodeState("pi3", ready=False, version=OLD)}
-    survey = dict(seen.survey) | {CLUSTER: {NODES: Observation(value=registered)}}
+    survey = dict(seen.survey) | {CLUSTER: {MEMBERS.name: Observation(value=Members(registered))}}
     refused = step.decide(replace(seen, survey=survey))
     assert isinstance(refused, Blocked)
     assert "newer than pi3" in refused.reason

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.unit.steps.k3s.looks import look
 
 from picluster.engine.step import Change, Satisfied
 from picluster.kube.labels import MANAGED_LABELS
 from picluster.kube.nodes import NodeState
 from picluster.model import parse
-from picluster.steps.k3s.api import ClusterApi
-from picluster.steps.k3s.nodes import NodeMarks
+from picluster.steps.k3s.nodes import NodeMarks, SettleMarks
 from picluster.steps.k3s.service import RUNNING
 
 NODE = parse(
     "name: a\nnodes:\n  - {name: pi1, address: 10.0.0.1, role: server, labels: {disk: ssd}}\n"
 ).cluster.nodes[0]
-MARKS = NodeMarks(NODE, ClusterApi((), None, Path("/nonexistent")))  # type: ignore[arg-type]
+MARKS = NodeMarks(NODE)
 
 
 def test_a_node_that_lacks_them_gets_them() -> None:
     decision = MARKS.decide(look("marks", node=NodeState("pi1", ready=True)))
     assert isinstance(decision, Change)
     assert decision.reason == "+ label disk=ssd"
+    assert decision.actions == (SettleMarks("pi1", {"disk": "ssd"}, ()),)
 
 
 def test_a_node_that_has_them_is_left_alone() -> None:

@@ -80,7 +80,7 @@ def test_a_stopped_service_is_left_alone() -> None:
 
 
 def fresh(**facts: str) -> Any:
-    survey = {"pi1": {STATE: printed(**facts)}, CLUSTER: {}}
+    survey = {"pi1": {STATE.name: printed(**facts)}, CLUSTER: {}}
     return Fresh("pi1").decide(Look(CLUSTER, "fresh-machine", survey))
 
 

@@ -10,7 +10,7 @@ from tests.unit.steps.k3s.looks import NEW, OLD, printed
 from picluster.engine.step import Blocked, Observation, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.nodes import NODES
+from picluster.steps.k3s.nodes import MEMBERS, Members
 from picluster.steps.k3s.seen import ServersSeen
 from picluster.steps.k3s.state import STATE
 
@@ -26,8 +26,8 @@ def decide(
     seen: Mapping[str, Observation], *, answers: bool = True, servers: list[str] = SERVERS
 ) -> Satisfied | Blocked:
     nodes = {name: NodeState(name, ready=True) for name in servers} if answers else None
-    survey = {name: {STATE: state} for name, state in seen.items()}
-    survey[CLUSTER] = {NODES: Observation(value=nodes)}
+    survey = {name: {STATE.name: state} for name, state in seen.items()}
+    survey[CLUSTER] = {MEMBERS.name: Observation(value=Members(nodes))}
     decision = ServersSeen(servers, NEW).decide(Look(CLUSTER, "servers-seen", survey))
     assert isinstance(decision, Satisfied | Blocked)
     return decision

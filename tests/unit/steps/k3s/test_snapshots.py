@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from dataclasses import replace
@@ -13,12 +12,16 @@ import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
+from tests.unit.steps import looking
 from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
+from tests.unit.steps.looking import known
 
-from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
+from picluster.engine.probe import Observation
+from picluster.engine.step import Blocked, Change, Risk, Run, Satisfied, Upload
 from picluster.engine.survey import CLUSTER, Look
-from picluster.errors import ActionFailed, PreflightRefused, UsageError
+from picluster.errors import ActionFailed, PreflightRefused, Unreadable, UsageError
+from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import (
     Bundle,
@@ -29,25 +32,28 @@ from picluster.steps.k3s.bundle import (
     valid_name,
 )
 from picluster.steps.k3s.restoring import (
-    RESTORE,
+    DATABASES,
     ClusterReset,
     DatabaseAside,
     ForgetNodes,
+    FormerDatabases,
     Restorable,
     RestoredServerRuns,
+    ServerStopped,
 )
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import (
-    HERE,
-    SNAPSHOTS,
     Copying,
+    CopySnapshot,
     Pulled,
     Saved,
     SavedBeforeUpgrade,
+    Snapshot,
+    TakeSnapshot,
     _blocks,
-    read_snapshots,
+    snapshots_on,
 )
-from picluster.steps.k3s.state import CREDENTIALS, STATE
+from picluster.steps.k3s.state import CREDENTIALS, STATE, Credentials
 
 COPYING = Copying(
     "home",
@@ -68,28 +74,34 @@ def bundle(tmp_path: Path, *, k3s: str = OLD, token: str = TOKEN) -> Bundle:
             (part / name).write_text(f"{name}\n")
         return Origin("home", "pi1", "on-demand-pi1-1", k3s, 1.0, DIGEST)
 
-    return make_bundle(tmp_path / "store", "good", "r1", fill)
+    return make_bundle(tmp_path / "store", "good", fill)
 
 
 def saved(pi1: Observation, pi2: Observation = RUNS, *, here: tuple[Bundle, ...] = ()) -> Any:
-    step = Saved("good", "r2", COPYING)
+    step = Saved("good", COPYING)
     survey = {
-        "pi1": {STATE: pi1},
-        "pi2": {STATE: pi2},
-        CLUSTER: {HERE: Observation(value=here)},
+        "pi1": {STATE.name: pi1},
+        "pi2": {STATE.name: pi2},
+        CLUSTER: known(snapshots_here=here),
     }
     return step.decide(Look(CLUSTER, step.name, survey))
 
 
 def test_listings_are_read_and_other_lines_left_out() -> None:
-    seen = Observation(out="1024 1700000000.5 nightly-pi1-17\nfind: something\n\u00b2 1 a\n1 x b\n")
-    assert [(each.name, each.size) for each in read_snapshots("pi1", seen)] == [
-        ("nightly-pi1-17", 1024)
-    ]
+    said = "5 1700000001 later\n1024 1700000000.5 nightly\nfind: something\n\u00b2 1 a\n1 x b\n"
+    assert snapshots_on("pi1", "/s").parse(Observation(out=said)) == (
+        Snapshot("pi1", "nightly", 1024, 1700000000.5),
+        Snapshot("pi1", "later", 5, 1700000001.0),
+    )
 
 
 def test_one_is_taken_where_k3s_runs() -> None:
-    assert isinstance(saved(printed()), Change)
+    assert saved(printed()) == Change(
+        "take the snapshot good, and copy it to /store/good",
+        (TakeSnapshot(("pi2",), "good", COPYING),),
+        reason="asked for",
+        once=True,
+    )
     assert isinstance(saved(printed(), printed()), Blocked)
 
 
@@ -107,28 +119,32 @@ def test_a_name_is_used_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_data_is_saved_only_before_a_version_changes(version: str) -> None:
-    step = SavedBeforeUpgrade(version, Saved("before", "r2", COPYING))
-    survey = {"pi1": {STATE: RUNS}, "pi2": {STATE: RUNS}, CLUSTER: {HERE: Observation(value=())}}
+    step = SavedBeforeUpgrade(version, Saved("before", COPYING))
+    survey = {
+        "pi1": {STATE.name: RUNS},
+        "pi2": {STATE.name: RUNS},
+        CLUSTER: known(snapshots_here=()),
+    }
     decision = step.decide(Look(CLUSTER, step.name, survey))
     assert isinstance(decision, Satisfied if version == OLD else Change)
 
 
 def test_an_upgrade_on_sqlite_is_warned_of() -> None:
-    step = SavedBeforeUpgrade(NEW, Saved("before", "r2", COPYING))
+    step = SavedBeforeUpgrade(NEW, Saved("before", COPYING))
     state = printed(active="active", datastore="sqlite", version=OLD)
-    decision = step.decide(Look(CLUSTER, step.name, {"pi1": {STATE: state}}))
+    decision = step.decide(Look(CLUSTER, step.name, {"pi1": {STATE.name: state}}))
     assert isinstance(decision, Satisfied)
     assert "SQLite" in decision.warning
 
 
 def test_what_is_on_a_server_is_pulled_by_its_name() -> None:
     survey = {
-        "pi2": {SNAPSHOTS: Observation(out="5 1.0 nightly\n")},
-        CLUSTER: {HERE: Observation(value=())},
+        "pi2": looking.printed(snapshots_on("pi2", "/snapshots"), "5 1.0 nightly"),
+        CLUSTER: known(snapshots_here=()),
     }
     found = Pulled("nightly", COPYING).decide(Look(CLUSTER, "x", survey))
     assert isinstance(found, Change)
-    assert "from pi2" in found.summary
+    assert found.actions == (CopySnapshot("pi2", "nightly", COPYING),)
     missing = Pulled("nigthly", COPYING).decide(Look(CLUSTER, "x", survey))
     assert isinstance(missing, Blocked)
     assert "did you mean nightly" in missing.fix
@@ -146,7 +162,7 @@ def test_an_interrupted_copy_leaves_nothing_that_looks_whole(tmp_path: Path) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_bundle(tmp_path, "good", "", fail)
+        make_bundle(tmp_path, "good", fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,7 +230,7 @@ def copied(tmp_path: Path, said: str, block: str) -> list[Path]:
     (tmp_path / "cluster.yaml").write_text("name: home\n")
     at = place(sessions=NodeAnswers(answer).sessions)
     copying = Copying("home", tmp_path / "store", tmp_path / "cluster.yaml", {"pi1": "/snapshots"})
-    copying.copy("pi1", "/snapshots/good", "good", "r1", at)
+    copying.copy("pi1", "/snapshots/good", "good", at)
     return bundles_in(tmp_path / "store")
 
 
@@ -274,9 +290,8 @@ def test_a_copy_ends_when_the_server_has_given_what_it_said(tmp_path: Path) -> N
 def restorable(made: Bundle, *, token: str = TOKEN, **facts: str) -> Any:
     step = Restorable("pi1", made)
     seen = look(step.name, **facts)
-    encoded = base64.b64encode(token.encode()).decode()
-    held = Observation(out=f"{paths.SERVER_DIR}/token={encoded}\n")
-    survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS: held}}
+    held = Credentials(Secret(token) if token else None)
+    survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS.name: Observation(value=held)}}
     return step.decide(Look("pi1", step.name, survey))
 
 
@@ -299,29 +314,74 @@ def test_a_snapshot_of_a_newer_k3s_is_refused(tmp_path: Path) -> None:
     assert "is older than the snapshot" in refused.reason
 
 
-def test_a_database_is_moved_aside_once_per_request() -> None:
-    step = DatabaseAside("r1")
-    seen = look(step.name)
-
-    def decide(out: str) -> Any:
-        survey = {"pi1": {**seen.survey["pi1"], RESTORE: Observation(out=out)}}
-        return step.decide(Look("pi1", step.name, survey))
-
-    moved = decide("size=2048\naside=r0\n")
-    assert isinstance(moved, Change)
-    assert moved.risk is Risk.DATA_LOSS
-    assert "2.1 MB" in moved.summary
-    assert decide("size=2048\naside=r1\n") == Satisfied()
-    assert decide("") == Satisfied()
+def databases(step: Any, *lines: str) -> Any:
+    """What a step decides on a server whose K3s is installed, with these databases."""
+    seen = look(step.name, unit="k3s").survey["pi1"]
+    survey = {"pi1": {**seen, **looking.printed(DATABASES, *lines)}}
+    return step.decide(Look("pi1", step.name, survey))
 
 
-def test_the_reset_names_what_becomes_of_the_present_database(tmp_path: Path) -> None:
-    step = ClusterReset(bundle(tmp_path), "r1")
-    seen = look(step.name).survey["pi1"]
-    survey = {"pi1": {**seen, RESTORE: Observation(out="size=2048\n")}}
-    decision = step.decide(Look("pi1", step.name, survey))
+def test_a_database_is_moved_aside_where_there_is_one() -> None:
+    aside = "/var/lib/rancher/k3s/server/db/etcd-before-restore-now"
+    assert databases(DatabaseAside("now"), "size=2048") == Change(
+        f"move this server's database (2.1 MB) to {aside}",
+        (Run(f"systemctl stop k3s\nmv -T {paths.SERVER_DIR}/db/etcd {aside}\n"),),
+        reason="it joins the restored cluster anew",
+        risk=Risk.DATA_LOSS,
+        retry_safe=True,
+    )
+    assert databases(DatabaseAside("now")) == Satisfied()
+
+
+def test_servers_are_stopped_once_where_there_is_anything_to_stop() -> None:
+    decision = databases(ServerStopped())
     assert isinstance(decision, Change)
-    assert "kept beside it" in decision.summary
+    assert decision.actions == (Run("systemctl stop k3s", timeout=300),)
+    assert decision.once
+    assert isinstance(ServerStopped().decide(look("server-stopped")), Satisfied)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((), "make the database anew from good"),
+        (
+            ("size=2048",),
+            "make the database anew from good; the present one (2.1 MB) is kept beside it",
+        ),
+        (
+            ("size=",),
+            "make the database anew from good; the present one (of unknown size) is kept beside it",
+        ),
+    ],
+)
+def test_the_reset_happens_once_and_names_what_becomes_of_the_present_database(
+    tmp_path: Path, lines: tuple[str, ...], told: str
+) -> None:
+    made = bundle(tmp_path)
+    decision = databases(ClusterReset(made), *lines)
+    assert isinstance(decision, Change)
+    assert decision.summary == told
+    assert (decision.once, decision.retry_safe) == (True, False)
+    staged = "/var/lib/picluster/restore/on-demand-pi1-1"
+    upload, reset = decision.actions
+    assert upload == Upload(made.snapshot, staged, made.digest, mode=0o600)
+    assert f"SNAPSHOT={staged}\n" in reset.script
+
+
+def test_former_databases_are_named_with_their_sizes() -> None:
+    told = databases(FormerDatabases(), "old=2048 /db/etcd-old-1", "old= /db/etcd-old-2")
+    assert told == Satisfied(
+        warning="kept: /db/etcd-old-1 (2.1 MB), /db/etcd-old-2 (of unknown size); "
+        "delete it when all is well"
+    )
+    assert databases(FormerDatabases()) == Satisfied()
+
+
+@pytest.mark.parametrize("line", ["size=much", "old=2048", "old=x /db"])
+def test_sizes_that_are_none_are_unreadable(line: str) -> None:
+    with pytest.raises(Unreadable):
+        DATABASES.parse(Observation(out=line))
 
 
 def test_passwords_of_nodes_are_forgotten_as_soon_as_the_api_answers() -> None:
@@ -335,11 +395,12 @@ def test_passwords_of_nodes_are_forgotten_as_soon_as_the_api_answers() -> None:
         return "ActiveState=activating\nSubState=start\n"
 
     api.away = True
-    step = RestoredServerRuns(Arrival("pi1", "k3s", "", True, 900), "r1")
+    step = RestoredServerRuns(Arrival("pi1", "k3s", "", True, 900))
     decision = step.decide(look(step.name, others={"pi2": RUNS, "pi3": printed()}))
     assert isinstance(decision, Change)
     forget = ForgetNodes(step.arrival, ("pi3",))
-    assert decision.actions[:3] == (start("k3s"), forget, AwaitArrival(step.arrival))
+    assert decision.actions == (start("k3s"), forget, AwaitArrival(step.arrival))
+    assert decision.once
     at = place(api, target="pi1", sessions=NodeAnswers(answer).sessions)
     forget.perform(replace(at, progress=progress))
     assert progress.now == 20

@@ -7,39 +7,30 @@ import subprocess
 
 import pytest
 
-from picluster.engine.step import Observation, Script
+from picluster.engine.probe import Observation
+from picluster.errors import Unreadable
 from picluster.secret import Secret, redact
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.state import (
-    K3sState,
-    credentials_fact,
-    passphrase,
-    read_credentials,
-    read_state,
-    state_fact,
-)
+from picluster.steps.k3s.state import CREDENTIALS, STATE, Credentials, K3sState, passphrase
 
 
-def script_of(probe: object) -> str:
-    assert isinstance(probe, Script)
-    return probe.text
+def state(*lines: str) -> K3sState:
+    """What is made of these lines of the look."""
+    return STATE.parse(Observation(out="\n".join(lines)))
 
 
-@pytest.mark.parametrize("fact", [state_fact(), credentials_fact()], ids=lambda fact: fact.name)
-def test_probes_are_valid_posix_shell(fact: object) -> None:
-    text = script_of(fact.probe())  # type: ignore[attr-defined]
-    done = subprocess.run(["dash", "-n"], input=text.encode(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+def credentials(path: str, content: str) -> Credentials:
+    """What is made of a file of the server's."""
+    encoded = base64.b64encode(content.encode()).decode()
+    return CREDENTIALS.parse(Observation(out=f"{path}={encoded}"))
 
 
 def test_a_machine_without_k3s_has_no_state() -> None:
-    done = subprocess.run(
-        ["dash", "-c", script_of(state_fact().probe())], capture_output=True, check=False, text=True
-    )
+    done = subprocess.run(["dash", "-c", STATE.text], capture_output=True, check=False, text=True)
     assert done.stderr == ""
-    state = read_state(Observation(out=done.stdout))
-    assert state == K3sState(arch=state.arch)
-    assert state.arch, "the architecture is known even without K3s"
+    seen = state(done.stdout)
+    assert seen == K3sState(arch=seen.arch)
+    assert seen.arch, "the architecture is known even without K3s"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +44,7 @@ def test_a_machine_without_k3s_has_no_state() -> None:
     ],
 )
 def test_only_a_service_that_read_what_is_on_disk_is_settled(printed: str, settled: bool) -> None:
-    assert read_state(Observation(out=printed)).settled is settled
+    assert state(printed).settled is settled
 
 
 def test_the_same_passphrase_counts_with_and_without_the_ca() -> None:
@@ -63,14 +54,17 @@ def test_the_same_passphrase_counts_with_and_without_the_ca() -> None:
 
 
 def test_a_token_that_was_read_is_masked_from_then_on() -> None:
-    encoded = base64.b64encode(b"K10aa::server:sesame-open-wide\n").decode()
-    seen = Observation(out=f"{paths.SERVER_DIR}/token={encoded}")
-    token = read_credentials(seen).token
+    token = credentials(f"{paths.SERVER_DIR}/token", "K10aa::server:sesame-open-wide\n").token
     assert token is not None
     assert "sesame" in token.reveal()
     assert "sesame" not in redact(f"using {token.reveal()}")
 
 
 def test_a_half_written_kubeconfig_is_none_yet() -> None:
-    encoded = base64.b64encode(b"apiVersion: v1\nclusters:\n").decode()
-    assert read_credentials(Observation(out=f"{paths.KUBECONFIG}={encoded}")).admin is None
+    assert credentials(paths.KUBECONFIG, "apiVersion: v1\nclusters:\n").admin is None
+
+
+@pytest.mark.parametrize("line", ["datastore=mysql", "joined=perhaps", "installer=1"])
+def test_what_the_look_never_prints_is_unreadable(line: str) -> None:
+    with pytest.raises(Unreadable):
+        state(line)

@@ -6,13 +6,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.unit.kube.kubeconfig_samples import entry
+from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import OLD, look
 from tests.unit.steps.looking import printed
 
+from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
+from picluster.kube.kubefile import merge_into
 from picluster.steps.data_directories import DataDeleted, DataKept
-from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
+from picluster.steps.k3s.credentials_here import (
+    CredentialsForgotten,
+    CredentialsHere,
+    ForgetCredentials,
+    NotReached,
+)
 from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.k3s.uninstall import UNINSTALLED, Uninstalled
 
@@ -121,7 +130,7 @@ def test_data_that_stays_is_named_too() -> None:
 
 
 FORGOTTEN = CredentialsForgotten(
-    "home", ["pi1", "pi2"], [Path("/state/token")], Path("/kube/config")
+    "home", STEP, ("pi1", "pi2"), (Path("/state/token"),), Path("/kube/config")
 )
 
 
@@ -131,16 +140,35 @@ def forgotten(
     survey = {
         "pi1": {UNINSTALLED: pi1},
         "pi2": {UNINSTALLED: pi2} if pi2 else {},
-        CLUSTER: {FORGOTTEN.name: Observation(value=["/state/token"])},
+        CLUSTER: {FORGOTTEN.name: Observation(value=("/state/token",))},
     }
     return FORGOTTEN.decide(Look(CLUSTER, FORGOTTEN.name, survey, planned))
 
 
 def test_credentials_go_with_the_last_node() -> None:
-    assert isinstance(forgotten(EMPTY, EMPTY), Change)
-    assert isinstance(
-        forgotten(EMPTY, found("/usr/local/bin/k3s"), frozenset({("pi2", UNINSTALLED)})), Change
+    gone = Change(
+        "remove /state/token",
+        (ForgetCredentials(FORGOTTEN.probe()),),
+        reason="the cluster is gone",
+        retry_safe=True,
     )
+    assert forgotten(EMPTY, EMPTY) == gone
+    going = frozenset({("pi2", UNINSTALLED)})
+    assert forgotten(EMPTY, found("/usr/local/bin/k3s"), going) == gone
+
+
+def test_only_what_opens_the_cluster_is_removed(tmp_path: Path) -> None:
+    token, snapshot, user = (tmp_path / name for name in ("token", "snapshot", "config"))
+    for path in (token, snapshot):
+        path.touch()
+    merge_into(user, entry("home", "https://192.0.2.10:6443"))
+    merge_into(user, entry("other", "https://192.0.2.20:6443"))
+    here = CredentialsHere("home", (token, tmp_path / "kubeconfig"), user)
+    assert here.ask(Tools()) == (str(token), f"the context home in {user}")
+    ForgetCredentials(here).perform(place())
+    assert here.ask(Tools()) == ()
+    assert snapshot.exists()
+    assert "other" in user.read_text()
 
 
 @pytest.mark.parametrize("other", [None, found("/usr/local/bin/k3s")])

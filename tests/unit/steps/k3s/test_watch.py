@@ -10,8 +10,9 @@ from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
 from tests.unit.steps.acting import place
 
+from picluster.engine.probe import Observation
 from picluster.engine.waiting import Done, Verdict, Waiting
-from picluster.errors import PiclusterError, Unreachable, WaitFailed
+from picluster.errors import PiclusterError, Unreachable, Unreadable, WaitFailed
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Tried
 from picluster.kube.nodes import NodeState
 from picluster.steps.k3s.service import Arrival
@@ -28,20 +29,23 @@ PUZZLE = 'level=fatal msg="the moon is in the wrong place"'
 # ------------------------------------------------------------------ the unit
 
 
+def unit_of(*lines: str) -> UnitState:
+    return read_unit(Observation(out="\n".join(lines)))
+
+
 def test_a_unit_is_read_as_systemd_prints_it() -> None:
-    facts = {
-        "ActiveState": "activating",
-        "SubState": "auto-restart",
-        "Result": "exit-code",
-        "NRestarts": "4",
-        "ExecMainStatus": "1",
-        "ExecMainStartTimestampMonotonic": "90000000",
-        "InvocationID": "abc",
-        "uptime": "100.5",
-        "now": "1700000000",
-        "flannel": "1699999999",
-    }
-    unit = read_unit(facts)
+    unit = unit_of(
+        "ActiveState=activating",
+        "SubState=auto-restart",
+        "Result=exit-code",
+        "NRestarts=4",
+        "ExecMainStatus=1",
+        "ExecMainStartTimestampMonotonic=90000000",
+        "InvocationID=abc",
+        "uptime=100.5",
+        "now=1700000000",
+        "flannel=1699999999",
+    )
     assert unit == UnitState(
         "activating",
         "auto-restart",
@@ -57,11 +61,15 @@ def test_a_unit_is_read_as_systemd_prints_it() -> None:
     assert not unit.runs
 
 
-@pytest.mark.parametrize(
-    "facts", [{}, {"NRestarts": "²", "uptime": "nan", "now": "--5", "Job": ""}, {"NRestarts": ""}]
-)
-def test_nonsense_is_no_unit(facts: dict[str, str]) -> None:
-    assert read_unit(facts) == UnitState()
+@pytest.mark.parametrize("lines", [(), ("NRestarts=", "Job=", "flannel=")])
+def test_what_is_not_said_counts_as_nothing(lines: tuple[str, ...]) -> None:
+    assert unit_of(*lines) == UnitState()
+
+
+@pytest.mark.parametrize("line", ["NRestarts=²", "uptime=nan", "now=--5"])
+def test_nonsense_is_no_unit(line: str) -> None:
+    with pytest.raises(Unreadable):
+        unit_of(line)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from picluster.steps.registry.container import (
     read_answering,
 )
 from picluster.steps.registry.exposure import Exposure
-from picluster.steps.registry.garbage import Freed, GarbageCollected
+from picluster.steps.registry.garbage import Collect, Freed, GarbageCollected
 from picluster.steps.registry.paths import HTPASSWD, SERVER_PEM
 
 PLAIN = Definition("registry:2", 5000, "/srv/it", tls=False, users=False)
@@ -175,15 +175,20 @@ def test_what_is_open_is_said() -> None:
 
 class TestCollecting:
     def decide(self, *lines: str) -> Change | Satisfied | Blocked:
-        step = GarbageCollected(PLAIN, "now", False, [].append)
-        return looking.decide(step, *lines)
+        return looking.decide(GarbageCollected(PLAIN, False, self.report), *lines)
 
-    def test_a_request_is_served_once(self) -> None:
-        assert isinstance(self.decide(f"served=\ndefinition={PLAIN.digest}"), Change)
-        assert isinstance(self.decide(f"served=before\ndefinition={PLAIN.digest}"), Change)
-        assert self.decide("served=now") == Satisfied()
+    def report(self, freed: Freed) -> None:
+        """Nobody is told."""
 
-    @pytest.mark.parametrize("out", ["served=", "served=\ndefinition=other"])
+    def test_it_is_done_once(self) -> None:
+        assert self.decide(f"definition={PLAIN.digest}") == Change(
+            "remove what no image uses, with pushes refused meanwhile",
+            (Collect(PLAIN, False, self.report),),
+            reason="asked for",
+            once=True,
+        )
+
+    @pytest.mark.parametrize("out", ["", "definition=other"])
     def test_a_registry_that_is_not_the_files_is_left_alone(self, out: str) -> None:
         assert isinstance(self.decide(out), Blocked)
 

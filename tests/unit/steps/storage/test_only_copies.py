@@ -26,12 +26,12 @@ from picluster.kube.apply import apply
 from picluster.kube.errors import NotFound
 from picluster.kube.nodes import NodeState
 from picluster.kube.volumes import Stored, stored_in
-from picluster.steps.k3s.leftovers import Traces
+from picluster.steps.k3s.leftovers import OwnNetwork, Traces
 from picluster.steps.k3s.maintenance import Drained
 from picluster.steps.k3s.restart import Restarted
-from picluster.steps.k3s.service import READY, Arrival
+from picluster.steps.k3s.service import READY, Arrival, Registered
 from picluster.steps.k3s.state import STATE
-from picluster.steps.k3s.uninstall import UNINSTALLED, Installation
+from picluster.steps.k3s.uninstall import UNINSTALLED, Installation, Uninstalled
 from picluster.steps.storage.only_copies import GivenUp, GiveUp, LossesNamed, VolumeConsents
 from picluster.steps.storage.reset_volumes import VolumesAtReset
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredBeforeUpgrade
@@ -328,7 +328,7 @@ def test_looking_changes_nothing(api: ApiInMemory) -> None:
 def test_a_drain_says_which_application_is_away() -> None:
     step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
-    looks = {STATE: printed(version=OLD), READY: Observation(value=ready)}
+    looks = {STATE.name: printed(version=OLD), READY: Observation(value=Registered(ready))}
     decision = seen(step, database(), pi4=looks)
     assert isinstance(decision, Change)
     assert decision.reason == (
@@ -343,7 +343,7 @@ def test_a_drain_says_what_longhorn_may_not_let_go() -> None:
     )
     step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
-    looks = {STATE: printed(version=OLD), READY: Observation(value=ready)}
+    looks = {STATE.name: printed(version=OLD), READY: Observation(value=Registered(ready))}
     decision = seen(step, stored, pi4=looks)
     assert isinstance(decision, Change)
     assert "node-drain-policy may not let the last good copy of own/photos go" in decision.reason
@@ -351,8 +351,8 @@ def test_a_drain_says_what_longhorn_may_not_let_go() -> None:
 
 def test_a_restart_says_that_pods_go_on_and_which_could_start_nowhere_else() -> None:
     arrival = Arrival("pi4", "k3s", "", False, 1)
-    step = Restarted(arrival, "request")
-    looks = {STATE: printed(unit="k3s"), step.name: Observation(value="")}
+    step = Restarted(arrival)
+    looks = {STATE.name: printed(unit="k3s")}
     decision = seen(step, database(), pi4=looks)
     assert isinstance(decision, Change)
     assert "pods go on meanwhile" in decision.reason
@@ -373,6 +373,9 @@ def test_where_every_node_has_the_version_only_the_nodes_are_asked(api: ApiInMem
 
 
 # ------------------------------------------------------------------ a cluster that is reset
+
+
+CLEANED = Uninstalled(OwnNetwork("10.42.0.0/16", frozenset()))
 
 
 def everything() -> Stored:
@@ -402,7 +405,7 @@ def warned(step: VolumesAtReset, stored: Stored | NotKnown, **survey: Any) -> st
 
 
 def test_a_reset_with_data_names_what_it_deletes_and_what_it_does_not() -> None:
-    said = warned(VolumesAtReset(True, "/var/lib/longhorn"), everything())
+    said = warned(VolumesAtReset(CLEANED, True, "/var/lib/longhorn"), everything())
     deleted, _, kept = said.partition(". ")
     assert deleted == (
         "--data DELETES own/photos (5Gi, Longhorn) on pi1, pi4; "
@@ -412,13 +415,13 @@ def test_a_reset_with_data_names_what_it_deletes_and_what_it_does_not() -> None:
 
 
 def test_a_reset_that_deletes_everything_says_nothing_is_kept() -> None:
-    assert warned(VolumesAtReset(True, "/var/lib/longhorn"), database()) == (
+    assert warned(VolumesAtReset(CLEANED, True, "/var/lib/longhorn"), database()) == (
         "--data DELETES tak/data-postgres-0 (5Gi, local), of StatefulSet tak/postgres, on pi4"
     )
 
 
 def test_a_reset_without_data_says_where_each_volume_stays() -> None:
-    said = warned(VolumesAtReset(False, "/mnt/data"), everything())
+    said = warned(VolumesAtReset(CLEANED, False, "/mnt/data"), everything())
     assert said.startswith("kept: own/disk")
     assert "own/photos (5Gi, Longhorn) on pi1, pi4 in /mnt/data" in said
     path = "/var/lib/rancher/k3s/storage/pvc-1_tak_data-postgres-0"
@@ -426,7 +429,7 @@ def test_a_reset_without_data_says_where_each_volume_stays() -> None:
 
 
 def test_a_volume_of_a_node_that_is_away_is_not_deleted() -> None:
-    said = warned(VolumesAtReset(True, "/var/lib/longhorn", ["pi4"]), everything())
+    said = warned(VolumesAtReset(CLEANED, True, "/var/lib/longhorn", ["pi4"]), everything())
     assert "DELETES" not in said
 
 
@@ -436,6 +439,6 @@ def test_a_reset_without_an_api_says_that_the_names_are_not_known() -> None:
         {UNINSTALLED: Observation(value=Installation(Traces(left=things), False, 0))}
         for things in (("/usr/local/bin/k3s",), ())
     )
-    step = VolumesAtReset(True, "/var/lib/longhorn")
+    step = VolumesAtReset(CLEANED, True, "/var/lib/longhorn")
     assert "is not known: the Kubernetes API is not available" in warned(step, away, pi1=left)
     assert warned(step, away, pi1=clean) == ""
