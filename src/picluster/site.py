@@ -106,6 +106,8 @@ class Site:
     guard: QuorumGuard
     token: Token
     registry_users: Credentials | None
+    registry_logins: Mapping[str, Credentials]
+    """Who logs in to other registries and mirrors, by host."""
     registry_trust: Trust | None
     tools: Tools
     """What actions and live probes use."""
@@ -140,6 +142,7 @@ def make_site(
     user_kubeconfig: Path,
     token: Secret | None = None,
     registry_password: Secret | None = None,
+    mirror_passwords: Mapping[str, Secret] | None = None,
     by_key: Callable[[str], Session] = no_other_way,
 ) -> Site:
     """Put together what any command on the cluster needs; the rest is as for all of its nodes.
@@ -168,8 +171,18 @@ def make_site(
         api=api,
         guard=guard,
         token=choose_token(token, here.token),
+        registry_logins=_logins(cluster, mirror_passwords or {}),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=choose_authority(cluster.name, here.registry_authority) if tls else None,
         tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key)),
         began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
     )
+
+
+def _logins(cluster: Cluster, passwords: Mapping[str, Secret]) -> dict[str, Credentials]:
+    """Return who logs in to other registries and mirrors than the cluster's own, by host."""
+    found = {
+        access.host: credentials(access.username, passwords.get(access.host), access.host)
+        for access in cluster.k3s.registry_access
+    }
+    return {host: login for host, login in found.items() if login is not None}

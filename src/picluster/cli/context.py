@@ -67,6 +67,7 @@ def site_for(
         user_kubeconfig=_user_kubeconfig(),
         token=_token(cluster) or choice.token,
         registry_password=_registry_password(cluster),
+        mirror_passwords=_mirror_passwords(cluster),
         by_key=connector.connect_by_key,
     )
     with _sinks(choice, here, command, progress=progress) as sinks:
@@ -200,6 +201,14 @@ def _token(cluster: Cluster) -> Secret | None:
 def _registry_password(cluster: Cluster) -> Secret | None:
     reference = cluster.registry.password if cluster.registry else None
     return reference.resolve(label="registry's password", ask=_ask) if reference else None
+
+
+def _mirror_passwords(cluster: Cluster) -> dict[str, Secret]:
+    return {
+        access.host: access.password.resolve(label=f"password for {access.host}", ask=_ask)
+        for access in cluster.k3s.registry_access
+        if access.password is not None
+    }
 
 
 def _user_kubeconfig() -> Path:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from picluster.model.kubelet import EvictionThresholds, Resources
 from picluster.model.linux import Interface
+from picluster.model.mirrors import Mirror, RegistryAccess
 from picluster.model.network import Address, IpAddress, Network, Url
 from picluster.model.options import (
     ApiServerArgs,
@@ -179,6 +180,17 @@ class K3s(Section):
         None,
         description="Directory on this computer with the K3s binary, install.sh and images; "
         "with it no node needs the internet.",
+    )
+    mirrors: tuple[Mirror, ...] = Field(
+        (), description="Registries whose images are fetched from somewhere else."
+    )
+    registry_access: tuple[RegistryAccess, ...] = Field(
+        (), description="Logins and certificates of the hosts that images are fetched from."
+    )
+    embedded_registry: YesNo = Field(
+        False,
+        description="Whether nodes get images from each other: of k3s.mirrors, or of every "
+        "registry if there are none; they need TCP 5001 between them.",
     )
     install_url: Url = Field(
         "https://get.k3s.io", description="Where K3s's install script is downloaded from."

@@ -43,6 +43,7 @@ _HAS_A_FIELD = {
     "service-cidr": "k3s.service_cidr",
     "tls-san": "k3s.tls_san",
     "token": "k3s.token",
+    "embedded-registry": "k3s.embedded_registry",
     "write-kubeconfig-mode": "k3s.kubeconfig_mode",
 }
 _DECIDED_HERE = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
-from picluster.model.network import as_ip, as_network
+from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.rancher import newest_kubernetes
 from picluster.model.refusal import nearest, refuse
 from picluster.model.storage import DATA_LABEL
@@ -269,6 +269,49 @@ def _registry_logins_are_whole(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
+def _mirrors_fit(cluster: Cluster) -> Iterator[Finding]:
+    mirrors = [each for each in cluster.k3s.mirrors or () if each is not None]
+    access = [each for each in cluster.k3s.registry_access or () if each is not None]
+    own = set() if cluster.registry is None else set(_own_registry_names(cluster))
+    for field, names in (
+        ("mirrors", [each.registry for each in mirrors]),
+        ("registry_access", [each.host for each in access]),
+    ):
+        part = "registry" if field == "mirrors" else "host"
+        places: list[tuple[Loc, Hashable]] = [
+            (("k3s", field, i, part), name) for i, name in enumerate(names)
+        ]
+        for i, (loc, name) in enumerate(places):
+            if name is not None and name in names[:i]:
+                yield Finding(loc, f"is in k3s.{field} twice", "leave one of them out", name)
+            elif name in own:
+                what = "is the cluster's own registry, which nodes know already"
+                yield Finding(loc, what, "leave it out", name, (("registry", "node"),))
+    for i, mirror in enumerate(mirrors):
+        at: Loc = ("k3s", "mirrors", i)
+        if not mirror.endpoints and mirror.rewrites:
+            what = "has rewrites and no endpoint that they are for"
+            yield Finding((*at, "registry"), what, "write its endpoints", mirror.registry)
+        elif not mirror.endpoints and not cluster.k3s.embedded_registry:
+            what = "has no endpoints, and nodes share no images either"
+            fix = "write its endpoints, or `embedded_registry: true`"
+            read: tuple[Loc, ...] = (("k3s", "embedded_registry"),)
+            yield Finding((*at, "registry"), what, fix, mirror.registry, read)
+    for i, each in enumerate(access):
+        if (each.username is None) != (each.password is None):
+            given, other = ("username", "password") if each.username else ("password", "username")
+            loc = ("k3s", "registry_access", i, given)
+            yield Finding(loc, f"has no {other} to go with it", "write both, or leave both out")
+
+
+def _own_registry_names(cluster: Cluster) -> Iterator[str]:
+    registry = cluster.registry
+    home = next((n for n in cluster.nodes if registry and n.name == registry.node), None)
+    if registry is not None and home is not None and home.name and home.address:
+        for name in (home.name, cluster.fqdn(home), bracketed(home.address)):
+            yield f"{name}:{registry.port}"
+
+
 def _images_are_built_somewhere(cluster: Cluster) -> Iterator[Finding]:
     images = cluster.images
     if images is None:
@@ -397,6 +440,7 @@ _RULES: tuple[Callable[[Cluster], Iterator[Finding]], ...] = (
     _dns_is_a_service,
     _registry_has_a_home,
     _registry_logins_are_whole,
+    _mirrors_fit,
     _images_are_built_somewhere,
     _applications_have_a_registry,
     _images_have_one_source,

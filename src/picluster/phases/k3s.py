@@ -9,12 +9,13 @@ from picluster.model import Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url, registries_file
+from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
 from picluster.steps.k3s.install import Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.leftovers import Cleared, own_network
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
+from picluster.steps.k3s.registries import authorities, registries_file
 from picluster.steps.k3s.seen import ServersSeen
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running
 from picluster.steps.k3s.snapshots import (
@@ -120,7 +121,8 @@ def configured(site: Site, node: Node) -> list[Step]:
         ),
         ConfigFile(cluster, node),
         *trusted_authority(site),
-        registries_file(cluster, site.registry_users),
+        *authorities(cluster),
+        registries_file(cluster, site.registry_users, site.registry_logins),
     ]
 
 

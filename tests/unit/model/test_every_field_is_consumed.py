@@ -30,6 +30,8 @@ USUAL_NAMES = {
     "k3s": {"K3s", "K3sOverride"},
     "etcd": {"Etcd"},
     "registry": {"Registry"},
+    "mirror": {"Mirror"},
+    "access": {"RegistryAccess"},
     "images": {"Images"},
     "opentakserver": {"OpenTakServer"},
     "socketio": {"SocketIo"},

@@ -72,7 +72,7 @@ def test_every_field_has_a_row_somewhere(rows):
     shown = {path.replace("[0]", "[]") for path in rows}
     plain = {field.path for field in fields() if not field.is_section}
     absent = ("registry.", "images.build[].", "opentakserver.", "longhorn.", "rancher.", "apps[].")
-    absent += ("nodes[].disks[].",)
+    absent += ("nodes[].disks[].", "k3s.mirrors[].", "k3s.registry_access[].")
     plain -= {"nodes[].labels"} | {path for path in plain if path.startswith(absent)}
     plain -= {f"k3s.vip.{name}" for name in ("address", "interface", "image")}
     assert plain <= shown

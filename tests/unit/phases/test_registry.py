@@ -23,8 +23,7 @@ from picluster.phases.preflight import preflight
 from picluster.phases.registry import endpoint, registry, server_names
 from picluster.secret import redact
 from picluster.site import Site
-from picluster.steps.files import ManagedFile
-from picluster.steps.k3s.config import render_registries
+from picluster.steps.k3s.registries import RegistriesFile, render_registries
 from picluster.steps.preflight.network import RegistryPortFree
 from picluster.steps.registry.pull import Pulled
 
@@ -153,7 +152,7 @@ class TestRegistriesYaml:
         (step,) = [
             s for s in k3s(site(SECURED, tmp_path)).steps_for("pi1") if s.name == "k3s-registries"
         ]
-        assert isinstance(step, ManagedFile)
+        assert isinstance(step, RegistriesFile)
         assert step.probe().secret
         decision = decide(step)
         assert isinstance(decision, Change)

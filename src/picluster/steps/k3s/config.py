@@ -1,4 +1,4 @@
-"""What K3s reads at start: config.yaml, registries.yaml and the token, rendered from the model."""
+"""What K3s reads at start: config.yaml and the token, rendered from the model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from picluster.facts.files import FileState, whole_file
 from picluster.model import Cluster, Node
 from picluster.model.network import bracketed
 from picluster.secret import Secret
-from picluster.steps.files import ManagedFile
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
+from picluster.steps.k3s.registries import HEADER
 from picluster.steps.k3s.state import CREDENTIALS, STATE, passphrase, pinned_ca
-from picluster.steps.registry.credentials import Credentials
 
 Value: TypeAlias = str | int | bool | list[str]
 
-_HEADER = "# Written by picluster from the cluster file; changes made here are undone.\n"
 _MODE_PRIVATE = 0o600
 _ACCESS_PRIVATE = "600 root:root"
 
@@ -64,6 +62,8 @@ def server_options(cluster: Cluster, node: Node, role: Starts | Joins) -> dict[s
             "etcd-snapshot-retention": k3s.etcd.snapshot_retention,
             "etcd-expose-metrics": k3s.etcd.expose_metrics,
         }
+    if k3s.embedded_registry:
+        options["embedded-registry"] = True
     if isinstance(role, Joins):
         options["server"] = api_url(cluster, role.server)
     elif cluster.is_ha:
@@ -126,35 +126,7 @@ def _alternative_names(cluster: Cluster) -> list[str]:
 
 def render(options: Mapping[str, Value]) -> str:
     """Return the text of config.yaml; the same options always give the same bytes."""
-    return _HEADER + yaml.safe_dump(dict(options), sort_keys=True, width=1000)
-
-
-def render_registries(cluster: Cluster, users: Credentials | None = None) -> str:
-    """Return the text of registries.yaml: how images named by the registry are really fetched.
-
-    `mirrors` and `configs` are both written where TLS or a login is used; K3s 1.29.2 and 1.29.3 got
-    a registry wrong that had only one of them (k3s-io/k3s#9839).
-    """
-    endpoints = cluster.registry_endpoints
-    content: dict[str, object] = {
-        "mirrors": {name: {"endpoint": [url]} for name, url in endpoints.items()}
-    }
-    config: dict[str, object] = {}
-    if users is not None:
-        config["auth"] = {"username": users.username, "password": users.password.reveal()}
-    if cluster.registry is not None and cluster.registry.tls:
-        config["tls"] = {"ca_file": paths.REGISTRY_CA}
-    if config:
-        # One that is written out for each: YAML's own way to repeat it is not read by all.
-        content["configs"] = {name: {**config} for name in endpoints}
-    return _HEADER + yaml.dump(content, Dumper=_PlainDumper, sort_keys=True, width=1000)
-
-
-class _PlainDumper(yaml.SafeDumper):
-    """Repeats what is repeated, instead of referring to where it was first."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
+    return HEADER + yaml.safe_dump(dict(options), sort_keys=True, width=1000)
 
 
 def joined_server(cluster: Cluster, config: str) -> str | None:
@@ -242,16 +214,6 @@ def _refuse_split(split: Split) -> Blocked:
         "keep the cluster you need, uninstall K3s on the other servers "
         "(k3s-uninstall.sh removes their data), and run this again",
     )
-
-
-def registries_file(cluster: Cluster, users: Credentials | None = None) -> ManagedFile:
-    """Keep registries.yaml as the cluster file says; K3s reads it at start, on every node.
-
-    With a login in it, it is secret as a whole.
-    """
-    text = render_registries(cluster, users)
-    content = text if users is None else Secret.around(text)
-    return ManagedFile("k3s-registries", paths.REGISTRIES, content, mode=_MODE_PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ class Credentials:
         return Secret(f"Basic {base64.b64encode(pair).decode()}")
 
 
-def credentials(username: str | None, password: Secret | None) -> Credentials | None:
+def credentials(
+    username: str | None, password: Secret | None, where: str = "registry.password"
+) -> Credentials | None:
     """Return what the registry asks for; None if it asks for nothing.
 
     Raises `ConfigInvalid` for a password that bcrypt or HTTP cannot take; it is never shown.
@@ -48,8 +50,8 @@ def credentials(username: str | None, password: Secret | None) -> Credentials | 
     text = password.reveal()
     if len(text.encode()) > _LONGEST or not text.isprintable():
         raise ConfigInvalid(
-            "the registry's password cannot be used",
-            where="registry.password",
+            "the password of a registry cannot be used",
+            where=where,
             why=f"it is longer than {_LONGEST} bytes"
             if text.isprintable()
             else "it has a line break or another control character",
