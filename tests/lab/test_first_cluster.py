@@ -13,9 +13,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from picluster.cli.remote import ssh_command
 from picluster.model import load
 from picluster.paths import cluster_state
+from picluster.ssh.command_line import ssh_command
 from tests.lab.bench import Bench, Pi, Result, differing, run
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse

@@ -28,8 +28,7 @@ from tests.doubles.node_answers import NodeAnswers
 from tests.unit.kube.kube_double import Authority, k3s_yaml
 from tests.unit.racing import THREADS, race
 
-from picluster.cli import context
-from picluster.cli.remote import Printer
+from picluster.cli import prompts as cli_prompts
 from picluster.engine.events import StepFinished
 from picluster.engine.pool import Sessions
 from picluster.engine.run import Run
@@ -51,6 +50,7 @@ from picluster.ssh.session import SshSession
 from picluster.ssh.user_config import UserConfig
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
+from picluster.ui.node_lines import Printer
 
 ROUNDS = 10
 MOMENT = 0.002
@@ -215,9 +215,9 @@ def test_one_question_is_on_the_terminal_at_a_time(monkeypatch: pytest.MonkeyPat
         terminal.release()
         return True
 
-    monkeypatch.setattr(context, "_ask", ask)
-    monkeypatch.setattr(context, "_agree", ask)
-    prompts = context.Prompts()
+    monkeypatch.setattr(cli_prompts, "_ask", ask)
+    monkeypatch.setattr(cli_prompts, "_agree", ask)
+    prompts = cli_prompts.Prompts()
 
     def question(number: int) -> None:
         if number % 2:
@@ -605,7 +605,7 @@ def test_lines_of_many_nodes_are_printed_whole(monkeypatch: pytest.MonkeyPatch) 
         for line in range(5):
             printer.hear(f"pi{number}", "stdout", f"line {line}".encode())
             printer.hear(f"pi{number}", "stdout", b"\n")
-        printer.end(f"pi{number}")
+        printer.ended(f"pi{number}", 0)
 
     race(say)
     assert Counter(paper.text.splitlines()) == {

@@ -94,7 +94,7 @@ CLAIM = re.compile(
 TRUE_WHEREVER_IT_IS_SAID = {
     ("engine/run.py", "nothing was changed"): "said only when the run has begun no change",
     ("commands.py", "and nothing was changed on any node"): "before any phase begins",
-    ("cli/confirm.py", "and nothing was changed"): "what is confirmed has only been planned",
+    ("cli/prompts.py", "and nothing was changed"): "what is confirmed has only been planned",
     ("operations/reset.py", "it is left as it is"): "of nodes that could not be reached",
     ("operations/membership.py", "what is on the machine is left as it is"): "it was not reached",
     ("kube/kubeconfig.py", "and the file is as it was"): "refused before it is written",

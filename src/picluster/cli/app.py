@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,31 +14,29 @@ from picluster.cli.image import image
 from picluster.cli.init import init
 from picluster.cli.options import (
     DEFAULT_FILE,
-    AcceptKeys,
+    Allowed,
+    AsText,
     Data,
     DryRun,
     File,
-    First,
     Force,
-    Format,
     Json,
-    KeepVolume,
-    Last,
     Limit,
-    LoseVolume,
-    Parallel,
-    Verbose,
+    OneByOne,
+    Options,
+    Range,
+    Volumes,
     Yes,
+    command,
 )
 from picluster.cli.remote import completion, exec_, kubeconfig, ssh
 from picluster.cli.report import report
 from picluster.cli.support import support_bundle
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from picluster.cli.context import Choice
-    from picluster.site import Consents
+    from picluster.cli.context import Invocation
 
 app = typer.Typer(
     name="picluster",
@@ -67,270 +64,197 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(lab.app, name="lab")
 
 
-app.command()(init)
-app.command()(image)
+command(app)(init)
+command(app)(image)
 
 
-@app.command()
+@command(app)
 def up(
     *,
-    file: File = DEFAULT_FILE,
     limit: Limit = None,
-    first: First = None,
-    last: Last = None,
-    parallel: Parallel = None,
+    phases: Range,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    format_disk: Format = None,
-    force_conflicts: Force = False,
-    accept_new_host_keys: AcceptKeys = False,
+    allowed: Allowed,
+    given: Options,
 ) -> None:
     """Make the cluster what the file says. Run it as often as you like."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
+    from picluster.phases.catalog import select
 
-    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
-    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
-    phases = work.phases_between(first, last)
-    sys.exit(work.show_plan(choice, phases) if dry_run else work.up(choice, "up", phases))
+    names = select(phases.first, phases.last)
+    sys.exit(work.up(asked_of(given, limit, allowed), "up", names, dry_run=dry_run))
 
 
-@app.command()
+@command(app)
 def plan(
     *,
-    file: File = DEFAULT_FILE,
     limit: Limit = None,
-    first: First = None,
-    last: Last = None,
-    parallel: Parallel = None,
+    phases: Range,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 if there is something to do.")
     ] = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    format_disk: Format = None,
-    force_conflicts: Force = False,
-    accept_new_host_keys: AcceptKeys = False,
+    allowed: Allowed,
+    given: Options,
 ) -> None:
     """Show what `up` would do, with reasons and differences. Changes nothing anywhere."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
+    from picluster.phases.catalog import select
 
-    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
-    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
-    pending = work.show_plan(choice, work.phases_between(first, last), exit_code=exit_code)
-    sys.exit(pending)
+    names = select(phases.first, phases.last)
+    sys.exit(work.show_plan(asked_of(given, limit, allowed), names, exit_code=exit_code))
 
 
-@app.command()
-def diff(
-    *,
-    file: File = DEFAULT_FILE,
-    limit: Limit = None,
-    first: First = None,
-    last: Last = None,
-    parallel: Parallel = None,
-    verbose: Verbose = 0,
-    format_disk: Format = None,
-    force_conflicts: Force = False,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def diff(*, limit: Limit = None, phases: Range, allowed: Allowed, given: AsText) -> None:
     """Show every file that `up` would write, line by line."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
+    from picluster.phases.catalog import select
 
-    choice = Choice(file, limit or (), parallel, False, verbose, accept_new_host_keys)
-    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
-    sys.exit(work.show_diff(choice, work.phases_between(first, last)))
+    names = select(phases.first, phases.last)
+    sys.exit(work.show_diff(asked_of(given, limit, allowed), names))
 
 
-@app.command()
+@command(app)
 def phase(
     name: Annotated[str, typer.Argument(help="The phase: prepare, k3s, ...; or an operation.")],
     *,
     yes: Yes = False,
     data: Data = False,
-    file: File = DEFAULT_FILE,
     limit: Limit = None,
-    parallel: Parallel = None,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    format_disk: Format = None,
-    force_conflicts: Force = False,
-    accept_new_host_keys: AcceptKeys = False,
+    allowed: Allowed,
+    given: Options,
 ) -> None:
     """Run one phase of `up` alone. `reset`, `restart`, `upgrade` and `validate` work here too."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
+    from picluster.phases.catalog import select
 
-    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
-    choice = replace(choice, consents=_consents(file, format_disk, force_conflicts))
-    if name == "reset":
-        sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
-    if name == "restart":
-        sys.exit(_restart(choice, dry_run=dry_run))
-    if name == "upgrade":
-        sys.exit(_upgrade(choice, dry_run=dry_run))
-    if name == "validate":
-        sys.exit(work.validate(choice))
-    phases = work.phases_between(name, name)
-    run = work.show_plan if dry_run else work.run_phases
-    sys.exit(run(choice, phases))
-
-
-def _consents(file: Path, format_disk: list[str] | None, force_conflicts: bool) -> Consents:
-    from picluster.cli.context import consents
-
-    return consents(file, format_disk or (), force_conflicts=force_conflicts)
+    operations: dict[str, Callable[[Invocation], int]] = {
+        "reset": partial(_reset, data=data, yes=yes, dry_run=dry_run),
+        "restart": partial(_restart, dry_run=dry_run),
+        "upgrade": partial(_upgrade, dry_run=dry_run),
+        "validate": work.validate,
+    }
+    phases = [] if name in operations else select(name, name)
+    asked = asked_of(given, limit, allowed)
+    if name in operations:
+        sys.exit(operations[name](asked))
+    sys.exit(work.up(asked, f"phase-{name}", phases, dry_run=dry_run))
 
 
-@app.command()
+@command(app)
 def deploy(
     *,
     fix: Annotated[
         bool, typer.Option("--fix", help="Make anew what is broken first; volumes stay.")
     ] = False,
-    file: File = DEFAULT_FILE,
-    parallel: Parallel = None,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
     force_conflicts: Force = False,
-    accept_new_host_keys: AcceptKeys = False,
+    given: Options,
 ) -> None:
     """Deploy OpenTAKServer and your applications.
 
     With --fix, what is broken is made anew first.
     """
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
     from picluster.phases.deploy import repair
 
-    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
-    choice = replace(choice, consents=_consents(file, None, force_conflicts))
+    asked = asked_of(given, allowed=Allowed(force_conflicts=force_conflicts))
     if not fix:
-        run = work.show_plan if dry_run else work.run_phases
-        sys.exit(run(choice, work.phases_between("deploy", "deploy")))
-    operate = work.show_operation if dry_run else partial(work.operate, command="deploy")
-    sys.exit(operate(choice, build=lambda site, _: [repair(site)]))
+        sys.exit(work.up(asked, "phase-deploy", ["deploy"], dry_run=dry_run))
+    sys.exit(work.operate(asked, "deploy", lambda site, _: [repair(site)], dry_run=dry_run))
 
 
-@app.command()
-def credentials(
-    *,
-    file: File = DEFAULT_FILE,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def credentials(*, given: OneByOne) -> None:
     """Show where the applications are, and their passwords."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, every_node
+    from picluster.cli.context import asked_of_whoever_is_there
+    from picluster.queries.credentials import logins
+    from picluster.ui import credentials_view
+    from picluster.ui.screen import show
 
-    optional = every_node(file)
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional)
-    sys.exit(work.show_credentials(choice))
+    asked = asked_of_whoever_is_there(given)
+    found, site = work.glance(asked, "credentials", logins), asked.site
+    if given.json:
+        work.print_json(credentials_view.as_document(site.cluster.name, found, site.notices))
+    else:
+        show(credentials_view.as_text(found, site.notices), sys.stdout)
+    sys.exit(0 if found else 1)
 
 
-@app.command()
-def validate(
-    *,
-    file: File = DEFAULT_FILE,
-    parallel: Parallel = None,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def validate(*, given: Options) -> None:
     """Check the file, the nodes, and the cluster. Changes nothing anywhere."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
 
-    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
-    sys.exit(work.validate(choice))
+    sys.exit(work.validate(asked_of(given)))
 
 
-@app.command()
+@command(app)
 def status(
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds.")] = False,
-    file: File = DEFAULT_FILE,
-    parallel: Parallel = None,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: Options,
 ) -> None:
     """Show how the cluster is. Exits with 0 only if all nodes are there and Ready."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, every_node
+    from picluster.cli.context import asked_of_whoever_is_there
 
-    optional = every_node(file)
-    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys, optional)
-    sys.exit(work.watch_status(choice, 5.0) if watch else work.status(choice))
+    asked = asked_of_whoever_is_there(given)
+    sys.exit(work.watch_status(asked, 5.0) if watch else work.status(asked))
 
 
-@app.command()
+@command(app)
 def restart(
     *,
     node: Annotated[
         list[str] | None, typer.Option("--node", help="Restart this node only; may be repeated.")
     ] = None,
-    file: File = DEFAULT_FILE,
-    parallel: Parallel = None,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: Options,
 ) -> None:
     """Restart K3s everywhere, one server at a time.
 
     Each is Ready and voting again before the next.
     """
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
 
-    choice = Choice(file, node or (), parallel, json, verbose, accept_new_host_keys)
-    sys.exit(_restart(choice, dry_run=dry_run))
+    sys.exit(_restart(asked_of(given, node), dry_run=dry_run))
 
 
-def _restart(choice: Choice, *, dry_run: bool) -> int:
+def _restart(asked: Invocation, *, dry_run: bool) -> int:
     from picluster.cli import work
-    from picluster.operations.restart import restart as build
+    from picluster.operations.restart import restart as restarted
 
-    operate = work.show_operation if dry_run else partial(work.operate, command="restart")
-    return operate(choice, build=build)
+    return work.operate(asked, "restart", restarted, dry_run=dry_run)
 
 
-@app.command()
-def upgrade(
-    *,
-    file: File = DEFAULT_FILE,
-    limit: Limit = None,
-    parallel: Parallel = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def upgrade(*, limit: Limit = None, dry_run: DryRun = False, given: Options) -> None:
     """Bring K3s to the file's version, node after node.
 
     Servers go one at a time, drained; then agents.
     """
-    from picluster.cli.context import Choice
+    from picluster.cli.context import asked_of
 
-    choice = Choice(file, limit or (), parallel, json, verbose, accept_new_host_keys)
-    sys.exit(_upgrade(choice, dry_run=dry_run))
+    sys.exit(_upgrade(asked_of(given, limit), dry_run=dry_run))
 
 
-def _upgrade(choice: Choice, *, dry_run: bool) -> int:
+def _upgrade(asked: Invocation, *, dry_run: bool) -> int:
     from picluster.cli import work
     from picluster.operations.upgrade import upgrade as upgraded
 
-    operate = work.show_operation if dry_run else partial(work.operate, command="upgrade")
-    return operate(choice, build=upgraded)
+    return work.operate(asked, "upgrade", upgraded, dry_run=dry_run)
 
 
-@app.command()
+@command(app)
 def reset(
     *,
     node: Annotated[
@@ -338,51 +262,41 @@ def reset(
     ] = None,
     yes: Yes = False,
     data: Data = False,
-    lose_volume: LoseVolume = None,
-    keep_volume: KeepVolume = None,
-    file: File = DEFAULT_FILE,
-    parallel: Parallel = None,
+    volumes: Volumes,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: Options,
 ) -> None:
     """Uninstall the cluster from every node. Volumes stay, unless --data is given."""
-    from picluster.cli.context import Choice, volume_consents
+    from picluster.cli.context import asked_of
     from picluster.cli.node import leave
     from picluster.errors import UsageError
-    from picluster.steps.storage.only_copies import NOTHING_NAMED
 
-    said = volume_consents(lose_volume or (), keep_volume or ())
     if node is not None:
-        choice = Choice(file, (node,), parallel, json, verbose, accept_new_host_keys, (node,))
-        choice = replace(choice, consents=said)
-        sys.exit(leave(choice, node, command="reset", data=data, yes=yes, dry_run=dry_run))
-    if said.volumes != NOTHING_NAMED:
+        sys.exit(leave(given, node, "reset", volumes, data=data, yes=yes, dry_run=dry_run))
+    if volumes.lose_volume or volumes.keep_volume:
         raise UsageError(
             "--lose-volume and --keep-volume are about the volumes of one node",
             fix="name the node with --node; a whole cluster keeps its volumes unless --data",
         )
-    choice = Choice(file, (), parallel, json, verbose, accept_new_host_keys)
-    sys.exit(_reset(choice, data=data, yes=yes, dry_run=dry_run))
+    sys.exit(_reset(asked_of(given), data=data, yes=yes, dry_run=dry_run))
 
 
-def _reset(choice: Choice, *, data: bool, yes: bool, dry_run: bool) -> int:
+def _reset(asked: Invocation, *, data: bool, yes: bool, dry_run: bool) -> int:
+    from dataclasses import replace
+
     from picluster.cli import work
-    from picluster.cli.context import every_node
-    from picluster.model import load
+    from picluster.cli.terms import whoever_is_there
     from picluster.operations.reset import reset as everything
 
-    cluster = load(choice.file).cluster
-    choice = replace(choice, optional=every_node(choice.file))
+    site = asked.site
+    scope, name = whoever_is_there(site.cluster, site.scope), site.cluster.name
+    asked = replace(asked, site=replace(site, scope=scope))
+    what = f"uninstall the cluster {name}" + (" and DELETE its volumes" if data else "")
     build = everything(data=data)
-    if dry_run:
-        return work.show_operation(choice, build)
-    what = f"uninstall the cluster {cluster.name}" + (" and DELETE its volumes" if data else "")
-    return work.destroy(choice, "reset", build, name=cluster.name, what=what, yes=yes)
+    return work.destroy(asked, "reset", build, name=name, what=what, yes=yes, dry_run=dry_run)
 
 
-@config.command("show")
+@command(config, "show")
 def config_show(file: File = DEFAULT_FILE, json: Json = False) -> None:
     """Print every value in force, and where it comes from.
 
@@ -393,7 +307,7 @@ def config_show(file: File = DEFAULT_FILE, json: Json = False) -> None:
     reading.show_config(file, as_json=json)
 
 
-@app.command()
+@command(app)
 def schema() -> None:
     """Print the JSON Schema of the cluster file, for editors."""
     from picluster.cli import reading
@@ -401,7 +315,7 @@ def schema() -> None:
     reading.show_schema()
 
 
-@app.command()
+@command(app)
 def explain(
     field: Annotated[
         str | None, typer.Argument(help="A field, such as k3s.vip or nodes.ssh.user.")
@@ -413,7 +327,7 @@ def explain(
     reading.explain(field)
 
 
-@app.command()
+@command(app)
 def version() -> None:
     """Print picluster's version."""
     from picluster import __version__
@@ -421,7 +335,7 @@ def version() -> None:
     typer.echo(f"picluster {__version__}")
 
 
-@known_hosts.command("forget")
+@command(known_hosts, "forget")
 def known_hosts_forget(
     node: Annotated[str, typer.Argument(help="The node's name.")], file: File = DEFAULT_FILE
 ) -> None:
@@ -431,7 +345,7 @@ def known_hosts_forget(
     reading.forget_host_key(file, node)
 
 
-@app.command()
+@command(app)
 def logs(
     run: Annotated[str | None, typer.Argument(help="A run's name; the newest by default.")] = None,
     file: File = DEFAULT_FILE,
@@ -444,10 +358,10 @@ def logs(
     reading.show_logs(file, run, list_runs=list_, as_json=json)
 
 
-app.command()(doctor)
-app.command()(report)
-app.command()(support_bundle)
-app.command()(ssh)
-app.command("exec")(exec_)
-app.command()(kubeconfig)
-app.command()(completion)
+command(app)(doctor)
+command(app)(report)
+command(app)(support_bundle)
+command(app)(ssh)
+command(app, "exec")(exec_)
+command(app)(kubeconfig)
+command(app)(completion)

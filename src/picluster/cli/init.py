@@ -32,8 +32,8 @@ def init(
     ] = DEFAULT_FILE,
 ) -> None:
     """Write a first cluster file. From options, an inventory, or by asking; overwrites nothing."""
-    from picluster.cli.context import at_a_terminal
     from picluster.cli.init_questions import complete
+    from picluster.cli.prompts import at_a_terminal
     from picluster.errors import UsageError
     from picluster.model.starter import DEFAULT_NAME, Draft, parse_node, starter
 

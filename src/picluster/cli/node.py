@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace as replace_fields
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from picluster.cli.options import (
-    DEFAULT_FILE,
-    AcceptKeys,
-    Data,
-    DryRun,
-    File,
-    Json,
-    KeepVolume,
-    LoseVolume,
-    Verbose,
-    Yes,
-)
-
-if TYPE_CHECKING:
-    from picluster.cli.context import Choice
+from picluster.cli.options import Data, DryRun, OneByOne, Options, Volumes, Yes, command
 
 app = typer.Typer(
     help="Take a node out, or let a re-flashed one in.",
@@ -32,84 +17,77 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
 
 
-@app.command()
+@command(app)
 def remove(
     node: Name,
     *,
     yes: Yes = False,
     data: Data = False,
-    lose_volume: LoseVolume = None,
-    keep_volume: KeepVolume = None,
-    file: File = DEFAULT_FILE,
+    volumes: Volumes,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: OneByOne,
 ) -> None:
     """Take a node out of the cluster, and K3s off it.
 
     One that is broken, or not in the file any more, is forgotten all the same.
     """
-    from picluster.cli.context import Choice, volume_consents
-
-    choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys, (node,))
-    said = volume_consents(lose_volume or (), keep_volume or ())
-    choice = replace_fields(choice, consents=said)
-    sys.exit(leave(choice, node, command="node-remove", data=data, yes=yes, dry_run=dry_run))
+    sys.exit(leave(given, node, "node-remove", volumes, data=data, yes=yes, dry_run=dry_run))
 
 
-def leave(choice: Choice, node: str, *, command: str, data: bool, yes: bool, dry_run: bool) -> int:
+def leave(
+    given: Options,
+    node: str,
+    command: str,
+    volumes: Volumes,
+    *,
+    data: bool,
+    yes: bool,
+    dry_run: bool,
+) -> int:
     """Let one node leave; return the exit code."""
     from picluster.cli import work
+    from picluster.cli.context import invocation
+    from picluster.cli.terms import said_of, whoever_is_there
     from picluster.errors import UsageError
     from picluster.model import load
     from picluster.operations.membership import remove as removed
+    from picluster.site import Scope
 
-    if data and choice.consents.volumes.keep:
+    consents = said_of(volumes)
+    if data and volumes.keep_volume:
         raise UsageError(
             "--data would delete what --keep-volume keeps", fix="leave one of the two out"
         )
-    cluster = load(choice.file).cluster
+    cluster = load(given.file).cluster
+    scope = Scope(only=frozenset({node}), optional=frozenset({node}))
     if node not in [known.name for known in cluster.nodes]:
-        choice = replace_fields(choice, limit=(), optional=[each.name for each in cluster.nodes])
-    build = removed(node, data=data)
-    if dry_run:
-        return work.show_operation(choice, build)
+        scope = whoever_is_there(cluster)
+    asked, build = invocation(given, cluster, scope, consents), removed(node, data=data)
     what = f"take {node} out of {cluster.name} and clean it"
-    return work.destroy(choice, command, build, name=node, what=what, yes=yes)
+    return work.destroy(asked, command, build, name=node, what=what, yes=yes, dry_run=dry_run)
 
 
-@app.command()
-def replace(
-    node: Name,
-    *,
-    lose_volume: LoseVolume = None,
-    keep_volume: KeepVolume = None,
-    file: File = DEFAULT_FILE,
-    dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def replace(node: Name, *, volumes: Volumes, dry_run: DryRun = False, given: OneByOne) -> None:
     """Let a re-flashed machine take a node's place.
 
     Its new host key has to be confirmed. The other servers have to be healthy.
     """
     from picluster.cli import pins, work
-    from picluster.cli.context import Choice, at_a_terminal, volume_consents
+    from picluster.cli.context import invocation
+    from picluster.cli.prompts import at_a_terminal
+    from picluster.cli.terms import limited, said_of
     from picluster.errors import UsageError
     from picluster.model import load
     from picluster.operations.membership import replace as replaced
 
-    choice = Choice(file, (node,), None, json, verbose, accept_new_host_keys)
-    said = volume_consents(lose_volume or (), keep_volume or ())
-    choice = replace_fields(choice, consents=said)
-    if dry_run:
-        sys.exit(work.show_operation(choice, replaced(node)))
-    if not accept_new_host_keys and not at_a_terminal():
+    cluster, consents = load(given.file).cluster, said_of(volumes)
+    if not dry_run and not given.accept_new_host_keys and not at_a_terminal():
         raise UsageError(
             f"{node} may present a new host key, and there is no terminal to confirm it on",
             fix="run again with --accept-new-host-keys if you trust the network",
         )
-    pins.forget(load(file).cluster, node)
-    sys.exit(work.operate(choice, "node-replace", replaced(node)))
+    if not dry_run:
+        pins.forget(cluster, node)
+    asked = invocation(given, cluster, limited(cluster, [node]), consents)
+    sys.exit(work.operate(asked, "node-replace", replaced(node), dry_run=dry_run))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from picluster.cli.options import DEFAULT_FILE, AcceptKeys, DryRun, File, Json, Verbose
+from picluster.cli.options import DryRun, OneByOne, Options, command
+
+if TYPE_CHECKING:
+    from picluster.cli.context import Invocation
 
 app = typer.Typer(
     help="Look into the cluster's own registry, and tidy it up.",
@@ -16,33 +19,23 @@ app = typer.Typer(
 )
 
 
-@app.command("list")
-def list_(
-    *,
-    file: File = DEFAULT_FILE,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app, "list")
+def list_(*, given: OneByOne) -> None:
     """List the registry's images: repository, tag, size and digest. Changes nothing."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, notices
-    from picluster.model import load
-    from picluster.operations.registry import images_in, listing, registry_of
+    from picluster.operations.registry import images_of
     from picluster.ui import registry_view
     from picluster.ui.screen import show
 
-    cluster = load(file).cluster
-    home = registry_of(cluster).node
-    choice = Choice(file, (home,), None, json, verbose, accept_new_host_keys)
-    images = images_in(work.look(choice, "registry-list", listing))
-    if json:
-        work.print_json(registry_view.as_document(cluster.name, images, notices(file)))
+    asked = _asked_of_its_node(given)
+    images, site = work.look(asked, "registry-list", images_of), asked.site
+    if given.json:
+        work.print_json(registry_view.as_document(site.cluster.name, images, site.notices))
     else:
-        show(registry_view.as_text(images, notices(file)), sys.stdout)
+        show(registry_view.as_text(images, site.notices), sys.stdout)
 
 
-@app.command()
+@command(app)
 def gc(
     *,
     untagged: Annotated[
@@ -53,28 +46,29 @@ def gc(
             "several architectures for such.",
         ),
     ] = False,
-    file: File = DEFAULT_FILE,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: OneByOne,
 ) -> None:
     """Remove what no image uses from the registry's disk. Pushes are refused meanwhile."""
     from picluster.cli import work
-    from picluster.cli.context import Choice
-    from picluster.model import load
-    from picluster.operations.registry import collection, registry_of
+    from picluster.operations.registry import collection
     from picluster.steps.registry.garbage import Freed
     from picluster.ui import registry_view
     from picluster.ui.screen import show
 
-    home = registry_of(load(file).cluster).node
-    choice = Choice(file, (home,), None, json, verbose, accept_new_host_keys)
-    freed: list[Freed] = []
+    asked, freed = _asked_of_its_node(given), list[Freed]()
     build = collection(freed.append, untagged=untagged)
-    if dry_run:
-        sys.exit(work.show_operation(choice, build))
-    status = work.operate(choice, "registry-gc", build)
-    if freed and not json:
+    status = work.operate(asked, "registry-gc", build, dry_run=dry_run)
+    if freed and not given.json:
         show(registry_view.freed_text(freed[0]), sys.stdout)
     sys.exit(status)
+
+
+def _asked_of_its_node(given: Options) -> Invocation:
+    from picluster.cli.context import invocation
+    from picluster.cli.terms import limited
+    from picluster.model import load
+    from picluster.operations.registry import registry_of
+
+    cluster = load(given.file).cluster
+    return invocation(given, cluster, limited(cluster, [registry_of(cluster).node]))

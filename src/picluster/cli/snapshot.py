@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from picluster.cli.options import (
-    DEFAULT_FILE,
-    AcceptKeys,
-    DryRun,
-    File,
-    Json,
-    Verbose,
-    Yes,
-)
-
-if TYPE_CHECKING:
-    from picluster.steps.k3s.bundle import Bundle
+from picluster.cli.options import DryRun, OneByOne, Yes, command
 
 app = typer.Typer(
     help="Save the cluster's database, and go back to it.",
@@ -30,113 +17,76 @@ app = typer.Typer(
 Snapshot = Annotated[str, typer.Argument(metavar="NAME", help="As `snapshot list` names it.")]
 
 
-@app.command()
+@command(app)
 def save(
     *,
     name: Annotated[str, typer.Option("--name", help="What to call it [made of the time].")] = "",
-    file: File = DEFAULT_FILE,
     dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
+    given: OneByOne,
 ) -> None:
     """Take a snapshot, and copy it here with its token."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, every_node
+    from picluster.cli.context import asked_of_whoever_is_there
     from picluster.operations.snapshot import save as saved
     from picluster.steps.k3s.bundle import valid_name
 
     build = saved(valid_name(name) if name else "")
-    optional = every_node(file)
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional)
-    if dry_run:
-        sys.exit(work.show_operation(choice, build))
-    sys.exit(work.operate(choice, "snapshot-save", build))
+    sys.exit(
+        work.operate(asked_of_whoever_is_there(given), "snapshot-save", build, dry_run=dry_run)
+    )
 
 
-@app.command()
-def pull(
-    name: Snapshot,
-    *,
-    file: File = DEFAULT_FILE,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def pull(name: Snapshot, *, given: OneByOne) -> None:
     """Copy a snapshot that is on a server here."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, every_node
+    from picluster.cli.context import asked_of_whoever_is_there
     from picluster.operations.snapshot import pull as pulled
 
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, every_node(file))
-    sys.exit(work.operate(choice, "snapshot-pull", pulled(name)))
+    sys.exit(work.operate(asked_of_whoever_is_there(given), "snapshot-pull", pulled(name)))
 
 
-@app.command("list")
-def list_(
-    *,
-    file: File = DEFAULT_FILE,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app, "list")
+def list_(*, given: OneByOne) -> None:
     """List the snapshots on this computer, and those on the servers."""
     from picluster.cli import work
-    from picluster.cli.context import Choice, every_node
+    from picluster.cli.context import asked_of_whoever_is_there
+    from picluster.operations.snapshot import list_all
+    from picluster.ui import snapshot_view
+    from picluster.ui.screen import show
 
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, every_node(file))
-    sys.exit(work.list_snapshots(choice))
+    asked = asked_of_whoever_is_there(given)
+    (here, there), site = work.look(asked, "snapshot-list", list_all), asked.site
+    if given.json:
+        name = site.cluster.name
+        work.print_json(snapshot_view.as_document(name, here, there, site.notices))
+    else:
+        show(snapshot_view.as_text(here, there), sys.stdout)
 
 
-@app.command()
-def restore(
-    name: Snapshot,
-    *,
-    yes: Yes = False,
-    file: File = DEFAULT_FILE,
-    dry_run: DryRun = False,
-    json: Json = False,
-    verbose: Verbose = 0,
-    accept_new_host_keys: AcceptKeys = False,
-) -> None:
+@command(app)
+def restore(name: Snapshot, *, yes: Yes = False, dry_run: DryRun = False, given: OneByOne) -> None:
     """Take the cluster back to a snapshot that is here.
 
     Every server is stopped, and all of them are needed. What was changed since the snapshot is
     lost; volumes stay. On nodes without K3s the snapshot's cluster is made anew.
     """
     from picluster.cli import work
-    from picluster.cli.context import Choice
+    from picluster.cli.context import invocation
     from picluster.model import load
+    from picluster.operations.snapshot import bundle_named
     from picluster.operations.snapshot import restore as restored
+    from picluster.paths import kept_of
+    from picluster.site import Scope
 
-    cluster = load(file).cluster
-    bundle = _bundle(cluster.name, name)
+    cluster = load(given.file).cluster
+    bundle = bundle_named(name, kept_of(cluster.name).snapshots)
     bundle.verify()
-    optional = [agent.name for agent in cluster.agents]
-    required = [server.name for server in cluster.servers]
-    choice = Choice(file, (), None, json, verbose, accept_new_host_keys, optional, required)
-    choice = replace(choice, token=bundle.token())
-    build = restored(bundle)
-    if dry_run:
-        sys.exit(work.show_operation(choice, build))
+    scope = Scope(
+        optional=frozenset(agent.name for agent in cluster.agents),
+        required=frozenset(server.name for server in cluster.servers),
+    )
+    asked = invocation(given, cluster, scope, token=bundle.token())
     what = f"take {cluster.name} back to {bundle.name}; later changes to the cluster are LOST"
-    sys.exit(work.destroy(choice, "snapshot-restore", build, name=cluster.name, what=what, yes=yes))
-
-
-def _bundle(cluster: str, name: str) -> Bundle:
-    from picluster.errors import UsageError
-    from picluster.paths import cluster_state
-    from picluster.steps.k3s.bundle import MANIFEST, bundles_in, read_bundle
-    from picluster.steps.k3s.snapshots import find_here, nearest
-
-    if (Path(name) / MANIFEST).is_file():
-        return read_bundle(Path(name))
-    here = bundles_in(cluster_state(cluster) / "snapshots")
-    found = find_here(here, name)
-    if found is None:
-        raise UsageError(
-            f"there is no snapshot {name!r} on this computer",
-            fix=nearest(name, [each.name for each in here])
-            + f"; one that is on a server comes here with `picluster snapshot pull {name}`",
-        )
-    return found
+    goes, build = {"name": cluster.name, "what": what}, restored(bundle)
+    sys.exit(work.destroy(asked, "snapshot-restore", build, **goes, yes=yes, dry_run=dry_run))

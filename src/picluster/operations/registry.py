@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
+from picluster import commands
 from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.plan import PhasePlan
 from picluster.engine.step import Fact
 from picluster.engine.survey import Look
 from picluster.errors import UsageError
@@ -27,22 +27,14 @@ def registry_of(cluster: Cluster) -> Registry:
     return cluster.registry
 
 
-def listing(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-    """Look at what the registry holds."""
+def images_of(site: Site) -> list[StoredImage]:
+    """Look at what the registry holds, and return its images."""
     home, contents = registry_of(site.cluster).node, Contents(endpoint(site))
     fact = Fact(contents.name, "the registry's images are known", contents)
-    yield Phase("registry-list", "what the registry holds", (Stage("its images", {home: [fact]}),))
-
-
-def images_in(plans: Sequence[PhasePlan]) -> list[StoredImage]:
-    """Return the images that `listing` saw."""
-    return [
-        image
-        for plan in plans
-        for item in plan.items
-        if isinstance(item.step, Fact) and isinstance(item.step.script, Contents)
-        for image in Look(item.target, "", plan.survey).read(item.step.script)
-    ]
+    stage = Stage("its images", {home: [fact]})
+    phase = Phase("registry-list", "what the registry holds", (stage,))
+    survey = commands.plan(site, lambda *_: [phase]).plans[0].survey
+    return list(Look(home, "", survey).find(contents) or ())
 
 
 def collection(report: Callable[[Freed], None], *, untagged: bool) -> Build:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from picluster import commands
 from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, Look
+from picluster.errors import UsageError
 from picluster.model import Node
 from picluster.phases.k3s import arrival, configured, copying, facts, installed, k3s, staged
 from picluster.phases.preflight import nothing_more, preflight
 from picluster.phases.prepare import prepare
 from picluster.site import Site
-from picluster.steps.k3s.bundle import Bundle
+from picluster.steps.k3s.bundle import MANIFEST, Bundle, bundles_in, read_bundle
 from picluster.steps.k3s.restoring import (
     ClusterReset,
     DatabaseAside,
@@ -24,7 +26,15 @@ from picluster.steps.k3s.restoring import (
     ServerStopped,
     databases_fact,
 )
-from picluster.steps.k3s.snapshots import Pulled, Saved, Snapshot, here_fact, snapshots_fact
+from picluster.steps.k3s.snapshots import (
+    Pulled,
+    Saved,
+    Snapshot,
+    find_here,
+    here_fact,
+    nearest,
+    snapshots_fact,
+)
 from picluster.steps.k3s.state import state_fact
 
 
@@ -72,6 +82,21 @@ def list_all(site: Site) -> tuple[list[Bundle], list[Snapshot]]:
     look = Look(CLUSTER, "", commands.plan(site, build).plans[0].survey)
     found = copying(site)
     return list(found.here(look)), found.on_servers(look)
+
+
+def bundle_named(name: str, store: Path) -> Bundle:
+    """Return the snapshot of that name, or the one in that directory. Raises `UsageError`."""
+    if (Path(name) / MANIFEST).is_file():
+        return read_bundle(Path(name))
+    here = bundles_in(store)
+    found = find_here(here, name)
+    if found is None:
+        raise UsageError(
+            f"there is no snapshot {name!r} on this computer",
+            fix=nearest(name, [each.name for each in here])
+            + f"; one that is on a server comes here with `picluster snapshot pull {name}`",
+        )
+    return found
 
 
 def restore(bundle: Bundle) -> Build:

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from picluster.cli import confirm
-from picluster.cli.confirm import confirm_name
+from picluster.cli import prompts
+from picluster.cli.prompts import confirm_name
 from picluster.errors import UsageError
 
 
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
-    monkeypatch.setattr(confirm, "at_a_terminal", lambda: True)
+    monkeypatch.setattr(prompts, "at_a_terminal", lambda: True)
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
 
 
@@ -33,7 +33,7 @@ def test_anything_else_does_not(monkeypatch: pytest.MonkeyPatch, typed: str) -> 
 
 
 def test_without_a_terminal_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirm, "at_a_terminal", lambda: False)
+    monkeypatch.setattr(prompts, "at_a_terminal", lambda: False)
     with pytest.raises(UsageError) as caught:
         confirm_name("home", "uninstall it")
     assert "--yes" in caught.value.fix

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from picluster.cli import context, init_questions
+from picluster.cli import init_questions, prompts
 from picluster.cli.init import init
 from picluster.discovery import Candidate
 from picluster.errors import ConfigInvalid, UsageError
@@ -53,7 +53,7 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, found: list[Candidate], *lines: str) -> None:
-    monkeypatch.setattr(context, "at_a_terminal", lambda: True)
+    monkeypatch.setattr(prompts, "at_a_terminal", lambda: True)
     monkeypatch.setattr(init_questions, "candidates", lambda: found)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
 

@@ -8,20 +8,16 @@ from pathlib import Path
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.kube.kubeconfig_samples import entry
+from tests.unit.phases.sites import site_on
 
-from picluster.cli.remote import (
-    Printer,
-    chosen,
-    completion,
-    kubeconfig,
-    run_everywhere,
-    ssh_command,
-)
-from picluster.engine.pool import Sessions
+from picluster.cli.remote import completion, kubeconfig
 from picluster.errors import PiclusterError, Unreachable, UsageError
 from picluster.kube.kubeconfig import document
 from picluster.model import parse
+from picluster.operations.execution import chosen, run_everywhere
 from picluster.paths import cluster_state
+from picluster.ssh.command_line import ssh_command
+from picluster.ui.node_lines import Printer
 
 FILE = """\
 name: home
@@ -105,7 +101,11 @@ def nodes(tmp_path: Path) -> ShellNodes:
 
 
 def run(nodes: ShellNodes, script: str) -> int:
-    return run_everywhere(Sessions(nodes), ["pi1", "pi2"], script, 30, 2)
+    printer = Printer()
+    site = site_on(nodes, CLUSTER, nodes.base.parent, "exec")
+    code = run_everywhere(site, ["pi1", "pi2"], script, 2, printer)
+    printer.check()
+    return code
 
 
 def test_each_line_comes_with_its_node(
@@ -149,7 +149,7 @@ def test_lines_are_printed_as_they_come_and_cannot_steer_the_terminal(
     printer.hear("pi1", "stdout", b"\xc3")
     printer.hear("pi1", "stdout", b"\xa4\x1b[2J\nrest")
     assert capsys.readouterr().out == "pi1: ä\N{REPLACEMENT CHARACTER}[2J\n"
-    printer.end("pi1")
+    printer.ended("pi1", 0)
     assert capsys.readouterr().out == "pi1: rest\n"
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.counted import Counted
 
-from picluster.cli.remote import Printer
 from picluster.engine.lines import LineCutter
 from picluster.engine.script import FrameReader, new_marker
+from picluster.ui.node_lines import Printer
 
 PIECES = 500
 

@@ -16,7 +16,7 @@ from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import UsageError
 from picluster.model import Cluster, parse
-from picluster.operations.registry import listing
+from picluster.operations.registry import images_of
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
@@ -93,7 +93,7 @@ def test_a_cluster_without_a_registry_has_nothing_to_do(tmp_path: Path) -> None:
     assert wanted(list(PHASES), cluster(NODES)) == ["prepare", "k3s", "deploy"]
     assert wanted(list(PHASES), cluster(PLAIN)) == ["prepare", "k3s", "registry", "deploy"]
     with pytest.raises(UsageError, match="no registry"):
-        list(listing(site(NODES, tmp_path), frozenset()))
+        images_of(site(NODES, tmp_path))
 
 
 def test_nothing_is_made_on_this_computer_before_it_is_needed(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import PiclusterError
 from picluster.kube import kubefile
-from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, rewrite
+from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, parse, rewrite
 from picluster.local_files import write_private
+from picluster.model import Cluster
+from picluster.steps.k3s.config import public_url
 from picluster.steps.k3s.state import CREDENTIALS, read_admin
 from picluster.steps.local import TextHere
 
@@ -124,3 +126,14 @@ class UserKubeconfig:
             reason="its entry is out of date" if entries else "it has none yet",
             retry_safe=True,
         )
+
+
+def merge_saved(cluster: Cluster, saved: Path, into: Path) -> kubefile.Written:
+    """Put picluster's own copy into the user's file. Raises `PiclusterError`."""
+    try:
+        admin = parse(saved.read_text())
+    except PiclusterError as error:
+        fix = "move it away; `picluster up` saves it anew"
+        what = "the saved kubeconfig is not as picluster wrote it"
+        raise PiclusterError(what, where=str(saved), why=error.why, fix=fix) from None
+    return kubefile.merge_into(into, rewrite(admin, cluster.name, public_url(cluster)))

@@ -1,0 +1,94 @@
+"""Where a run's events go: its journal, and the screen or standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+from picluster.cli import crash
+from picluster.cli.options import Options
+from picluster.engine.bus import Bus
+from picluster.engine.events import Emit
+from picluster.engine.journal import begin
+from picluster.paths import Here
+from picluster.secret import Secret
+from picluster.ui.recap import Recap
+from picluster.ui.screen import may_draw, show
+from picluster.ui.words import marks_for
+
+
+@dataclass(slots=True)
+class Disclosed:
+    """Passwords that were generated, to be shown once and recorded nowhere."""
+
+    passwords: list[tuple[str, Secret]] = field(default_factory=list)
+
+    def add(self, whose: str, password: Secret) -> None:
+        """Keep one until it is shown."""
+        self.passwords.append((whose, password))
+
+    def show(self) -> None:
+        """Show them, this once, and only to somebody who looks at a terminal."""
+        for whose, password in self.passwords:
+            if sys.stdout.isatty():
+                print(f"{whose} has the password {password.reveal()} (`picluster credentials`)")
+            else:
+                print(f"{whose} has a new password: `picluster credentials` shows it")
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """What is told of a run while it goes on, and what after it."""
+
+    emit: Emit
+    recap: Callable[[], str]
+    stop_drawing: Callable[[], None]
+    paused: Callable[[], AbstractContextManager[None]]
+    disclosed: Disclosed = field(default_factory=Disclosed)
+
+    def conclude(self) -> None:
+        """Print the recap, and the passwords that were generated."""
+        show(self.recap(), sys.stdout)
+        self.disclosed.show()
+
+
+@contextmanager
+def open_sinks(here: Here, command: str, given: Options, *, progress: bool) -> Iterator[Sinks]:
+    """Begin a journal, and show what happens if there is to be `progress`; end both afterwards."""
+    journal = begin(here.state, command)
+    recap = Recap(marks_for(sys.stdout.encoding))
+    sinks: list[Emit] = [journal, recap]
+    stop_drawing: Callable[[], None] = _nothing
+    paused: Callable[[], AbstractContextManager[None]] = nullcontext
+    if given.json and progress:
+        from picluster.ui.json_lines import JsonLines
+
+        sinks.append(JsonLines(sys.stdout))
+    elif progress and may_draw(sys.stderr) and not given.verbose:
+        from picluster.ui.live import LiveProgress
+
+        live = LiveProgress(sys.stderr, marks_for(sys.stderr.encoding))
+        sinks.append(live)
+        stop_drawing, paused = live.close, live.paused
+    elif progress:
+        from picluster.ui.plain import PlainProgress
+
+        plain = PlainProgress(sys.stderr, verbose=bool(given.verbose))
+        sinks.append(plain)
+        stop_drawing, paused = plain.close, plain.paused
+    try:
+        with crash.beside(journal.directory):
+            yield Sinks(Bus(sinks, _lost_sink), recap.text, stop_drawing, paused)
+    finally:
+        stop_drawing()
+        journal.close()
+
+
+def _lost_sink(sink: Emit, error: Exception) -> None:
+    print(f"{type(sink).__name__} failed and is left out: {error}", file=sys.stderr)
+
+
+def _nothing() -> None:
+    """Do nothing: there is no drawing to stop."""
