@@ -37,7 +37,7 @@ def package_answer(seen: Observation) -> PackageState:
 
 def package_shell(names: Sequence[str]) -> str:
     """Return shell that asks dpkg about all of them at once, and how old the package lists are."""
-    return shell(__package__, "packages", PACKAGES=tuple(names))
+    return shell(__package__, "packages", PACKAGES=tuple(names), LINE_END="\n")
 
 
 def package_state(names: Sequence[str]) -> ShellProbe[PackageState]:

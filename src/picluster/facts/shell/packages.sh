@@ -1,11 +1,10 @@
 # dpkg notes unfinished work in /var/lib/dpkg/updates, under names of digits only; `--audit` lists
 # what was unpacked and never configured. Fetching lists always touches lists/partial, even when
 # every list turns out to be current; apt's pkgcache.bin is no witness, as installing touches it.
-# What is the same for all packages is asked once: probes share a shell.
-eval "set -- $PACKAGES"
-# shellcheck disable=SC2016 # ${...} is dpkg-query's own
-dpkg-query -W -f='have=${db:Status-Status} ${Package}\n' "$@" 2>/dev/null
+# All of it is asked once, for all packages: probes share a shell.
 if [ -z "$lists_age" ]; then
+  # shellcheck disable=SC2016 # ${...} is dpkg-query's own
+  packages=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null)
   interrupted=no
   for update in /var/lib/dpkg/updates/[0-9]*; do [ ! -e "$update" ] || interrupted=yes; done
   [ $interrupted = yes ] || [ -z "$(dpkg --audit 2>/dev/null)" ] || interrupted=yes
@@ -16,6 +15,14 @@ if [ -z "$lists_age" ]; then
   done
   lists_age=$(($(date +%s) - newest))
 fi
+eval "set -- $PACKAGES"
+for name in "$@"; do
+  # An architecture, a version or a release may follow the name.
+  name=${name%%[:=/]*}
+  case $LINE_END$packages$LINE_END in
+    *"${LINE_END}installed $name$LINE_END"*) echo "have=installed $name" ;;
+  esac
+done
 [ "$interrupted" = no ] || echo interrupted=yes
 echo "age=$lists_age"
 for list in /var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*.lz4; do

@@ -25,16 +25,19 @@ def unit(role: str) -> str:
     return "k3s" if role == "server" else "k3s-agent"
 
 
-FINGERPRINT = (
+READ_AT_START = (
     f"{{ stat -c '%s %Y' {BINARY}; cat {CONFIG} {CONFIG}.d/*.yaml {REGISTRIES} {TOKEN}; }} "
-    "2>/dev/null | sha256sum | cut -d' ' -f1"
+    "2>/dev/null | sha256sum"
 )
-"""Shell that prints a digest of everything K3s reads at start.
+"""Shell that prints a digest of everything K3s reads at start, and a blank after it.
 
 The unit records it when K3s starts; as long as it is the same now, the running process is up to
 date. No clock is compared: a Pi without a battery wakes up in the past. The binary counts by size
 and time only, because reading 70 MB takes a second on a Pi.
 """
+
+FINGERPRINT = f"{READ_AT_START} | cut -d' ' -f1"
+"""Shell that prints the digest alone, as the unit records it."""
 
 RECORDER = "/usr/local/lib/picluster/record-k3s-start"
 """Script on the node that notes the fingerprint; the unit calls it before it starts K3s."""

@@ -10,6 +10,8 @@ from picluster.engine.probe import Answer, Observation, ShellProbe, shown
 from picluster.engine.shell import shell
 from picluster.engine.step import Fact
 from picluster.errors import PiclusterError, Unreadable
+from picluster.facts.packages import ARCHITECTURE
+from picluster.facts.units import UNITS
 from picluster.kube.kubeconfig import AdminKubeconfig, parse
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
@@ -72,14 +74,16 @@ def _read_state(seen: Observation) -> K3sState:
 
 STATE = ShellProbe(
     "k3s-state",
-    shell(
+    ARCHITECTURE
+    + UNITS
+    + shell(
         __package__,
         "look_for_k3s",
         BINARY=paths.BINARY,
         DATA_DIR=paths.DATA_DIR,
-        FINGERPRINT=paths.FINGERPRINT,
         LOADED_DIR=paths.LOADED_DIR,
         NODE_PASSWORD=paths.NODE_PASSWORD,
+        READ_AT_START=paths.READ_AT_START,
         RECORDER=paths.RECORDER,
         SERVER_DIR=paths.SERVER_DIR,
         STAGING_DIR=paths.STAGING_DIR,

@@ -21,6 +21,7 @@ from picluster.engine.step import (
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.facts.packages import Programs, programs
+from picluster.facts.units import UNITS
 from picluster.steps.host.packages import have
 from picluster.steps.registry import paths
 
@@ -216,8 +217,7 @@ def _engine(seen: Observation) -> Engine:
 
 ENGINE_STATE = ShellProbe(
     RUNNING,
-    'echo "enabled=$(systemctl is-enabled docker 2>/dev/null)"\n'
-    'echo "active=$(systemctl is-active docker)"\n'
+    f'{UNITS}unit docker; echo "enabled=$enabled"; echo "active=$active"\n'
     f"{_KNOWN} 2>/dev/null || true",
     _engine,
 )

@@ -14,6 +14,7 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
+from picluster.facts.units import UNITS
 
 _LEAST_BYTES = 2 * 10**9
 _SCARCE_BYTES = 10 * 10**9
@@ -23,7 +24,8 @@ _SCARCE_BYTES = 10 * 10**9
 class Means:
     """What a node has of what Longhorn's pods need of it; `free` are bytes at the data path.
 
-    `mounted`: the data path is a mount of its own. `shared`: mounts of / are shared with pods.
+    `multipathd_kept_away` is only asked where multipathd runs. `mounted`: the data path is a mount
+    of its own. `shared`: mounts of / are shared with pods.
     """
 
     iscsid: bool
@@ -90,7 +92,8 @@ class FitForLonghorn:
 
     def probe(self) -> ShellProbe[Means]:
         """Look at what Longhorn's own check of a node looks at, and at the room."""
-        return ShellProbe(self.name, shell(__package__, "fit_for_longhorn", DATA=self.path), _means)
+        text = UNITS + shell(__package__, "fit_for_longhorn", DATA=self.path)
+        return ShellProbe(self.name, text, _means)
 
     def decide(self, look: Look) -> Decision:
         """Want what Longhorn cannot do without, and warn of what it can.

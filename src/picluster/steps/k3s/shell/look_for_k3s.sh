@@ -1,25 +1,32 @@
-# Prints what there is of K3s: its release, units, and what identifies the data of its cluster.
-# FINGERPRINT is the command that digests what K3s reads at start.
-echo "arch=$(dpkg --print-architecture 2>/dev/null || uname -m)"
-# The outer binary answers this, and unpacks nothing on the disk.
-[ ! -x "$BINARY" ] || echo "version=$("$BINARY" --version 2>/dev/null |
-  sed -n '1s/^k3s version \([^ ]*\).*/\1/p')"
+# `k3s --version` is answered by the outer binary; it unpacks nothing on disk.
+# shellcheck disable=SC2154 # architecture.sh says $arch, units.sh $active and $enabled
+echo "arch=${arch:-$(uname -m)}"
+if [ -x "$BINARY" ]; then
+  # shellcheck disable=SC2046 # words are what is wanted
+  set -- $("$BINARY" --version 2>/dev/null)
+  [ "$1 $2" != "k3s version" ] || echo "version=$3"
+fi
 [ ! -r "$STAGING_DIR/install.sh" ] || echo installer=yes
-[ ! -r "$STAGING_DIR/version" ] || echo "staged=$(cat "$STAGING_DIR/version")"
-for unit in k3s k3s-agent; do
-  [ -e "/etc/systemd/system/$unit.service" ] || continue
-  echo "unit=$unit"
-  echo "active=$(systemctl is-active "$unit")"
-  echo "enabled=$(systemctl is-enabled "$unit" 2>/dev/null)"
-  [ ! -e "/etc/systemd/system/$unit.service.d/10-picluster.conf" ] || [ ! -x "$RECORDER" ] ||
+[ ! -r "$STAGING_DIR/version" ] || { read -r line <"$STAGING_DIR/version"; echo "staged=$line"; }
+for each in k3s k3s-agent; do
+  [ -e "/etc/systemd/system/$each.service" ] || continue
+  unit $each
+  echo "unit=$each"
+  echo "active=$active"
+  echo "enabled=$enabled"
+  [ ! -e "/etc/systemd/system/$each.service.d/10-picluster.conf" ] || [ ! -x "$RECORDER" ] ||
     echo recorder=yes
-  [ ! -r "$LOADED_DIR/$unit.loaded" ] || echo "loaded=$(cat "$LOADED_DIR/$unit.loaded")"
+  loaded=$LOADED_DIR/$each.loaded
+  [ ! -r "$loaded" ] || { read -r line <"$loaded"; echo "loaded=$line"; }
 done
-echo "on_disk=$(eval "$FINGERPRINT")"
+digest=$(eval "$READ_AT_START")
+echo "on_disk=${digest%% *}"
 if [ -d "$SERVER_DIR/db/etcd" ]; then echo datastore=etcd
 elif [ -e "$SERVER_DIR/db/state.db" ]; then echo datastore=sqlite
 else echo datastore=none; fi
-[ ! -r "$SERVER_DIR/tls/server-ca.crt" ] ||
-  echo "ca=$(sha256sum <"$SERVER_DIR/tls/server-ca.crt" | cut -d' ' -f1)"
+if [ -r "$SERVER_DIR/tls/server-ca.crt" ]; then
+  digest=$(sha256sum <"$SERVER_DIR/tls/server-ca.crt")
+  echo "ca=${digest%% *}"
+fi
 [ ! -e "$DATA_DIR/agent/kubelet.kubeconfig" ] || echo joined=yes
 [ ! -e "$NODE_PASSWORD" ] || echo password=yes
