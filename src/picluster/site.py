@@ -1,7 +1,7 @@
 """One command on one cluster: what it may touch, and the means to work on it. Nothing changes it.
 
 What does change has one owner each: a run's failures are the `Run`'s, connections and the nodes
-that are away are the `Sessions`', and where events and generated passwords go is the CLI's affair.
+that are away are the `Sessions`', and where events go is the CLI's affair.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from picluster.engine.events import Emit
-from picluster.engine.place import Tools
+from picluster.engine.place import Brought, Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session
 from picluster.engine.survey import CLUSTER
@@ -31,11 +31,8 @@ from picluster.steps.registry.certificates import Trust, choose_authority
 from picluster.steps.registry.credentials import Credentials, credentials
 from picluster.steps.storage.only_copies import NOTHING_NAMED, VolumeConsents
 
-Disclose = Callable[[str, Secret], None]
-"""Shows the user a generated password: whose it is, and the password. Nothing records it."""
 
-
-def _keep_quiet(_: object, __: object = None) -> None:
+def _keep_quiet(_: object) -> None:
     """Tell nobody."""
 
 
@@ -118,7 +115,6 @@ class Site:
     notices: tuple[str, ...] = ()
     command: str = ""
     emit: Emit = _keep_quiet
-    disclose: Disclose = _keep_quiet
 
     def missing(self, unreached: Mapping[str, NodeError]) -> dict[str, NodeError]:
         """Return those of the unreached nodes that should have been worked on, and why not."""
@@ -174,7 +170,7 @@ def make_site(
         registry_logins=_logins(cluster, mirror_passwords or {}),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=choose_authority(cluster.name, here.registry_authority) if tls else None,
-        tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key)),
+        tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key), Brought()),
         began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
     )
 

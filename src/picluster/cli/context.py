@@ -40,8 +40,7 @@ class Invocation:
         """
         with open_sinks(self.site.here, command, self.given, progress=progress) as sinks:
             self.prompts.pause = sinks.paused
-            disclose = sinks.disclosed.add
-            yield replace(self.site, command=command, emit=sinks.emit, disclose=disclose), sinks
+            yield replace(self.site, command=command, emit=sinks.emit), sinks
 
 
 def invocation(

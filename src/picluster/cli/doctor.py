@@ -65,4 +65,4 @@ def _mend(asked: Invocation, diagnosis: Diagnosis) -> None:
         finally:
             sinks.stop_drawing()
             if not asked.given.json:
-                sinks.conclude()
+                sinks.conclude(site.tools)

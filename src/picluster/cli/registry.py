@@ -52,16 +52,9 @@ def gc(
     """Remove what no image uses from the registry's disk. Pushes are refused meanwhile."""
     from picluster.cli import work
     from picluster.operations.registry import collection
-    from picluster.steps.registry.garbage import Freed
-    from picluster.ui import registry_view
-    from picluster.ui.screen import show
 
-    asked, freed = _asked_of_its_node(given), list[Freed]()
-    build = collection(freed.append, untagged=untagged)
-    status = work.operate(asked, "registry-gc", build, dry_run=dry_run)
-    if freed and not given.json:
-        show(registry_view.freed_text(freed[0]), sys.stdout)
-    sys.exit(status)
+    asked, build = _asked_of_its_node(given), collection(untagged=untagged)
+    sys.exit(work.operate(asked, "registry-gc", build, dry_run=dry_run))
 
 
 def _asked_of_its_node(given: Options) -> Invocation:

@@ -5,37 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from picluster.apps.opentakserver.administrator import NewPassword
 from picluster.cli import crash
 from picluster.cli.options import Options
 from picluster.engine.bus import Bus
 from picluster.engine.events import Emit
 from picluster.engine.journal import begin
+from picluster.engine.place import Brought, Tools
 from picluster.paths import Here
-from picluster.secret import Secret
+from picluster.steps.registry.garbage import Freed
+from picluster.ui import registry_view
 from picluster.ui.recap import Recap
 from picluster.ui.screen import may_draw, show
 from picluster.ui.words import marks_for
-
-
-@dataclass(slots=True)
-class Disclosed:
-    """Passwords that were generated, to be shown once and recorded nowhere."""
-
-    passwords: list[tuple[str, Secret]] = field(default_factory=list)
-
-    def add(self, whose: str, password: Secret) -> None:
-        """Keep one until it is shown."""
-        self.passwords.append((whose, password))
-
-    def show(self) -> None:
-        """Show them, this once, and only to somebody who looks at a terminal."""
-        for whose, password in self.passwords:
-            if sys.stdout.isatty():
-                print(f"{whose} has the password {password.reveal()} (`picluster credentials`)")
-            else:
-                print(f"{whose} has a new password: `picluster credentials` shows it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +30,22 @@ class Sinks:
     recap: Callable[[], str]
     stop_drawing: Callable[[], None]
     paused: Callable[[], AbstractContextManager[None]]
-    disclosed: Disclosed = field(default_factory=Disclosed)
 
-    def conclude(self) -> None:
-        """Print the recap, and the passwords that were generated."""
+    def conclude(self, tools: Tools) -> None:
+        """Print the recap, and what the run brought back."""
         show(self.recap(), sys.stdout)
-        self.disclosed.show()
+        show_brought(tools.get(Brought))
+
+
+def show_brought(brought: Brought) -> None:
+    """Show it, this once; passwords only to somebody who looks at a terminal."""
+    for new in brought.of(NewPassword):
+        if sys.stdout.isatty():
+            print(f"{new.whose} has the password {new.password.reveal()} (`picluster credentials`)")
+        else:
+            print(f"{new.whose} has a new password: `picluster credentials` shows it")
+    for freed in brought.of(Freed):
+        show(registry_view.freed_text(freed), sys.stdout)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def _carry_out(asked: Invocation, command: str, act: Callable[[Site], int]) -> i
         finally:
             sinks.stop_drawing()
             if not asked.given.json:
-                sinks.conclude()
+                sinks.conclude(site.tools)
 
 
 def show_plan(asked: Invocation, phases: Sequence[str], *, exit_code: bool = False) -> int:

@@ -32,6 +32,26 @@ class Tools:
         raise LookupError(f"this run has no {kind.__name__}")
 
 
+class Brought:
+    """A tool: keeps what actions bring back for the user until it is shown, and records nothing.
+
+    Threads may share it.
+    """
+
+    __slots__ = ("_things",)
+
+    def __init__(self) -> None:
+        self._things: list[object] = []
+
+    def add(self, thing: object) -> None:
+        """Keep one, such as a password that was generated."""
+        self._things.append(thing)
+
+    def of(self, kind: type[Tool]) -> list[Tool]:
+        """Return those of a kind, in the order in which they came."""
+        return [thing for thing in self._things if isinstance(thing, kind)]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One target, the ways to it, and whom to tell."""

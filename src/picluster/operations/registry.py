@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from picluster import commands
 from picluster.commands import Build
@@ -14,7 +14,7 @@ from picluster.model import Cluster, Registry
 from picluster.phases.registry import definition, endpoint
 from picluster.site import Site
 from picluster.steps.registry.contents import Contents, StoredImage
-from picluster.steps.registry.garbage import Freed, GarbageCollected
+from picluster.steps.registry.garbage import GarbageCollected
 
 
 def registry_of(cluster: Cluster) -> Registry:
@@ -37,12 +37,12 @@ def images_of(site: Site) -> list[StoredImage]:
     return list(Look(home, "", survey).find(contents) or ())
 
 
-def collection(report: Callable[[Freed], None], *, untagged: bool) -> Build:
-    """Return what removes unused data once; `report` is told what was freed."""
+def collection(*, untagged: bool) -> Build:
+    """Return what removes unused data once, and brings back how much (`Freed`)."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         wanted = registry_of(site.cluster)
-        step = GarbageCollected(definition(wanted), untagged, report)
+        step = GarbageCollected(definition(wanted), untagged)
         yield Phase(
             "registry-gc",
             "the registry holds nothing that no image uses",

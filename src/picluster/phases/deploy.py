@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from picluster.apps.built_in import built_in
 from picluster.apps.opentakserver import credentials
@@ -123,12 +122,7 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
             after=(_APPLIED,),
             may_go=may_go,
         ),
-        AdministratorPassword(
-            ots,
-            manifests,
-            partial(site.disclose, f"OpenTAKServer's {credentials.ADMINISTRATOR}"),
-            timeout,
-        ),
+        AdministratorPassword(ots, manifests, timeout),
         # Last: until now, everybody knows the administrator's password.
         ObjectsApplied(
             _OPEN,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import administrator_job
-from picluster.engine.place import Place, Tools
+from picluster.engine.place import Brought, Place, Tools
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.api import Api, merge_patch, segment
@@ -55,17 +54,24 @@ class PasswordSet:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password that was generated, and whose it is."""
+
+    whose: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class SetPassword:
     """Set the generated password by the application's own command, in a Job.
 
-    A hash that is written to the database by hand locks the administrator out. `disclose` shows
-    the password to the user, once; `timeout` is in seconds.
+    A hash that is written to the database by hand locks the administrator out. It brings the
+    password back for the user to see, once; `timeout` is in seconds.
     """
 
     ots: OpenTakServer
     image: ServerImage
     timeout: float
-    disclose: Callable[[Secret], None] = field(compare=False, repr=False)
     title: str = "setting the administrator's password"
 
     def perform(self, place: Place) -> None:
@@ -83,19 +89,19 @@ class SetPassword:
         note = {"metadata": {"annotations": {_SET: _digest(password)}}}
         merge_patch(api, _path(namespace), note)
         delete(api, workload.path)
-        self.disclose(Secret(password))
+        whose = f"OpenTAKServer's {credentials.ADMINISTRATOR}"
+        place.tools.get(Brought).add(NewPassword(whose, Secret(password)))
 
 
 @dataclass(frozen=True, slots=True)
 class AdministratorPassword:
     """The generated password was set once; what the user changes it to later is left alone.
 
-    `timeout` and `disclose` are as in `SetPassword`.
+    `timeout` is in seconds.
     """
 
     ots: OpenTakServer
     image: ServerImage
-    disclose: Callable[[Secret], None]
     timeout: float
     name: str = ADMINISTRATOR_SET
     title: str = "the administrator of OpenTAKServer has a password of its own"
@@ -110,7 +116,7 @@ class AdministratorPassword:
             return Satisfied()
         return Change(
             "set the administrator's password to the generated one",
-            (SetPassword(self.ots, self.image, self.timeout, self.disclose),),
+            (SetPassword(self.ots, self.image, self.timeout),),
             reason="it is still the one that everybody knows",
             retry_safe=True,
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from picluster.engine.place import Place
+from picluster.engine.place import Brought, Place
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision
@@ -50,11 +49,10 @@ PRESENT = ShellProbe(
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Remove unused data; `report` is told what was freed."""
+    """Remove unused data, and bring back how much that was (`Freed`)."""
 
     definition: Definition
     untagged: bool
-    report: Callable[[Freed], None] = field(compare=False, repr=False)
     title: str = "collecting garbage"
 
     def perform(self, place: Place) -> None:
@@ -73,7 +71,8 @@ class Collect:
                 evidence="\n".join([*said.splitlines(), *errors][-_EVIDENCE_LINES:]),
             )
         sizes = Answer(Observation(out=said))
-        self.report(Freed(sizes.number("before"), sizes.number("after")))
+        freed = Freed(sizes.number("before"), sizes.number("after"))
+        place.tools.get(Brought).add(freed)
 
     @property
     def _script(self) -> str:
@@ -98,13 +97,11 @@ class GarbageCollected:
     """Unused data was removed, once.
 
     Nothing may be pushed meanwhile, or what is being pushed would be taken for unused: a read-only
-    container stands in for the registry, so that nodes can go on pulling. `report` is told what was
-    freed.
+    container stands in for the registry, so that nodes can go on pulling.
     """
 
     definition: Definition
     untagged: bool
-    report: Callable[[Freed], None]
     name: str = COLLECTED
     title: str = "the registry holds nothing that no image uses"
 
@@ -124,7 +121,7 @@ class GarbageCollected:
             )
         return Change(
             "remove what no image uses, with pushes refused meanwhile",
-            (Collect(self.definition, self.untagged, self.report),),
+            (Collect(self.definition, self.untagged),),
             reason="asked for",
             once=True,
         )

@@ -175,15 +175,12 @@ def test_what_is_open_is_said() -> None:
 
 class TestCollecting:
     def decide(self, *lines: str) -> Change | Satisfied | Blocked:
-        return looking.decide(GarbageCollected(PLAIN, False, self.report), *lines)
-
-    def report(self, freed: Freed) -> None:
-        """Nobody is told."""
+        return looking.decide(GarbageCollected(PLAIN, False), *lines)
 
     def test_it_is_done_once(self) -> None:
         assert self.decide(f"definition={PLAIN.digest}") == Change(
             "remove what no image uses, with pushes refused meanwhile",
-            (Collect(PLAIN, False, self.report),),
+            (Collect(PLAIN, False),),
             reason="asked for",
             once=True,
         )
