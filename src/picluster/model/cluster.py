@@ -19,6 +19,7 @@ from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.node import Node
 from picluster.model.opentakserver import OpenTakServer
 from picluster.model.prepare import Prepare
+from picluster.model.proxy import Proxy
 from picluster.model.rancher import Rancher
 from picluster.model.refusal import nearest
 from picluster.model.registry import Registry
@@ -59,6 +60,9 @@ class Cluster(Section):
     )
     prepare: Prepare = Field(
         Prepare(), description="What every node's operating system should be like."
+    )
+    proxy: Proxy = Field(
+        Proxy(), description="How the nodes reach the internet; directly if left out."
     )
     k3s: K3s = Field(K3s(), description="What K3s should be like on every node.")
     registry: Registry | None = Field(
@@ -154,6 +158,24 @@ class Cluster(Section):
         """
         ip, pods = as_ip(node.address), as_network(self.k3s.cluster_cidr)
         return node.address if ip and pods and ip.version == pods.version else None
+
+    @property
+    def proxy_environment(self) -> Mapping[str, str]:
+        """The variables that programs on nodes find the proxy by; none if there is no proxy.
+
+        The cluster itself is reached directly: its networks and domains, and every node.
+        """
+        urls = {"HTTP_PROXY": self.proxy.http, "HTTPS_PROXY": self.proxy.https}
+        found = {name: url for name, url in urls.items() if url}
+        if not found:
+            return {}
+        direct = ["localhost", "127.0.0.0/8", "::1", ".svc", ".cluster.local"]
+        direct += [str(self.k3s.cluster_cidr), str(self.k3s.service_cidr)]
+        for node in self.nodes:
+            direct += [node.name, self.fqdn(node), node.address, node.k3s.node_ip or ""]
+        direct += [self.k3s.vip.address] if self.k3s.vip else []
+        direct += self.proxy.no_proxy
+        return {**found, "NO_PROXY": ",".join(dict.fromkeys(each for each in direct if each))}
 
     @property
     def storage_nodes(self) -> tuple[Node, ...]:

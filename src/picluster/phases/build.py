@@ -31,6 +31,7 @@ def build(site: Site) -> Phase:
         next(iter(cluster.registry_endpoints)),
         archives_in(cluster.images.archive),
         cluster.limits.build,
+        tuple(cluster.proxy_environment.items()),
     )
     images = {each.reference: ImageBuilt(each, shop) for each in cluster.images.build}
     own = built_in(cluster, site.here.cache)

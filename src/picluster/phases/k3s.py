@@ -8,9 +8,10 @@ from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.model import Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
+from picluster.steps.host.proxy import k3s_proxy
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
-from picluster.steps.k3s.install import Installed, Staged
+from picluster.steps.k3s.install import RECORDER, Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.leftovers import Cleared, own_network
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
@@ -120,6 +121,7 @@ def configured(site: Site, node: Node) -> list[Step]:
             site.token.remember,
         ),
         ConfigFile(cluster, node),
+        *k3s_proxy(cluster, node.role, RECORDER),
         *trusted_authority(site),
         *authorities(cluster),
         registries_file(cluster, site.registry_users, site.registry_logins),

@@ -20,6 +20,7 @@ from picluster.steps.host.naming import (
     is_built_in,
 )
 from picluster.steps.host.packages import K3S_NEEDS, STAND_INS, Packages
+from picluster.steps.host.proxy import apt_proxy
 from picluster.steps.host.services import (
     TIMESYNCD,
     IscsiDaemon,
@@ -57,6 +58,7 @@ def _system(cluster: Cluster, node: Node) -> list[Step]:
     required = (*_k3s_modules(cluster), *prepare.extra_modules)
     modules = (*required, *kernel.LONGHORN_MODULES)
     return [
+        apt_proxy(cluster),
         Packages(_packages(prepare), prepare.apt_cache_max_age),
         *_naming(cluster, node, prepare),
         *([SwapOff()] if prepare.swap == "disable" else []),

@@ -8,6 +8,7 @@ from picluster.model import Cluster, Node, Registry
 from picluster.phases.k3s import trusted_authority
 from picluster.site import Site
 from picluster.steps.host.packages import Packages
+from picluster.steps.host.proxy import docker_proxy, proxies
 from picluster.steps.k3s.paths import REGISTRY_CA
 from picluster.steps.registry.api import Endpoint
 from picluster.steps.registry.certificates import ServerCertificate, TrustedAuthority
@@ -76,7 +77,8 @@ def docker(site: Site, node: Node) -> list[Step]:
         DockerEngine(age),
         DockerClient(age),
         DaemonConfig(insecure),
-        DockerRunning(insecure),
+        docker_proxy(cluster),
+        DockerRunning(insecure, proxies(cluster)),
         *_dockers_trust(site, names),
     ]
 

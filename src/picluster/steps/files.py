@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.script import write_file_snippet
-from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
+from picluster.engine.step import Action, Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
 from picluster.facts.files import FileState, file_unless, secret_file
@@ -77,6 +77,43 @@ class ManagedFile:
     @property
     def _digest(self) -> str:
         return hashlib.sha256(self._text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalFile:
+    """A file of picluster's own is exactly so, and not there where it would be empty.
+
+    `after` is what else is to be done whenever it is written or removed.
+    """
+
+    name: str
+    path: str
+    content: str
+    after: tuple[Action, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return self._file.title if self.content else f"there is no {self.path}"
+
+    def probe(self) -> ShellProbe[FileState]:
+        """Ask as for any file."""
+        return self._file.probe()
+
+    def decide(self, look: Look) -> Decision:
+        """Want it as it should be, or away."""
+        if self.content:
+            decision = self._file.decide(look)
+        else:
+            present = look.read(self.probe()).exists
+            decision = absent(self.path, present=present, reason="it is not needed any more")
+        if isinstance(decision, Change):
+            return replace(decision, actions=(*decision.actions, *self.after))
+        return decision
+
+    @property
+    def _file(self) -> ManagedFile:
+        return ManagedFile(self.name, self.path, self.content)
 
 
 def absent(path: str, *, present: bool, reason: str) -> Decision:

@@ -57,6 +57,7 @@ RESULTS = {
 DERIVED = {
     ("Cluster", "fqdn"): {"Cluster.domain"},
     ("Cluster", "registry_endpoints"): {"Registry.node", "Registry.port", "Registry.tls"},
+    ("Cluster", "proxy_environment"): {"Proxy.http", "Proxy.https", "Proxy.no_proxy"},
     ("Cluster", "servers"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "agents"): {"Cluster.nodes", "Node.role"},
     ("Cluster", "node"): {"Cluster.nodes", "Node.name"},

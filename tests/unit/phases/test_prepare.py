@@ -51,6 +51,7 @@ def names(node: str, more: str = "") -> list[str]:
 def test_steps_come_in_an_order_that_works() -> None:
     order = names("pi1", "prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8}\n")
     assert order == [
+        "apt-proxy",
         "packages",
         "cloud-init",
         "hosts-template",

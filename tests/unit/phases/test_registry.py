@@ -60,6 +60,7 @@ def test_steps_come_in_an_order_that_works(tmp_path: Path) -> None:
         "docker-engine",
         "docker-client",
         "docker-config",
+        "docker-proxy",
         "docker-running",
         "registry-certificate",
         "registry-users",

@@ -58,7 +58,7 @@ class Builder:
     """The node that images are built on, and the registry that it pushes to.
 
     `prefix` is the registry as images name it, `host:port`; `timeout` that of a build or a pull, in
-    seconds.
+    seconds. `environment` is how programs there find the proxy.
     """
 
     node: str
@@ -66,6 +66,7 @@ class Builder:
     prefix: str
     archives: tuple[ImageArchive, ...]
     timeout: float
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,9 @@ class Workshop:
                 progress.report(log.note)
             progress.follow(log.state)
 
-        words = " ".join(map(quote, arguments))
+        # Docker knows these as arguments of any build, and keeps them out of the image.
+        proxies = [f"--build-arg={name}" for name, _ in self.builder.environment]
+        words = " ".join(map(quote, (*proxies, *arguments)))
         with self._login(slug) as environment:
             script = f"{_BUILDKIT}{environment}docker build {words} 2>&1"
             done = self._follow(script, hear)
@@ -229,7 +232,14 @@ class Workshop:
             raise self._failure(f"{what} failed", _last(done), fix, _text(done.err + done.out))
 
     def _run(self, script: str, timeout: float) -> Completed:
-        return self.sessions.get(self.node).run(script, timeout=timeout)
+        return self.sessions.get(self.node).run(f"{self._environment}{script}", timeout=timeout)
+
+    @property
+    def _environment(self) -> str:
+        """Shell that lets programs know the proxy: curl and git by names in small letters."""
+        known = self.builder.environment
+        names = (f"export {name}={quote(v)} {name.lower()}={quote(v)}" for name, v in known)
+        return "".join(f"{line}\n" for line in names)
 
     def _follow(self, script: str, hear: Callable[[str], None]) -> Completed:
         # Each stream has lines of its own: what one began, the other does not end.
@@ -240,7 +250,8 @@ class Workshop:
                 hear(_text(line))
 
         session = self.sessions.get(self.node)
-        return session.run(f"set -e\n{script}", timeout=self.builder.timeout, on_output=on_output)
+        whole = f"{self._environment}set -e\n{script}"
+        return session.run(whole, timeout=self.builder.timeout, on_output=on_output)
 
     def _failure(self, what: str, why: str, fix: str = "", evidence: str = "") -> ActionFailed:
         if "no space left" in why.lower():

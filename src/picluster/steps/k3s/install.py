@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
 from picluster.engine.quote import quote
+from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.model.releases import ladder, parse_version, reasons
@@ -199,7 +200,7 @@ class Installed:
         return Change(
             f"install K3s {self.version} as {unit}.service",
             (
-                WriteFile(paths.RECORDER, _RECORDER, 0o755),
+                RECORDER,
                 WriteFile(paths.drop_in(self.role), _drop_in(unit)),
                 Run(_install_script(self.role, self.version), timeout=self.timeout),
             ),
@@ -229,10 +230,13 @@ class Installed:
         return "an earlier installation is incomplete" if state.version else "it is not installed"
 
 
-_RECORDER = f"""#!/bin/sh
+_RECORDER_TEXT = f"""#!/bin/sh
 # Notes what K3s reads at start, so that picluster can tell later whether it is still the same.
 mkdir -p {paths.LOADED_DIR} && {paths.FINGERPRINT} >{paths.LOADED_DIR}/"$1".loaded
 """
+
+
+RECORDER = WriteFile(paths.RECORDER, _RECORDER_TEXT, 0o755)
 
 
 def _drop_in(unit: str) -> str:
@@ -248,6 +252,7 @@ if [ -e {paths.STAGING_DIR}/k3s ]; then
   sync {paths.BINARY}.new
   mv -f {paths.BINARY}.new {paths.BINARY}
 fi
+{shell(__package__, "keep_proxies", UNIT=paths.unit(role))}
 INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC={role} \\
   INSTALL_K3S_VERSION={quote(version)} sh {paths.STAGING_DIR}/install.sh
 systemctl daemon-reload

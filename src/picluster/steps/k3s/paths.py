@@ -7,6 +7,8 @@ CONFIG_DIR = "/etc/rancher/k3s"
 CONFIG = f"{CONFIG_DIR}/config.yaml"
 REGISTRIES = f"{CONFIG_DIR}/registries.yaml"
 REGISTRY_CA = f"{CONFIG_DIR}/registry-ca.crt"
+PROXY = f"{CONFIG_DIR}/picluster-proxy.env"
+"""What K3s has in its environment besides; there is none without a proxy."""
 TOKEN = f"{CONFIG_DIR}/cluster-token"
 KUBECONFIG = f"{CONFIG_DIR}/k3s.yaml"
 NODE_PASSWORD = "/etc/rancher/node/password"  # noqa: S105 - where it is, not what
@@ -26,7 +28,7 @@ def unit(role: str) -> str:
 
 
 READ_AT_START = (
-    f"{{ stat -c '%s %Y' {BINARY}; cat {CONFIG} {CONFIG}.d/*.yaml {REGISTRIES} {TOKEN}; }} "
+    f"{{ stat -c '%s %Y' {BINARY}; cat {CONFIG} {CONFIG}.d/*.yaml {REGISTRIES} {TOKEN} {PROXY}; }} "
     "2>/dev/null | sha256sum"
 )
 """Shell that prints a digest of everything K3s reads at start, and a blank after it.
@@ -46,3 +48,8 @@ RECORDER = "/usr/local/lib/picluster/record-k3s-start"
 def drop_in(role: str) -> str:
     """Return the systemd drop-in that makes the unit call the recorder."""
     return f"/etc/systemd/system/{unit(role)}.service.d/10-picluster.conf"
+
+
+def proxy_drop_in(role: str) -> str:
+    """Return the systemd drop-in that makes the unit read the file with the proxy."""
+    return f"/etc/systemd/system/{unit(role)}.service.d/20-picluster-proxy.conf"

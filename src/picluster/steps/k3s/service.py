@@ -22,7 +22,14 @@ READY = "k3s-ready"
 _POLL_SECONDS = 1.0
 _RENEWALS = 2
 _COMMAND_SECONDS = 30.0
-_INPUTS = ("k3s-config", "k3s-registries", "k3s-token", "k3s-installed")
+_INPUTS = (
+    "k3s-config",
+    "k3s-registries",
+    "k3s-token",
+    "k3s-installed",
+    "k3s-proxy",
+    "k3s-proxy-unit",
+)
 
 
 @runtime_checkable

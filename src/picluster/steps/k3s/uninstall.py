@@ -59,6 +59,7 @@ _FILES = (
     paths.LOADED_DIR,
     paths.STAGING_DIR,
     paths.RECORDER,
+    "/etc/systemd/system/k3s*.service.d/??-picluster*.conf",
 )
 _VALUES = {
     "DATA_DIR": paths.DATA_DIR,

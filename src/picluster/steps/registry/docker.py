@@ -191,9 +191,16 @@ def _added(present: dict[str, Any], wanted: Sequence[str], ours: Collection[str]
     return [name for name in wanted if name in ours or name not in present.get(_KEY, [])]
 
 
-_KNOWN = (
-    "docker info -f '{{range $name, $index := .RegistryConfig.IndexConfigs}}"
-    '{{if not $index.Secure}}insecure={{$name}}{{"\\n"}}{{end}}{{end}}\''
+_FORMAT = (
+    "{{range $name, $index := .RegistryConfig.IndexConfigs}}"
+    '{{if not $index.Secure}}insecure={{$name}}{{"\\n"}}{{end}}{{end}}'
+)
+_KNOWN = f"docker info -f '{_FORMAT}'"
+
+
+PROXY = "docker-proxy"
+_PROXIES = "".join(
+    f'proxy={{{{.{name}}}}}{{{{"\\n"}}}}' for name in ("HTTPProxy", "HTTPSProxy", "NoProxy")
 )
 
 
@@ -204,6 +211,7 @@ class Engine:
     enabled: bool
     active: bool
     insecure: frozenset[str] = frozenset()
+    proxies: tuple[str, ...] = ()
 
 
 def _engine(seen: Observation) -> Engine:
@@ -212,24 +220,31 @@ def _engine(seen: Observation) -> Engine:
         said.text("enabled", "") == "enabled",
         said.text("active", "") == "active",
         known_registries(seen),
+        said.every("proxy"),
     )
 
 
 ENGINE_STATE = ShellProbe(
     RUNNING,
     f'{UNITS}unit docker; echo "enabled=$enabled"; echo "active=$active"\n'
-    f"{_KNOWN} 2>/dev/null || true",
+    f"docker info -f '{_FORMAT}{_PROXIES}' 2>/dev/null || true",
     _engine,
 )
 
+RESTART = Run(shell(__package__, "restart_docker"), timeout=_START_SECONDS)
 START = Run(shell(__package__, "start_docker"), timeout=_START_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class DockerRunning:
-    """Docker runs, starts at boot, and has read what daemon.json says of these registries."""
+    """Docker runs, starts at boot, and has read what daemon.json says of these registries.
+
+    `proxies` are those that its environment is to have: for HTTP, for HTTPS, and what is reached
+    directly; none stands for whatever somebody else gave it.
+    """
 
     insecure: Sequence[str]
+    proxies: tuple[str, ...] = ()
     name: str = RUNNING
     title: str = "Docker runs and starts at boot"
 
@@ -243,6 +258,8 @@ class DockerRunning:
         reason = self._reason(look, engine)
         if not reason:
             return Satisfied()
+        if engine.active and self._misses_proxy(look, engine):
+            return Change("restart Docker", (RESTART, settled(self.insecure)), reason=reason)
         return Change(
             "let Docker read its configuration" if engine.active else "enable and start Docker",
             (START, settled(self.insecure)),
@@ -257,7 +274,11 @@ class DockerRunning:
             return "it would not start at boot"
         if look.changing(CONFIG) or not engine.insecure.issuperset(self.insecure):
             return f"it has not read {paths.DAEMON_JSON} since that changed"
-        return ""
+        return "its proxy changes" if self._misses_proxy(look, engine) else ""
+
+    def _misses_proxy(self, look: Look, engine: Engine) -> bool:
+        """Whether its environment is another one, which only a start reads."""
+        return look.changing(PROXY) or (bool(self.proxies) and engine.proxies != self.proxies)
 
 
 @dataclass(frozen=True, slots=True)
