@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from picluster.engine.events import Emit
 from picluster.engine.place import Brought, Tools
@@ -167,7 +168,7 @@ def make_site(
         api=api,
         guard=guard,
         token=choose_token(token, here.token),
-        registry_logins=_logins(cluster, mirror_passwords or {}),
+        registry_logins=MappingProxyType(_logins(cluster, mirror_passwords or {})),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=choose_authority(cluster.name, here.registry_authority) if tls else None,
         tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key), Brought()),

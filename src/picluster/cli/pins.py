@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from picluster.errors import UsageError
 from picluster.model import Cluster
-from picluster.paths import cluster_state
+from picluster.paths import kept_of
 
 if TYPE_CHECKING:
     from picluster.ssh.host_keys import HostKeys
@@ -16,7 +16,7 @@ def own_keys(cluster: Cluster) -> HostKeys:
     """Return the cluster's own pins; nobody new is trusted."""
     from picluster.ssh.host_keys import HostKeys
 
-    return HostKeys(cluster_state(cluster.name) / "known_hosts")
+    return HostKeys(kept_of(cluster.name).known_hosts)
 
 
 def forget(cluster: Cluster, node: str) -> bool:

@@ -11,7 +11,7 @@ from picluster.cli import pins
 from picluster.engine.journal import RecordedRun, recorded_runs
 from picluster.errors import UsageError
 from picluster.model import json_schema, load
-from picluster.paths import cluster_state
+from picluster.paths import kept_of
 from picluster.ui.screen import show
 
 _ONLY_LOOKS = re.compile(
@@ -69,7 +69,7 @@ def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -
 
     cluster = load(file).cluster.name
     if list_runs:
-        runs = recorded_runs(cluster_state(cluster))
+        runs = recorded_runs(kept_of(cluster).state)
         print("\n".join(run.name for run in runs) or "no run is recorded yet")
         return
     run = recorded_run(cluster, name)
@@ -85,7 +85,7 @@ def recorded_run(cluster: str, name: str | None) -> RecordedRun:
 
     Raises `UsageError` if there is none.
     """
-    runs = recorded_runs(cluster_state(cluster))
+    runs = recorded_runs(kept_of(cluster).state)
     changing = [run for run in runs if not _ONLY_LOOKS.search(run.name)]
     for run in [*changing, *runs]:
         if name in (None, run.name):

@@ -31,7 +31,7 @@ from picluster.lab.slow_disk import relieve
 from picluster.lab.supervise import power_off, power_on
 from picluster.lab.waiting import Aloud
 from picluster.local_files import write_private
-from picluster.paths import cluster_state
+from picluster.paths import kept_of
 
 _LOCK = Path("/run/lock/picluster-lab")
 _BOOT_SECONDS = 60.0
@@ -128,7 +128,7 @@ def wait_until_booted(node: LabNode, report: Report) -> None:
 
 def trust(lab: LabLayout, nodes: Iterable[LabNode]) -> None:
     """Pin the present host keys of nodes: the lab made them, so it knows them first-hand."""
-    pins = cluster_state(lab.name) / "known_hosts"
+    pins = kept_of(lab.name).known_hosts
     addresses = {node.address for node in nodes}
     kept = [
         line

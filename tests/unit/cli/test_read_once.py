@@ -1,4 +1,4 @@
-"""The cluster file is read and parsed once a command, whatever the command is."""
+"""The cluster file is read, and a site made of it, once a command, whatever the command is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,9 +14,11 @@ import pytest
 import typer
 from tests.unit.cli.surface import surface
 
+from picluster.cli import context
 from picluster.cli.app import app
 from picluster.errors import PiclusterError, Unreachable
 from picluster.model import load
+from picluster.site import Site, make_site
 from picluster.ssh.connector import SshConnector
 
 FILELESS = {"completion", "explain", "init", "schema", "version"}
@@ -55,8 +58,13 @@ def unreachable(connector: object, node: str) -> NoReturn:
     raise Unreachable("it cannot be reached over SSH", where=node, fix="switch it on")
 
 
+def noted(made: list[Site], *given: Any, **named: Any) -> Site:
+    made.append(make_site(*given, **named))
+    return made[-1]
+
+
 @pytest.mark.parametrize("words", every_command(), ids=" ".join)
-def test_the_cluster_file_is_parsed_once(
+def test_the_cluster_file_is_parsed_and_a_site_made_once(
     words: list[str], dead_node: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dead_node.write_text(dead_node.read_text() + REST)
@@ -74,6 +82,9 @@ def test_the_cluster_file_is_parsed_once(
         return parse(text, path)
 
     monkeypatch.setattr(module, "parse", counted)
+    made: list[Site] = []
+    monkeypatch.setattr(context, "make_site", partial(noted, made))
     with contextlib.suppress(SystemExit, PiclusterError):
         typer.main.get_command(app)(words)
     assert len(parsed) == 1
+    assert len(made) <= 1

@@ -40,6 +40,7 @@ _TRAPS: Mapping[str, Trap] = {
     "identity": Trap("the card was written twice: the two are taken for one machine"),
     "host-name": Trap("K3s joins by host name: twins throw each other out"),
     "address": Trap("the others do not find it, or pods' addresses lead elsewhere"),
+    "member-address": Trap("etcd does not start at another address than it was set up with"),
     "ports": Trap("K3s cannot listen on them"),
     "registry-port": Trap("the registry cannot listen on it"),
     "neighbours": Trap("two of them change the same rules and routes"),
