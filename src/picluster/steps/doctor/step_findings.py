@@ -45,6 +45,7 @@ _TRAPS: Mapping[str, Trap] = {
     "registry-port": Trap("the registry cannot listen on it"),
     "neighbours": Trap("two of them change the same rules and routes"),
     PACKAGES: Trap("K3s, Longhorn and every later installation need them"),
+    "apt-proxy": Trap("where the internet is behind a proxy, apt finds no packages"),
     CLOUD_INIT.name: Trap("at every boot cloud-init gives the node its old name back"),
     "hosts-template": Trap("at every boot cloud-init writes /etc/hosts from it"),
     HOSTS: Trap("nodes find each other by name, without any DNS"),
