@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
-from picluster.engine.step import Step
+from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
+from picluster.facts.interfaces import INTERFACES
 from picluster.model import Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
@@ -120,6 +121,7 @@ def configured(site: Site, node: Node) -> list[Step]:
             [server.name for server in cluster.servers],
             site.token.remember,
         ),
+        Fact(INTERFACES.name, "the node's interfaces are known", INTERFACES),
         ConfigFile(cluster, node),
         *k3s_proxy(cluster, node.role, RECORDER),
         *trusted_authority(site),

@@ -12,8 +12,9 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Action, Blocked, Change, Decision, Diff, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.files import FileState, whole_file
+from picluster.facts.interfaces import INTERFACES
 from picluster.model import Cluster, Node
-from picluster.model.network import bracketed
+from picluster.model.network import as_ip, bracketed
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
@@ -169,7 +170,7 @@ class ConfigFile:
             options = server_options(self.cluster, self.node, role)
         else:
             options = agent_options(self.cluster, self.node, self._through(role))
-        wanted = render(options)
+        wanted = render(options | self._pods_way(look, options, present))
         if file.access == _ACCESS_PRIVATE and present.rstrip("\n") == wanted.rstrip("\n"):
             return Satisfied()
         return Change(
@@ -179,6 +180,30 @@ class ConfigFile:
             diff=Diff(present, wanted),
             retry_safe=True,
         )
+
+    def _pods_way(self, look: Look, options: Mapping[str, Value], present: str) -> dict[str, Value]:
+        """Return the interface for flannel where the file names none and there are several.
+
+        Whatever node-ip says, flannel takes the interface of the default route if none is named
+        (k3s-io/k3s pkg/agent/flannel/flannel.go), which is Wi-Fi or the cable as it happens. One
+        that stands there already stays while it has the address: a Wi-Fi that is down for a moment
+        is no reason to restart.
+        """
+        address = as_ip(str(options.get("node-ip", "")))
+        if address is None or "flannel-iface" in options or self._no_flannel:
+            return {}
+        before = _options(present).get("flannel-iface")
+        seen = look.find(INTERFACES)
+        if seen is None:
+            return {"flannel-iface": str(before)} if before else {}
+        carrier = seen.carrying(str(address))
+        if carrier is None or (carrier != before and not seen.several(address.version)):
+            return {}
+        return {"flannel-iface": carrier}
+
+    @property
+    def _no_flannel(self) -> bool:
+        return self.cluster.k3s.flannel_backend == "none"
 
     def _membership(self, look: Look, present: str) -> Starts | Joins | Split:
         servers = [server.name for server in self.cluster.servers]
