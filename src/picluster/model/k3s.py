@@ -135,8 +135,8 @@ class K3s(Section):
     )
     flannel_iface: Interface | None = Field(
         None,
-        description="Network interface for traffic between pods; the one with the node's address if "
-        "left out.",
+        description="Network interface for traffic between pods; the one with the node's address "
+        "if left out.",
     )
     tls_san: tuple[Address, ...] = Field(
         (), description="More names and addresses by which the API server may be called."
