@@ -21,11 +21,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from picluster.engine.observe import is_shell
 from picluster.engine.pool import Sessions
 from picluster.engine.script import compile_probes, new_marker
 from picluster.engine.session import Completed
-from picluster.engine.step import Step, key_of
+from picluster.engine.step import Step, is_shell, key_of
 from picluster.ssh.remote_shell import invocation
 from tests.doubles.node_answers import NodeAnswers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -121,6 +121,7 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[Run]:
     try:
         run.absent = _connect(site, run)
         run.take_lock = _node_lock(site, run.absent).take
+        _foresee(site, run, phases)
         yield run
     finally:
         site.api.close()
@@ -159,6 +160,16 @@ def _connect(site: Site, run: Run) -> frozenset[str]:
         _finish(site, run, NodeError.exit_code)
         raise _together(needed or missing or absent)
     return frozenset(absent)
+
+
+def _foresee(site: Site, run: Run, phases: Sequence[str]) -> None:
+    """Have the first look at each node ask what the phases will ask, as far as they can be built.
+
+    What keeps one from being built is told when its turn comes.
+    """
+    for name in phases:
+        with suppress(PiclusterError):
+            run.seen.foresee(PHASES[name](site), run.absent)
 
 
 def _node_lock(site: Site, absent: frozenset[str]) -> FirstThatIsThere:

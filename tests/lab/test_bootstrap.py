@@ -78,7 +78,7 @@ def test_after_first_contact_everything_goes_by_key(
     monkeypatch.delenv("PI_PASSWORD")  # nobody is asked for what is not needed any more
     assert changed(solo.picluster("phase", "bootstrap", "--json")) == set()
     last = solo.picluster("phase", "bootstrap", "--json").events[-1]
-    assert (last["connections"], last["scripts"]) == (1, 2)
+    assert (last["connections"], last["scripts"]) == (1, 1)
 
 
 def test_keys_that_were_there_stay_as_they_are(solo: Bench, fresh: Pi) -> None:

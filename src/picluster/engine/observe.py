@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
-from typing import Any, TypeGuard
+from typing import Any
 
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
+from picluster.engine.recollection import Recollection
 from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
     Observation,
-    Probe,
     Script,
+    Shell,
     ShellProbe,
     Step,
+    is_shell,
     key_of,
 )
 from picluster.engine.survey import Survey
@@ -43,23 +45,47 @@ class Sightings:
 
 
 def observe(
-    sessions: Sessions, tools: Tools, target: str, steps: Sequence[Step], timeout: float
+    sessions: Sessions,
+    tools: Tools,
+    target: str,
+    steps: Sequence[Step],
+    timeout: float,
+    *,
+    before: Recollection | None = None,
 ) -> dict[str, Observation]:
     """Ask every probe of the steps on one target and return what each saw, by its key.
 
-    Shell probes travel as one script, and once more if the connection is lost: they only read.
-    Raises a `NodeError` if the node cannot be asked, `Unreadable` if its answer makes no sense, and
-    whatever a live probe raises.
+    Shell probes travel as one script, and once more if the connection is lost: they only read. What
+    has been seen `before` is not asked again. Raises a `NodeError` if the node cannot be asked,
+    `Unreadable` if its answer makes no sense, and whatever a live probe raises.
     """
     probes = {key_of(step, probe): probe for step in steps if (probe := step.probe()) is not None}
     shells = {key: probe for key, probe in probes.items() if is_shell(probe)}
-    seen = _run_scripts(sessions, target, shells, timeout) if shells else {}
+    answers = _answers(sessions, target, list(shells.values()), timeout, before or Recollection())
+    seen = {key: answers[probe.text] for key, probe in shells.items()}
     for key, probe in probes.items():
         if isinstance(probe, ShellProbe):
             seen[key] = _parsed(target, probe, seen[key])
         elif not isinstance(probe, Script):
             seen[key] = Observation(value=probe.ask(tools))
     return seen
+
+
+def _answers(
+    sessions: Sessions,
+    target: str,
+    shells: Sequence[Shell],
+    timeout: float,
+    before: Recollection,
+) -> Mapping[str, Observation]:
+    """Return what shell probes see, by their texts; one that is foreseen is asked along."""
+    known = before.recall(target)
+    unknown = {probe.text: probe for probe in shells if probe.text not in known}
+    if not unknown:
+        return known
+    seen = _ask(sessions, target, {**unknown, **before.along(target)}, timeout)
+    before.keep(target, seen)
+    return {**known, **seen}
 
 
 def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observation:
@@ -70,25 +96,20 @@ def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observati
         raise error.about(target, "" if probe.secret else f"{seen.out}\n{seen.err}") from None
 
 
-def is_shell(probe: Probe) -> TypeGuard[Script | ShellProbe[Any]]:
-    """Whether a probe is shell on the node."""
-    return isinstance(probe, Script | ShellProbe)
-
-
-def _run_scripts(
-    sessions: Sessions, node: str, probes: Mapping[str, Script | ShellProbe[Any]], timeout: float
+def _ask(
+    sessions: Sessions, node: str, probes: Mapping[str, Shell], timeout: float
 ) -> dict[str, Observation]:
+    """Ask them in one script, and return what each saw, by its text."""
     marker = new_marker()
-    script = compile_probes([probe.text for probe in probes.values()], marker)
+    script = compile_probes(list(probes), marker)
     asked = time.time()
     done = sessions.read(node, script, timeout=timeout)
     answered = time.time()
     try:
         observations = split_output(done.out, done.err, marker, len(probes))
     except Unreadable as error:
-        secret = any(isinstance(probe, ShellProbe) and probe.secret for probe in probes.values())
-        said = "" if secret else (done.err or done.out).decode("utf-8", "replace")
-        raise error.about(node, said) from None
+        said = b"" if any(probe.secret for probe in probes.values()) else done.err or done.out
+        raise error.about(node, said.decode("utf-8", "replace")) from None
     except ValueError as error:
         raise ActionFailed(
             "the look at the node was cut short",

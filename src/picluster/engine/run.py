@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
+from picluster.engine.recollection import Recollection
 from picluster.errors import (
     HostKeyChanged,
     Interrupted,
@@ -54,6 +55,8 @@ class Run:
     """How many changes this run has begun to make."""
     warned: list[Warned] = field(default_factory=list)
     """What steps warned of, in the order in which they did."""
+    seen: Recollection = field(default_factory=Recollection)
+    """What nodes have said, until this run begins to change something."""
     _counts: dict[str, Counter[Outcome]] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _locked: bool = False
@@ -97,6 +100,7 @@ class Run:
                 return False
             self.take_lock()
             self._locked = True
+            self.seen.forget()
             return True
 
     def renew_lock(self) -> None:
@@ -114,6 +118,7 @@ class Run:
 
     def begin(self, changes: int) -> None:
         """Put on record that so many changes are about to be made."""
+        self.seen.forget()
         with self._guard:
             self.begun += changes
 

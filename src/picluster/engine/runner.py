@@ -1,7 +1,8 @@
 """Make a phase so: look, judge, change, look again.
 
-A no-op phase costs one script per node. A changing one costs three (look, change, look again); the
-first changing one of a run costs a fourth, because it looks again once it holds the lock.
+A no-op phase costs one script per node, or none if what it asks has been seen (`recollection`). A
+changing one costs three (look, change, look again); the first changing one of a run costs a fourth,
+because it looks again once it holds the lock.
 
 A step may change a target once per run: one that wants to change it a second time has not
 converged, and that is a failure with the evidence shown, never a loop.
@@ -18,12 +19,12 @@ from threading import Event
 
 from picluster.engine.apply import Applier, StepError
 from picluster.engine.events import Outcome, PhaseFinished, PhaseStarted, StepFinished
-from picluster.engine.observe import Sightings, is_shell, observe, observe_all
+from picluster.engine.observe import Sightings, observe, observe_all
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge_target
 from picluster.engine.refusal import refusal, refuse_if_blocked
 from picluster.engine.run import Run
-from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, key_of
+from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, is_shell, key_of
 from picluster.engine.survey import Look
 from picluster.engine.warned import Warned
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
@@ -118,7 +119,13 @@ def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
     for group in (set(steps) - queries, queries):
         looks = {
             target: partial(
-                observe, run.sessions, run.tools, target, steps[target], run.look_timeout
+                observe,
+                run.sessions,
+                run.tools,
+                target,
+                steps[target],
+                run.look_timeout,
+                before=run.seen,
             )
             for target in steps
             if target in group and run.may_look_at(target)
@@ -297,7 +304,14 @@ class _Convergence:
     def _look_again(self) -> None:
         steps = self.phase.steps_for(self.target)
         context = self.context
-        seen = observe(context.sessions, context.tools, self.target, steps, context.look_timeout)
+        seen = observe(
+            context.sessions,
+            context.tools,
+            self.target,
+            steps,
+            context.look_timeout,
+            before=context.seen,
+        )
         self.sightings.record(self.target, seen)
 
     def _refuse_repetition(self, judged: Sequence[Judged]) -> None:

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from picluster.causes.cause import Cause
 from picluster.engine.probe import LiveProbe, Observation, ShellProbe
@@ -36,7 +36,13 @@ class Script:
     secret: bool = False
 
 
-Probe: TypeAlias = Script | ShellProbe[Any] | LiveProbe[Any]
+Shell: TypeAlias = Script | ShellProbe[Any]
+Probe: TypeAlias = Shell | LiveProbe[Any]
+
+
+def is_shell(probe: Probe) -> TypeGuard[Shell]:
+    """Whether a probe is shell on the node."""
+    return isinstance(probe, Script | ShellProbe)
 
 
 # ------------------------------------------------------------------ judging
@@ -249,10 +255,12 @@ __all__ = [
     "Run",
     "Satisfied",
     "Script",
+    "Shell",
     "ShellProbe",
     "Step",
     "Steps",
     "Upload",
     "WriteFile",
+    "is_shell",
     "key_of",
 ]

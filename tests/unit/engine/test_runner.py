@@ -12,10 +12,12 @@ from picluster.causes.cause import Cause
 from picluster.engine.events import PhaseFinished, StepProgress
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.place import Place, Tools
+from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.recollection import Recollection
 from picluster.engine.runner import plan_phase, run_phase
-from picluster.engine.step import Act, Change, Decision, Risk, Run, Satisfied
+from picluster.engine.step import Act, Change, Decision, Fact, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
-from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable
+from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable, Unreadable
 
 
 class TestRoundTrips:
@@ -49,6 +51,74 @@ class TestRoundTrips:
         run_phase(phase(self.two), second.run)
         assert second.outcomes("pi1") == {"a": "ok", "b": "ok", "c": "ok"}
         assert second.outcomes("pi2") == {"a": "ok", "b": "changed", "c": "ok"}
+
+    def test_phases_that_are_foreseen_are_looked_at_in_one_go(self, bench: Bench) -> None:
+        for name in ("pi1", "pi2"):
+            for file in "ab":
+                (bench.nodes.root(name) / file).write_text("wanted")
+        first, second = (phase(on(["pi1", "pi2"], FileStep(file))) for file in "ab")
+        bench.run.seen.foresee(second)
+        assert run_phase(first, bench.run)
+        assert run_phase(second, bench.run)
+        assert bench.nodes.scripts == {"pi1": 1, "pi2": 1}
+        assert bench.outcomes("pi2") == {"a": "ok", "b": "ok"}
+
+    def test_what_was_seen_before_a_change_is_asked_anew_on_every_node(self, bench: Bench) -> None:
+        """Nobody knows what a change on one node does to another: here, that it has `b` now."""
+        how = 'for at in "$NODE_ROOT"/../*; do printf wanted | tee $at/a >$at/b; done'
+        reaching_out = FileStep("a", how=how)
+        first, second = phase(on(["pi1"], reaching_out)), phase(on(["pi1", "pi2"], FileStep("b")))
+        bench.nodes.root("pi2")
+        bench.run.seen.foresee(second)
+        assert run_phase(first, bench.run)
+        assert bench.nodes.scripts == {"pi1": 3}
+        assert run_phase(second, bench.run)
+        assert bench.nodes.scripts == {"pi1": 4, "pi2": 1}
+        assert bench.outcomes("pi1") == {"a": "changed", "b": "ok"}
+        assert bench.outcomes("pi2") == {"b": "ok"}
+
+    def test_what_was_seen_before_the_lock_was_ours_is_asked_anew(self, bench: Bench) -> None:
+        def meanwhile() -> None:
+            for file in "ab":
+                (bench.nodes.root("pi1") / file).write_text("wanted")
+
+        bench.run.take_lock = meanwhile
+        first, second = phase(on(["pi1"], FileStep("a"))), phase(on(["pi1"], FileStep("b")))
+        bench.run.seen.foresee(second)
+        assert run_phase(first, bench.run)
+        assert run_phase(second, bench.run)
+        assert bench.outcomes("pi1") == {"a": "ok", "b": "ok"}
+
+    def test_what_is_foreseen_fails_no_phase_before_its_own(self, bench: Bench) -> None:
+        def unreadable(seen: Observation) -> str:
+            raise Unreadable("nonsense")
+
+        nonsense = Fact("later", "is known", ShellProbe("later", "echo later", unreadable))
+        (bench.nodes.root("pi1") / "a").write_text("wanted")
+        second = phase(Stage("later", {"pi1": [nonsense]}))
+        bench.run.seen.foresee(second)
+        assert run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        assert bench.run.failures == {}
+        run_phase(second, bench.run)
+        assert "pi1" in bench.run.failures
+        assert bench.nodes.scripts == {"pi1": 1}
+
+    def test_what_needs_a_node_that_is_away_is_not_asked_along(self, bench: Bench) -> None:
+        (bench.nodes.root("pi1") / "a").write_text("wanted")
+        touches = ShellProbe("needs", 'echo asked >"$NODE_ROOT/asked"', lambda seen: seen.out)
+        needs = Stage("needs", {"pi1": [Fact("needs", "is known", touches)]}, needs=("pi9",))
+        bench.run.seen.foresee(phase(needs), absent={"pi9"})
+        assert run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        assert not (bench.nodes.root("pi1") / "asked").exists()
+
+
+def test_an_answer_that_comes_after_a_change_has_begun_is_not_remembered() -> None:
+    seen = Recollection()
+    seen.keep("pi1", {"echo a": Observation(out="a")})
+    assert seen.recall("pi1") == {"echo a": Observation(out="a")}
+    seen.forget()
+    seen.keep("pi1", {"echo b": Observation(out="b")})
+    assert seen.recall("pi1") == {}
 
 
 class TestFailures:
