@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab lint format types docs screen bench mutants lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab real lint format types docs screen bench mutants lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -23,7 +23,10 @@ test-unit: $(STAMP)  ## Pure and local tests; needs no root
 	$(BIN)/pytest tests/unit -n auto
 
 test-lab: $(STAMP) lab-deps test-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
-	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab -n 2 --dist loadfile
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab -n 3 --dist loadfile --no-loadscope-reorder
+
+real: $(STAMP) lab-deps  ## A real K3s on lab nodes: `make real RELEASE=dir [NEXT=dir]` (docs/testing.md)
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/real -x --timeout 2400 --release $(RELEASE) $(if $(NEXT),--next $(NEXT))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

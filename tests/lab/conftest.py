@@ -17,11 +17,32 @@ from tests.lab.labs import rehearse
 _REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
 
 
+# Files that take longest come first, so that no worker ends long after the others. Nodes boot, wait
+# and time out for much of that time: there are more workers than cores (`make test-lab`).
+_LONGEST_FIRST = (
+    "interrupted",
+    "high_availability",
+    "failures",
+    "registry",
+    "apps",
+    "documented_commands",
+    "snapshots",
+    "build",
+    "leaving",
+    "seven_nodes",
+    "more_servers",
+    "first_cluster",
+    "screens",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    rank = {f"test_{name}": place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -237,21 +237,30 @@ def _restart(asked: Invocation, *, dry_run: bool) -> int:
 
 
 @command(app)
-def upgrade(*, limit: Limit = None, dry_run: DryRun = False, given: Options) -> None:
+def upgrade(
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Write this release into the cluster file first."),
+    ] = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    given: Options,
+) -> None:
     """Bring K3s to the file's version, node after node.
 
-    Servers go one at a time, drained; then agents.
+    Servers go one at a time, drained; then agents. Where K3s cannot go there at once, the releases
+    on the way are gone through one by one.
     """
-    from picluster.cli.context import asked_of
+    from picluster.cli import upgrade as upgrading
 
-    sys.exit(_upgrade(asked_of(given, limit), dry_run=dry_run))
+    sys.exit(upgrading.upgrade(given, limit, to, dry_run=dry_run))
 
 
 def _upgrade(asked: Invocation, *, dry_run: bool) -> int:
-    from picluster.cli import work
-    from picluster.operations.upgrade import upgrade as upgraded
+    from picluster.cli.upgrade import upgraded
 
-    return work.operate(asked, "upgrade", upgraded, dry_run=dry_run)
+    return upgraded(asked, dry_run=dry_run)
 
 
 @command(app)

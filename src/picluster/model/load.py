@@ -61,7 +61,7 @@ def load(path: Path | str) -> Loaded:
 
     Raises `ClusterFileInvalid` (a `ConfigInvalid`) with every problem found, in one go.
     """
-    return parse(_text_of(Path(path)), Path(path))
+    return parse(text_of(Path(path)), Path(path))
 
 
 def parse(text: str, path: Path | str = "cluster.yaml") -> Loaded:
@@ -86,7 +86,8 @@ def parse(text: str, path: Path | str = "cluster.yaml") -> Loaded:
     return Loaded(cluster, path, tree)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a cluster file. Raises `ClusterFileInvalid` if it cannot be read."""
     try:
         if path.is_dir():
             raise _invalid(path, "is a directory", f"name the file: {path / 'cluster.yaml'}")

@@ -229,6 +229,9 @@ class _LostOnTheWay(Artifacts):
     def __init__(self) -> None:
         """Nothing is looked for."""
 
+    def of(self, version: str) -> _LostOnTheWay:
+        return self
+
     def binary(self, *_: Any) -> Any:
         raise Unreachable("the connection was lost", where="pi4")
 

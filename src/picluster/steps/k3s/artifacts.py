@@ -7,7 +7,7 @@ passed its checksum, because only verified files are moved into place.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote as quote_url
 
@@ -70,6 +70,26 @@ class Artifacts:
     cache: Path
     install_sha256: str | None = None
     _found: Once[str, Artifact] = field(default_factory=Once)
+    _others: Once[str, Artifacts] = field(default_factory=Once)
+
+    def of(self, version: str) -> Artifacts:
+        """Return the files of another version, which an upgrade goes through on its way.
+
+        An air-gap directory has them in a directory called after the version. Raises `StepFailed`.
+        """
+        if version == self.version:
+            return self
+        return self._others.get(version, lambda: self._other(version))
+
+    def _other(self, version: str) -> Artifacts:
+        directory = self.airgap_dir / version if self.airgap_dir is not None else None
+        if directory is not None and not directory.is_dir():
+            raise StepFailed(
+                f"the air-gap directory has no {version}, which the upgrade goes through",
+                where=str(directory),
+                fix=f"put the files of {version} there, as docs/air-gap.md lists",
+            )
+        return replace(self, version=version, airgap_dir=directory, _found=Once(), _others=Once())
 
     def binary(self, arch: str, report: Report) -> Artifact:
         """Return the K3s binary for a Debian architecture name, verified.

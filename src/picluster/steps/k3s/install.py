@@ -46,8 +46,7 @@ def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
         return Blocked(
             f"K3s cannot go from {installed} to {wanted} at once: "
             f"{'; '.join(reasons(installed, wanted))}",
-            f"set k3s.version to {way[0]} and run `picluster upgrade`, then the same with "
-            f"{', '.join(way[1:])}",
+            f"`picluster upgrade` goes there by way of {', '.join(way[:-1])}",
         )
     return None
 
@@ -66,7 +65,7 @@ class StageRelease:
 
     def perform(self, place: Place) -> None:
         """Get it, once for all nodes, and send it. Raises `StepFailed`, `ActionFailed`."""
-        artifacts, progress = place.tools.get(Artifacts), place.progress
+        artifacts, progress = place.tools.get(Artifacts).of(self.version), place.progress
         binary = artifacts.binary(self.arch, progress.report)
         script = artifacts.install_script(progress.report)
         images = artifacts.images(self.arch)

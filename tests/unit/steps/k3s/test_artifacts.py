@@ -43,3 +43,14 @@ def test_a_binary_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "airgap/sha256sum-arm64.txt").write_text("")
     with pytest.raises(StepFailed, match="does not list k3s-arm64"):
         artifacts.binary("arm64", nobody)
+
+
+def test_a_release_on_the_way_lies_in_a_directory_of_its_name(tmp_path: Path) -> None:
+    artifacts = release(tmp_path / "airgap")
+    release(tmp_path / "airgap" / "v1.34.11+k3s1", listed=b"older", holds=b"older")
+    older = artifacts.of("v1.34.11+k3s1")
+    assert older.binary("arm64", nobody).path.read_bytes() == b"older"
+    assert artifacts.of("v1.34.11+k3s1") is older, "looked for once"
+    assert artifacts.of(VERSION) is artifacts
+    with pytest.raises(StepFailed, match=r"no v1\.35\.8\+k3s1, which the upgrade goes through"):
+        artifacts.of("v1.35.8+k3s1")
