@@ -45,6 +45,11 @@ class Here:
         return self.state / "registry-ca.pem"
 
     @property
+    def addresses(self) -> Path:
+        """The addresses that were once found for names of the local network."""
+        return self.state / "addresses.json"
+
+    @property
     def credentials(self) -> tuple[Path, ...]:
         """The files that open the cluster to picluster."""
         return self.kubeconfig, self.token, self.registry_authority

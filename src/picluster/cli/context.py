@@ -13,6 +13,7 @@ from picluster.cli.sinks import Sinks, open_sinks
 from picluster.cli.terms import agreed, limited, whoever_is_there
 from picluster.engine.pool import Sessions
 from picluster.kube.kubefile import default_path
+from picluster.local_names import with_addresses
 from picluster.model import Cluster, SecretRef, load
 from picluster.paths import Here, kept_of
 from picluster.secret import Secret
@@ -55,6 +56,7 @@ def invocation(
     Asks for what the file has prompted for. Raises `ConfigInvalid`.
     """
     here, prompts = kept_of(cluster.name), Prompts()
+    cluster = with_addresses(cluster, here.addresses)
     connector = _connector(cluster, here, given, prompts)
     password = cluster.registry.password if cluster.registry else None
     made = make_site(

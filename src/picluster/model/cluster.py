@@ -122,6 +122,11 @@ class Cluster(Section):
         """Return the full host name of a node: its name alone when there is no domain."""
         return f"{node.name}.{self.domain}" if self.domain else node.name
 
+    def inside(self, node: Node) -> str:
+        """Return the address that other nodes reach a node at: an IP address, if one is known."""
+        known = as_ip(node.address) is not None
+        return node.address if known else node.k3s.node_ip or node.address
+
     def ssh_for(self, node: Node) -> NodeSsh:
         """Return how a node is reached: its own settings where it has them, else the cluster's."""
         own, common = node.ssh, self.ssh
@@ -219,6 +224,6 @@ class Cluster(Section):
             return {}
         host, port = self.node(self.registry.node), self.registry.port
         scheme = "https" if self.registry.tls else "http"
-        url = f"{scheme}://{bracketed(host.address)}:{port}"
-        names = (host.name, self.fqdn(host), bracketed(host.address))
+        url = f"{scheme}://{bracketed(self.inside(host))}:{port}"
+        names = (host.name, self.fqdn(host), bracketed(self.inside(host)))
         return {f"{name}:{port}": url for name in names}

@@ -40,6 +40,11 @@ def as_network(text: str | None) -> IPv4Network | IPv6Network | None:
         return None
 
 
+def is_local(name: str) -> bool:
+    """Whether only multicast DNS knows a name (RFC 6762)."""
+    return name.endswith(".local")
+
+
 def address(value: str) -> str:
     """Check and normalise an IPv4 or IPv6 address, or a host name (made lower-case)."""
     if as_ip(value) is not None:

@@ -53,7 +53,7 @@ def inspection(site: Site) -> Phase:
     ots, home = site.cluster.opentakserver, _server_to_ask(site)
     stages = [*_opentakserver(site, nobody), *_apps(site, nobody)]
     if ots is not None:
-        asked = Answers(ots, home.address, site.cluster.limits.rollout)
+        asked = Answers(ots, site.cluster.inside(home), site.cluster.limits.rollout)
         stages.append(Stage("OpenTAKServer answers", {home.name: [asked]}))
     return Phase(_NAME, _title(site), tuple(stages))
 
@@ -161,7 +161,9 @@ def _answers(site: Site) -> Iterator[Stage]:
     ots, home = site.cluster.opentakserver, _server_to_ask(site)
     if ots is not None:
         timeout = site.cluster.limits.rollout
-        again = AnswersAfterChange(ots, home.address, timeout, after=(_APPLIED, _RUNS, _OPEN))
+        again = AnswersAfterChange(
+            ots, site.cluster.inside(home), timeout, after=(_APPLIED, _RUNS, _OPEN)
+        )
         needs = [*_home_of_images(site), home.name]
         yield Stage("OpenTAKServer answers", {home.name: [again]}, needs=needs)
 

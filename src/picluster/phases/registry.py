@@ -111,7 +111,7 @@ def endpoint(site: Site) -> Endpoint:
 
 def server_names(cluster: Cluster, home: Node) -> list[str]:
     """Return the names and addresses that the registry's certificate is for."""
-    own = [home.name, cluster.fqdn(home), home.address, "localhost", "127.0.0.1"]
+    own = [home.name, cluster.fqdn(home), cluster.inside(home), "localhost", "127.0.0.1"]
     return list(dict.fromkeys(own))
 
 

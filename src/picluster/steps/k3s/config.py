@@ -14,7 +14,7 @@ from picluster.engine.survey import Look
 from picluster.facts.files import FileState, whole_file
 from picluster.facts.interfaces import INTERFACES
 from picluster.model import Cluster, Node
-from picluster.model.network import as_ip, bracketed
+from picluster.model.network import as_ip, bracketed, is_local
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
@@ -29,7 +29,7 @@ _ACCESS_PRIVATE = "600 root:root"
 
 def api_url(cluster: Cluster, server: str) -> str:
     """Return the URL at which nodes reach the API of a server."""
-    return f"https://{bracketed(cluster.node(server).address)}:{paths.API_PORT}"
+    return f"https://{bracketed(cluster.inside(cluster.node(server)))}:{paths.API_PORT}"
 
 
 def public_url(cluster: Cluster) -> str:
@@ -121,7 +121,7 @@ def _alternative_names(cluster: Cluster) -> list[str]:
     if cluster.k3s.vip is not None:
         names.append(cluster.k3s.vip.address)
     for server in cluster.servers:
-        names += [server.address, server.name, cluster.fqdn(server)]
+        names += [server.address, cluster.inside(server), server.name, cluster.fqdn(server)]
     return list(dict.fromkeys(names))
 
 
@@ -166,6 +166,9 @@ class ConfigFile:
         role = self._membership(look, present)
         if isinstance(role, Split):
             return _refuse_split(role)
+        unknown = self._unknown_names()
+        if unknown:
+            return _refuse_names(unknown)
         if self.node.is_server:
             options = server_options(self.cluster, self.node, role)
         else:
@@ -180,6 +183,12 @@ class ConfigFile:
             diff=Diff(present, wanted),
             retry_safe=True,
         )
+
+    def _unknown_names(self) -> list[str]:
+        """Return the names that the configuration would have and that K3s cannot ask for."""
+        cluster, home = self.cluster, self.cluster.registry
+        needed = [*cluster.servers, *([cluster.node(home.node)] if home else [])]
+        return list(dict.fromkeys(n.address for n in needed if is_local(cluster.inside(n))))
 
     def _pods_way(self, look: Look, options: Mapping[str, Value], present: str) -> dict[str, Value]:
         """Return the interface for flannel where the file names none and there are several.
@@ -230,6 +239,15 @@ def _options(text: str) -> dict[str, object]:
     except yaml.YAMLError:
         return {}
     return {str(key): value for key, value in read.items()} if isinstance(read, dict) else {}
+
+
+def _refuse_names(names: Sequence[str]) -> Blocked:
+    return Blocked(
+        f"K3s cannot look up {', '.join(names)}, which only multicast DNS knows, and nobody here "
+        "answers for it",
+        "have that node on when this runs, once; or write its IP address as nodes[].address, or as "
+        "its k3s.node_ip",
+    )
 
 
 def _refuse_split(split: Split) -> Blocked:
