@@ -189,6 +189,25 @@ def credentials(*, given: OneByOne) -> None:
 
 
 @command(app)
+def versions(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask the internet which releases are current.")
+    ] = False,
+    given: AsText,
+) -> None:
+    """Show which releases the file asks for, which run, which are known, and what is between."""
+    from picluster.cli import work
+    from picluster.cli.context import asked_of_whoever_is_there
+    from picluster.queries.versions import current, releases
+    from picluster.ui import versions_view
+    from picluster.ui.screen import show
+
+    rows = work.look(asked_of_whoever_is_there(given), "versions", releases)
+    show(versions_view.as_text(rows, current() if check else {}), sys.stdout)
+
+
+@command(app)
 def validate(*, given: Options) -> None:
     """Check the file, the nodes, and the cluster. Changes nothing anywhere."""
     from picluster.cli import work

@@ -15,7 +15,7 @@ from picluster.paths import kept_of
 from picluster.ui.screen import show
 
 _ONLY_LOOKS = re.compile(
-    r"-(plan|validate|status|doctor|credentials|snapshot-list|registry-list|support-bundle|exec)(-\d+)?$"
+    r"-(plan|validate|status|doctor|credentials|versions|snapshot-list|registry-list|support-bundle|exec)(-\d+)?$"
 )
 """Runs that change nothing, which one has after those that do: they have little to tell."""
 

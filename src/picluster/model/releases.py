@@ -29,6 +29,14 @@ class Least:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """Where it is published which release is current; `channel` is K3s's word for a row of it."""
+
+    url: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Releases:
     """The facts of releases.toml; `checked` is the day that they were looked up."""
 
@@ -38,6 +46,7 @@ class Releases:
     before: tuple[Least, ...]
     kubernetes_of_rancher: Mapping[Minor, Minor]
     newest_longhorn: Mapping[Minor, str]
+    published: Mapping[str, Published]
 
 
 def parse_version(text: str) -> Version | None:
@@ -112,6 +121,7 @@ def _read(document: Mapping[str, Any]) -> Releases:
         kubernetes_of_rancher={
             _minor(release): _minor(newest) for release, newest in rancher["kubernetes"].items()
         },
+        published={name: Published(**each) for name, each in document["published"].items()},
         newest_longhorn={_minor(minor): release for minor, release in longhorn.items()},
     )
 

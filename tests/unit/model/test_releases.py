@@ -99,6 +99,7 @@ def test_the_defaults_go_together() -> None:
     default = parse_version(DEFAULTS["k3s"])
     assert default is not None
     assert KNOWN.kubernetes_of_rancher[(rancher[0], rancher[1])] >= default[:2]
+    assert set(KNOWN.published) == set(DEFAULTS), "each default can be checked"
     longhorn = DEFAULTS["longhorn"]
     assert longhorn in KNOWN.newest_longhorn.values()
 
