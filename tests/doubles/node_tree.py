@@ -54,7 +54,8 @@ for unit in $units; do
       [ $first = yes ] || echo
       first=no
       for property in Result=success ConditionResult=yes "Names=$unit.service" \\
-        "LoadState=$loaded" "ActiveState=$active" "UnitFileState=$enabled"; do
+        "LoadState=$loaded" "ActiveState=$active" "UnitFileState=$enabled" SubState=running \\
+        NRestarts=0; do
         case $wanted in "" | *",${property%%=*},"*) echo "$property" ;; esac
       done ;;
   esac
@@ -63,6 +64,10 @@ exit 0
 """
 _IP = f"""#!/bin/sh
 case "$*" in
+  *-br*link*)
+    echo 'lo       UNKNOWN  00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> '
+    echo 'eth0     UP       d8:3a:dd:00:00:01 <BROADCAST,MULTICAST,UP,LOWER_UP> '
+    echo 'cni0     UP       3a:00:00:00:00:09 <BROADCAST,MULTICAST,UP,LOWER_UP> ' ;;
   *"-6"*) echo 'fe80::/64 dev eth0 proto kernel metric 256 pref medium' ;;
   *route*default*) echo 'default via 10.0.0.1 dev eth0 proto dhcp metric 100' ;;
   *route*)

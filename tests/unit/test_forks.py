@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.node_tree import ADDRESS, node_tree, put
+from tests.doubles.pi_tree import pi_tree, there
 from tests.forks import MeteredNode, forks_of, spend
+from tests.unit.phases.sites import site_on
 
 from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.plan import Judged, judge_target
+from picluster.engine.session import Session
 from picluster.engine.step import Change, Observation, Satisfied, Step, WriteFile
-from picluster.model import parse
+from picluster.errors import Unreachable
+from picluster.model import Cluster, parse
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
+from picluster.queries.doctor import diagnose
+from picluster.steps.doctor.finding import Light
 
 CLUSTER = parse(f"""\
 name: home
@@ -72,9 +79,12 @@ def judged(phase: Phase, node: MeteredNode) -> list[Judged]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A node that `prepare` has been on: it has the files that its steps write."""
-    root = node_tree(tmp_path_factory.mktemp("node"))
-    for item in judged(prepare(CLUSTER), MeteredNode(root)):
+    return prepared(node_tree(tmp_path_factory.mktemp("node")), CLUSTER)
+
+
+def prepared(root: Path, cluster: Cluster) -> Path:
+    """Have `prepare` write the files of its steps on a node."""
+    for item in judged(prepare(cluster), MeteredNode(root)):
         for action in item.decision.actions if isinstance(item.decision, Change) else ():
             assert isinstance(action, WriteFile), f"{item.step.name} would do more than write"
             put(root, action.path, str(action.content), action.mode)
@@ -102,3 +112,46 @@ def test_probes_that_share_a_shell_see_what_each_sees_alone(phase: Phase, tree: 
     together = look(node, steps)
     alone = [look(node, [step]) for step in steps]
     assert together == {key: seen for each in alone for key, seen in each.items()}
+
+
+# ------------------------------------------------------------------ only looking
+
+
+FILE = f"""\
+name: home
+nodes:
+  - {{name: pi1, address: {ADDRESS}, role: server}}
+  - {{name: pi2, address: 10.0.0.12, role: server}}
+  - {{name: pi3, address: 10.0.0.13, role: server}}
+registry: {{node: pi1}}
+longhorn: {{}}
+prepare: {{timezone: Etc/UTC, locale: en_GB.UTF-8}}
+"""
+
+
+class OnlyOneOfThree(NodeAnswers):
+    """Of a cluster's nodes pi1 alone is there."""
+
+    def connect(self, node: str) -> Session:
+        if node != "pi1":
+            raise Unreachable("it is off", where=node)
+        return super().connect(node)
+
+
+def test_a_doctor_makes_few_processes_on_a_pi_that_is_well(tmp_path: Path) -> None:
+    cluster = parse(FILE).cluster
+    tree = prepared(pi_tree(tmp_path / "tree"), cluster)
+    forks = []
+
+    def answer(script: str) -> str:
+        spent = spend(there(script), tree)
+        forks.append(spent.forks)
+        return spent.done.out.decode()
+
+    found = diagnose(site_on(OnlyOneOfThree(answer), cluster, tmp_path, "doctor"))
+    rows = found.patients[0].rows
+    amiss = [row for row in rows if row.finding.light in (Light.PROBLEM, Light.WARNING)]
+    assert not amiss
+    assert len(rows) > 40
+    assert sum(forks) <= 65, forks
+    assert len(forks) == 1

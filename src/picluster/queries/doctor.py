@@ -6,26 +6,29 @@ repair is a finding too, and `--fix` does it with the very same steps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from picluster import commands
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.plan import Judged
-from picluster.engine.step import Fact, Step
+from picluster.engine.plan import judge_target
+from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.step import Fact, Probe, Step
 from picluster.engine.survey import Look, Survey
 from picluster.errors import NodeError, Unreadable
 from picluster.model import Cluster, Node
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.site import Site
-from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
-from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
-from picluster.steps.doctor.disk_speed import DiskSpeed
-from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
+from picluster.steps.doctor.board import BOOTLOADER, HEAT, PAGE_SIZE, POWER, SUPPLY
+from picluster.steps.doctor.boot import CGROUP_VERSION, COMMAND_LINE, KERNEL
+from picluster.steps.doctor.disk_speed import disk_speed
+from picluster.steps.doctor.disks import DISK_HEALTH, LOGS, ROOM, root_medium
 from picluster.steps.doctor.finding import Check, Finding, Light, problem
-from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
-from picluster.steps.doctor.service import K3S, AptIdle, Certificates, K3sService, is_installed
+from picluster.steps.doctor.network import IPTABLES, NAME_SERVERS, TWINS, uplink
+from picluster.steps.doctor.service import APT_IDLE, CERTIFICATES, K3S, is_installed
 from picluster.steps.doctor.step_findings import finding_of
 from picluster.steps.storage.readiness import FitForLonghorn
 
@@ -54,7 +57,8 @@ class Patient:
     def has_k3s(self) -> bool:
         """Whether K3s is installed on it."""
         return any(
-            row.check == K3S and row.finding.light is not Light.NOT_APPLICABLE for row in self.rows
+            row.check == K3S.name and row.finding.light is not Light.NOT_APPLICABLE
+            for row in self.rows
         )
 
     def lit(self, light: Light) -> tuple[Diagnosed, ...]:
@@ -100,11 +104,10 @@ def diagnose(site: Site, only: Collection[str] = ()) -> Diagnosis:
     reached are part of the answer.
     """
     cluster, spent = site.cluster, site.sessions.traffic
-    judged: Sequence[Judged] = ()
     survey: Survey = {}
     try:
         seen = commands.plan(site, _look)
-        judged, survey, unreached = seen.plans[0].items, seen.plans[0].survey, seen.unreached
+        survey, unreached = seen.plans[0].survey, seen.unreached
     except NodeError:
         unreached = site.sessions.away
         if not unreached:
@@ -112,7 +115,7 @@ def diagnose(site: Site, only: Collection[str] = ()) -> Diagnosis:
     patients = [
         Patient(
             node.name,
-            tuple(_rows(cluster, node, judged, survey)),
+            tuple(_rows(cluster, node, survey)) if node.name in survey else (),
             unreached.get(node.name),
         )
         for node in cluster.nodes
@@ -143,26 +146,26 @@ def _chosen(stage: Stage, broken: Mapping[str, Collection[str]]) -> dict[str, Se
 def checks_of(cluster: Cluster, node: Node) -> list[Check]:
     """Return the doctor's own checks of a node."""
     return [
-        Power(),
-        Heat(),
-        Supply(),
-        Bootloader(),
-        PageSize(),
-        CommandLine(),
-        KernelCurrent(),
-        CgroupVersion(),
-        RootMedium(node.is_server, cluster.is_ha),
-        DiskSpeed(node.is_server and cluster.is_ha),
-        RootHealth(),
-        Room(),
-        LogsOnDisk(),
-        Uplink(node.is_server),
-        NameServers(),
-        Iptables(),
-        NoTwin(),
-        AptIdle(),
-        K3sService(),
-        Certificates(),
+        POWER,
+        HEAT,
+        SUPPLY,
+        BOOTLOADER,
+        PAGE_SIZE,
+        COMMAND_LINE,
+        KERNEL,
+        CGROUP_VERSION,
+        root_medium(is_server=node.is_server, is_ha=cluster.is_ha),
+        disk_speed(runs_etcd=node.is_server and cluster.is_ha),
+        DISK_HEALTH,
+        ROOM,
+        LOGS,
+        uplink(is_server=node.is_server),
+        NAME_SERVERS,
+        IPTABLES,
+        TWINS,
+        APT_IDLE,
+        K3S,
+        CERTIFICATES,
     ]
 
 
@@ -183,43 +186,63 @@ def _for_longhorn(cluster: Cluster, node: Node) -> list[Step]:
 
 
 def _look(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-    cluster = site.cluster
-    steps = {
+    asked = {
         node.name: [
-            *(Fact(check.name, check.title, check.probe()) for check in checks_of(cluster, node)),
-            *borrowed_from(cluster, node),
+            Fact(probe.name, "what the doctor judges is known", _lenient(probe))
+            for probe in _probes(site.cluster, node)
         ]
-        for node in cluster.nodes
+        for node in site.cluster.nodes
         if node.name not in absent
     }
-    yield Phase("doctor", "how the nodes are", (Stage("checks", steps),))
+    yield Phase("doctor", "how the nodes are", (Stage("checks", asked),))
 
 
-def _judged(check: Check, look: Look) -> Finding:
-    """Judge; an answer that makes no sense hides nothing of what the node's others say."""
+def _probes(cluster: Cluster, node: Node) -> Iterator[ShellProbe[Any]]:
+    yield from (check.probe for check in checks_of(cluster, node))
+    probes = (step.probe() for step in borrowed_from(cluster, node))
+    yield from (probe for probe in probes if isinstance(probe, ShellProbe))
+
+
+def _lenient(probe: ShellProbe[Any]) -> ShellProbe[Any]:
+    """An answer that makes no sense hides nothing of what the node says to other questions."""
+    return replace(probe, parse=partial(_read, probe.parse))
+
+
+def _read(parse: Callable[[Observation], object], seen: Observation) -> object:
     try:
-        return check.judge(look)
+        return parse(seen)
     except Unreadable as error:
-        nonsense = error.about(look.target, "")
-        return problem(nonsense.what, f"nobody can tell whether it is well: {nonsense.why}", _ASK)
+        return error
+
+
+def _rows(cluster: Cluster, node: Node, survey: Survey) -> Iterator[Diagnosed]:
+    readable = {
+        target: {key: each for key, each in seen.items() if not isinstance(each.value, Unreadable)}
+        for target, seen in survey.items()
+    }
+    look, everything = Look(node.name, "doctor", readable), Look(node.name, "doctor", survey)
+    for check in checks_of(cluster, node):
+        yield _diagnosed(check, _nonsense(everything, check.probe) or check.judge(look), node)
+    steps = borrowed_from(cluster, node)
+    findings = {step.name: _nonsense(everything, step.probe()) for step in steps}
+    sensible = [step for step in steps if findings[step.name] is None]
+    for item in judge_target("checks", node.name, sensible, readable):
+        installed = is_installed(look)
+        findings[item.step.name] = finding_of(item.step, item.decision, installed=installed)
+    yield from (_diagnosed(step, found, node) for step in steps if (found := findings[step.name]))
+
+
+def _nonsense(look: Look, probe: Probe | None) -> Finding | None:
+    seen = look.find(probe) if isinstance(probe, ShellProbe) else None
+    if not isinstance(seen, Unreadable):
+        return None
+    nonsense = seen.about(look.target, "")
+    return problem(nonsense.what, f"nobody can tell whether it is well: {nonsense.why}", _ASK)
 
 
 _ASK = "`picluster ssh NODE`, find what changes what commands print there, and look again"
 
 
-def _rows(
-    cluster: Cluster, node: Node, judged: Sequence[Judged], survey: Survey
-) -> Iterator[Diagnosed]:
-    own = {check.name: check for check in checks_of(cluster, node)}
-    for item in judged:
-        if item.target != node.name:
-            continue
-        look = Look(item.target, item.step.name, survey)
-        check = own.get(item.step.name)
-        if check is not None:
-            found = _judged(check, look)
-            found = replace(found, fix=found.fix.replace("NODE", node.name))
-            yield Diagnosed(check.name, check.title, found)
-            continue
-        finding = finding_of(item.step, item.decision, installed=is_installed(look))
-        yield Diagnosed(item.step.name, item.step.title, finding)
+def _diagnosed(check: Check | Step, found: Finding, node: Node) -> Diagnosed:
+    found = replace(found, fix=found.fix.replace("NODE", node.name))
+    return Diagnosed(check.name, check.title, found)

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.doubles.shell_nodes import ShellNodes
-
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
+from picluster.engine.session import Connector
 from picluster.model import Cluster
 from picluster.paths import Here
 from picluster.secret import Secret
@@ -18,7 +17,7 @@ from picluster.steps.k3s.guard import QuorumGuard
 
 
 def site_on(
-    nodes: ShellNodes, cluster: Cluster, here: Path, command: str = "up", password: str = ""
+    nodes: Connector, cluster: Cluster, here: Path, command: str = "up", password: str = ""
 ) -> Site:
     """Return a site below that directory; nodes that are away are no reason to give it up."""
     made = make_site(

@@ -16,14 +16,16 @@ from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.sites import site_on
 
 from picluster.engine.probe import Observation, ShellProbe
-from picluster.engine.step import Script
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
+from picluster.facts.clock import CLOCK
 from picluster.model import parse
 from picluster.phases.catalog import PHASES
 from picluster.phases.preflight import preflight
 from picluster.queries.doctor import borrowed_from, checks_of
-from picluster.steps.doctor.finding import Check
+from picluster.steps.doctor.disks import DISKS, ROOM
+from picluster.steps.doctor.finding import Light
+from picluster.steps.evidence import EVIDENCE
 from picluster.steps.vitals import VITALS
 
 CLUSTER = parse(
@@ -43,7 +45,8 @@ prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8}
 
 def probes() -> Iterator[ShellProbe[Any]]:
     """Yield the shell probes of every phase and of the doctor."""
-    yield VITALS
+    yield from (VITALS, EVIDENCE)
+    yield from (check.probe for node in CLUSTER.nodes for check in checks_of(CLUSTER, node))
     with tempfile.TemporaryDirectory() as made:
         here = Path(made)
         site = site_on(ShellNodes(here / "nodes"), CLUSTER, here)
@@ -71,6 +74,8 @@ WORDS = [
     "é",
     "AAA",
     "/ 1 2 3 4",
+    "root / ext4 /dev/sda2 rw",
+    "root sda usb -",
     "10.0.0.1",
     "1e999",
     "nan",
@@ -93,7 +98,17 @@ def answers(text: str) -> st.SearchStrategy[str]:
 
 
 def test_the_areas_are_all_fed() -> None:
-    assert {"vitals", "system", "clock", "swap", "packages", "hostname"} <= set(PROBES)
+    assert {
+        "vitals",
+        "evidence",
+        "disks",
+        "k3s",
+        "system",
+        "clock",
+        "swap",
+        "packages",
+        "hostname",
+    } <= set(PROBES)
     assert len(PROBES) > 20
 
 
@@ -113,9 +128,12 @@ def test_any_answer_is_facts_or_unreadable(name: str, data: st.DataObject) -> No
 def test_the_doctor_judges_any_answer_or_says_that_it_is_unreadable(
     name: str, data: st.DataObject
 ) -> None:
-    check: Check = CHECKS[name]
-    probe = check.probe()
-    assert isinstance(probe, Script)
-    seen = Observation(out=data.draw(answers(probe.text)))
+    check = CHECKS[name]
+    probes = {probe.name: probe for probe in (DISKS, CLOCK, ROOM.probe, check.probe)}
+    seen = {}
     with contextlib.suppress(Unreadable):
-        check.judge(Look("pi1", name, {"pi1": {name: seen}}))
+        for each, probe in probes.items():
+            out = data.draw(answers(probe.text))
+            seen[each] = Observation(value=probe.parse(Observation(out=out)))
+        finding = check.judge(Look("pi1", name, {"pi1": seen}))
+        assert bool(finding.fix) is (finding.light in (Light.WARNING, Light.PROBLEM))

@@ -15,7 +15,7 @@ from picluster.errors import NodeError, Unreachable
 from picluster.model import Cluster, parse
 from picluster.queries.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
 from picluster.site import Site
-from picluster.steps.doctor.disk_speed import DiskSpeed
+from picluster.steps.doctor.disk_speed import ETCD_WRITES
 from picluster.steps.doctor.finding import Light
 from picluster.steps.doctor.step_findings import explained, finding_of
 from picluster.steps.host.swap import SwapOff
@@ -63,11 +63,11 @@ def test_every_check_and_every_borrowed_step_is_understood_and_has_a_name_of_its
 def test_the_disk_is_judged_for_etcd_where_it_runs() -> None:
     single, several = cluster(), parse(FILE_OF_FOUR).cluster
     judged = {
-        (len(each.nodes), node.name): check.runs_etcd
+        (len(each.nodes), node.name): check.probe is ETCD_WRITES
         for each in (single, several)
         for node in each.nodes
         for check in checks_of(each, node)
-        if isinstance(check, DiskSpeed)
+        if check.name == "disk-speed"
     }
     assert judged == {
         (2, "pi1"): False,  # one server alone keeps its data in SQLite
@@ -86,6 +86,7 @@ def test_it_takes_one_script_a_node_and_every_check_comes_to_a_finding(tmp_path:
         for row in patient.lit(Light.WARNING) + patient.lit(Light.PROBLEM):
             assert all((row.finding.evidence, row.finding.meaning, row.finding.fix)), row
             assert row.finding.fixable is not bool(row.finding.held), row
+            assert "NODE" not in row.finding.fix, row
 
 
 def test_a_node_that_is_away_is_told_with_its_reason_beside_the_others(tmp_path: Path) -> None:
@@ -97,16 +98,24 @@ def test_a_node_that_is_away_is_told_with_its_reason_beside_the_others(tmp_path:
 
 
 def test_an_answer_that_makes_no_sense_hides_no_other_check(tmp_path: Path) -> None:
-    run_with(tmp_path / "tools", "true", getconf="echo ²")
+    run_with(tmp_path / "tools", "true", df="echo heading; echo / ² 1 1 1")
     nodes = ShellNodes(tmp_path / "nodes", tools=tmp_path / "tools")
     found = diagnose(site(nodes, tmp_path))
     for patient, node in zip(found.patients, cluster().nodes, strict=True):
-        assert len(patient.rows) == len(
-            [*checks_of(cluster(), node), *borrowed_from(cluster(), node)]
-        )
-        (row,) = [row for row in patient.rows if row.check == "page-size"]
-        assert row.finding.light is Light.PROBLEM
-        assert row.finding.evidence == "its answer makes no sense: `size` is not a number: '²'"
+        wanted = [check.name for check in checks_of(cluster(), node)]
+        wanted += [step.name for step in borrowed_from(cluster(), node)]
+        assert [row.check for row in patient.rows] == wanted
+        nonsense = {
+            row.check: (row.finding.light, row.finding.evidence)
+            for row in patient.rows
+            if "makes no sense" in row.finding.evidence
+        }
+        said = "its answer makes no sense: `{}` is not a number: {}"
+        assert nonsense == {
+            "room": (Light.PROBLEM, said.format("df", "'²'")),
+            "fit-for-longhorn": (Light.PROBLEM, said.format("free", "'/'")),
+        }
+        assert not patient.unreached
 
 
 def test_all_away_is_an_answer_too(tmp_path: Path) -> None:

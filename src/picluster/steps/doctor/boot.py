@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import unpacked
-from picluster.engine.step import Script
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
 from picluster.engine.survey import Look
+from picluster.facts.cgroups import CGROUPS
+from picluster.facts.names import UNAME
 from picluster.steps.doctor.finding import (
     NEEDS_A_REBOOT,
+    Check,
     Finding,
     not_applicable,
     ok,
     problem,
-    values,
     warning,
 )
 
@@ -27,73 +29,80 @@ _ENABLES, _DISABLES = "cgroup_enable=memory", "cgroup_disable=memory"
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """The firmware's command line is one line, in the file that counts, and in force.
+    """The firmware's command line, and the words that the kernel was given.
 
-    The first of the three files that exists counts; a note that the file has moved is no command
-    line. Only the first line is read, so words that a tool appended below it never had an effect.
+    `path` is the file that counts, empty if there is none, `lines` what it has; `stray` is one that
+    has moved, and has words of somebody's all the same.
     """
 
-    name: str = "cmdline"
-    title: str = "one command line, in force"
+    path: str = ""
+    lines: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    stray: str = ""
 
-    def probe(self) -> Script:
-        """Print the file that counts, any other one, and what the kernel was given."""
-        return Script(
-            "for file in /boot/firmware/current/cmdline.txt /boot/firmware/cmdline.txt "
-            "/boot/cmdline.txt; do\n"
-            "  [ -f $file ] && [ ! -L $file ] || continue\n"
-            '  ! grep -qi "moved to" $file || { grep -qs cgroup_ $file && echo "stray=$file"; '
-            "continue; }\n"
-            '  echo "file=$file"\n'
-            '  echo "text=$(base64 -w0 <$file)"\n'
-            "  break\n"
-            "done\n"
-            'echo "running=$(cat /proc/cmdline)"'
+
+def _command_line(seen: Observation) -> CommandLine:
+    """The first of the files counts; a note that the file has moved is no command line."""
+    files: list[tuple[str, list[str]]] = []
+    for line in seen.lines:
+        key, _, value = line.partition("=")
+        if key == "file":
+            files.append((value, []))
+        elif key == "line" and files and value.strip():
+            files[-1][1].append(value)
+    running, stray = tuple(Answer(seen).text("running", "").split()), ""
+    for path, lines in files:
+        text = "\n".join(lines)
+        if "moved to" not in text.lower():
+            return CommandLine(path, tuple(lines), running, stray)
+        stray = path if "cgroup_" in text else stray
+    return CommandLine(running=running)
+
+
+_CMDLINE = ShellProbe("cmdline", shell(__package__, "cmdline"), _command_line)
+
+
+def _judge_command_line(look: Look) -> Finding:
+    """Compare what is written with what the firmware reads, and with what is in force.
+
+    Only the first line is read, so words that a tool appended below it never had an effect.
+    """
+    line = look.read(_CMDLINE)
+    if not line.path:
+        return not_applicable("no cmdline.txt: the Pi's firmware did not start this")
+    if len(line.lines) > 1:
+        return problem(
+            f"{line.path} has {len(line.lines)} lines",
+            "the firmware reads the first only: the others have no effect",
+            f"join them to one line, and reboot (`{_PICLUSTERS_FIX}` does it for the cgroup)",
         )
-
-    def judge(self, look: Look) -> Finding:
-        """Compare what is written with what the firmware reads, and with what is in force."""
-        facts = look.own.facts
-        path = facts.get("file")
-        if path is None:
-            return not_applicable("no cmdline.txt: the Pi's firmware did not start this")
-        lines = [
-            line for line in unpacked(facts.get("text", ""), "text").splitlines() if line.strip()
-        ]
-        if len(lines) > 1:
-            return problem(
-                f"{path} has {len(lines)} lines",
-                "the firmware reads the first only: the others have no effect",
-                f"join them to one line, and reboot (`{_PICLUSTERS_FIX}` does it for the cgroup)",
-            )
-        words = lines[0].split() if lines else []
-        return _doubtful(path, words, facts) or ok(f"{path}, {len(words)} words")
+    words = " ".join(line.lines).split()
+    return _doubtful(line, words) or ok(f"{line.path}, {len(words)} words")
 
 
-def _doubtful(path: str, words: list[str], facts: dict[str, str]) -> Finding | None:
-    stray = facts.get("stray")
-    if stray:
+def _doubtful(line: CommandLine, words: list[str]) -> Finding | None:
+    if line.stray:
         return warning(
-            f"{stray} has words of somebody's, and is not read",
-            f"the file that counts is {path}",
+            f"{line.stray} has words of somebody's, and is not read",
+            f"the file that counts is {line.path}",
             f"move them there; for the memory cgroup `{_PICLUSTERS_FIX}` does it",
         )
     twice = sorted({word for word in words if word.startswith("cgroup_") and words.count(word) > 1})
     if twice:
         return warning(
-            f"{path} has {', '.join(twice)} more than once",
+            f"{line.path} has {', '.join(twice)} more than once",
             "harmless, but some tool appends at each of its runs: the line may become too long",
             "take the repetitions out",
         )
     if _ENABLES in words and _DISABLES in words[words.index(_ENABLES) :]:
         return problem(
-            f"{path} enables the memory cgroup, and disables it again",
+            f"{line.path} enables the memory cgroup, and disables it again",
             "the last word wins: K3s does not start without that cgroup",
             f"take {_DISABLES} out, and reboot",
         )
-    if _ENABLES in words and _ENABLES not in facts.get("running", "").split():
+    if _ENABLES in words and _ENABLES not in line.running:
         return warning(
-            f"{path} has {_ENABLES}, and the running kernel was started without it",
+            f"{line.path} has {_ENABLES}, and the running kernel was started without it",
             "it comes into force at the next boot",
             _REBOOT,
             NEEDS_A_REBOOT,
@@ -101,76 +110,88 @@ def _doubtful(path: str, words: list[str], facts: dict[str, str]) -> Finding | N
     return None
 
 
+COMMAND_LINE = Check("cmdline", "one command line, in force", _CMDLINE, _judge_command_line)
+
+
 @dataclass(frozen=True, slots=True)
-class KernelCurrent:
-    """The running kernel is the one that is installed: no reboot waits."""
+class KernelSeen:
+    """The running kernel, and whether its modules (`modules`), or those of others, are there.
 
-    name: str = "kernel"
-    title: str = "the installed kernel runs"
+    A container (`inside`) has no kernel of its own. `untried` is one that Ubuntu tries at the next
+    boot. `reboot`: something asks for one; `packages` are those that do.
+    """
 
-    def probe(self) -> Script:
-        """Look for the modules of the running kernel, and for notes that ask for a reboot."""
-        return Script(
-            'echo "release=$(uname -r)"\n'
-            "systemd-detect-virt -qc && echo container=yes\n"
-            '[ -d "/lib/modules/$(uname -r)" ] && echo modules=here\n'
-            '[ -n "$(ls /lib/modules 2>/dev/null)" ] && echo modules_of=others\n'
-            "[ -d /boot/firmware/current ] && [ -d /boot/firmware/new ] && echo untried=yes\n"
-            "[ -e /run/reboot-required ] && echo reboot=yes\n"
-            "sed 's/^/package=/' /run/reboot-required.pkgs 2>/dev/null; true"
+    release: str
+    inside: bool = False
+    modules: bool = False
+    others: bool = False
+    untried: bool = False
+    reboot: bool = False
+    packages: tuple[str, ...] = ()
+
+
+def _kernel(seen: Observation) -> KernelSeen:
+    said = Answer(seen)
+    return KernelSeen(
+        said.text("release"),
+        said.flag("container"),
+        said.flag("modules"),
+        said.flag("others"),
+        said.flag("untried"),
+        said.flag("reboot"),
+        said.every("package"),
+    )
+
+
+_KERNEL = ShellProbe("kernel", UNAME + shell(__package__, "kernel"), _kernel)
+
+
+def _judge_kernel(look: Look) -> Finding:
+    """A kernel whose modules are gone cannot load any; the rest can wait a while."""
+    kernel = look.read(_KERNEL)
+    if kernel.others and not kernel.modules and not kernel.inside:
+        return problem(
+            f"{kernel.release} runs, and its modules are gone",
+            "the kernel was updated since boot: no module can be loaded until it is rebooted",
+            _REBOOT,
+            NEEDS_A_REBOOT,
         )
-
-    def judge(self, look: Look) -> Finding:
-        """A kernel whose modules are gone cannot load any; the rest can wait a while."""
-        facts = look.own.facts
-        release = facts.get("release", "")
-        lost = "modules" not in facts and "modules_of" in facts and "container" not in facts
-        if lost:
-            return problem(
-                f"{release} runs, and its modules are gone",
-                "the kernel was updated since boot: no module can be loaded until it is rebooted",
-                _REBOOT,
-                NEEDS_A_REBOOT,
-            )
-        if "untried" in facts:
-            return warning(
-                "/boot/firmware/new waits to be tried",
-                "the next boot is a double one, and brings a cmdline.txt of its own",
-                "reboot it, and wait until /boot/firmware/new is gone",
-                NEEDS_A_REBOOT,
-            )
-        if "reboot" in facts:
-            packages = ", ".join(dict.fromkeys(values(look, "package"))) or "an update"
-            return warning(
-                f"/run/reboot-required: {packages}",
-                "what was updated is not in force yet",
-                _REBOOT,
-                NEEDS_A_REBOOT,
-            )
-        return ok(release)
-
-
-@dataclass(frozen=True, slots=True)
-class CgroupVersion:
-    """Control groups are of version 2, the one that Kubernetes goes on with."""
-
-    name: str = "cgroup-version"
-    title: str = "control groups of version 2"
-
-    def probe(self) -> Script:
-        """Ask for the kind of file system that is mounted there."""
-        return Script('echo "kind=$(stat -fc %T /sys/fs/cgroup 2>/dev/null)"')
-
-    def judge(self, look: Look) -> Finding:
-        """Version 1 works with older Kubernetes: https://kubernetes.io/docs/concepts/ has it."""
-        kind = look.own.facts.get("kind", "")
-        if kind == "cgroup2fs":
-            return ok("cgroup2fs")
-        if not kind:
-            return not_applicable("/sys/fs/cgroup is not there")
+    if kernel.untried:
         return warning(
-            f"/sys/fs/cgroup is {kind}",
-            "Kubernetes keeps version 1 for a while only, and newer ones refuse to start with it",
-            "take systemd.unified_cgroup_hierarchy=0 out of the kernel's command line, and reboot; "
-            "or flash a current system",
+            "/boot/firmware/new waits to be tried",
+            "the next boot is a double one, and brings a cmdline.txt of its own",
+            "reboot it, and wait until /boot/firmware/new is gone",
+            NEEDS_A_REBOOT,
         )
+    if kernel.reboot:
+        packages = ", ".join(dict.fromkeys(kernel.packages)) or "an update"
+        return warning(
+            f"/run/reboot-required: {packages}",
+            "what was updated is not in force yet",
+            _REBOOT,
+            NEEDS_A_REBOOT,
+        )
+    return ok(kernel.release)
+
+
+KERNEL = Check("kernel", "the installed kernel runs", _KERNEL, _judge_kernel)
+
+
+def _judge_cgroup_version(look: Look) -> Finding:
+    """Version 1 works with older Kubernetes: https://kubernetes.io/docs/concepts/ has it."""
+    version = look.read(CGROUPS).version
+    if not version:
+        return not_applicable("/sys/fs/cgroup is not there")
+    if version > 1:
+        return ok(f"version {version}")
+    return warning(
+        "/sys/fs/cgroup is of version 1",
+        "Kubernetes keeps version 1 for a while only, and newer ones refuse to start with it",
+        "take systemd.unified_cgroup_hierarchy=0 out of the kernel's command line, and reboot; "
+        "or flash a current system",
+    )
+
+
+CGROUP_VERSION = Check(
+    "cgroup-version", "control groups of version 2", CGROUPS, _judge_cgroup_version
+)

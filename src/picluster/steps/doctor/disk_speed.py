@@ -1,19 +1,20 @@
 """How long etcd's writes take to reach the medium, which it waits for again and again.
 
-Nothing is written to find that out: etcd keeps count, and so does the kernel.
+Nothing is written to find that out: etcd keeps count, and so does the kernel. Fields 16 and 17 of a
+disk's `stat` are its flushes and the milliseconds that they took:
+https://docs.kernel.org/block/stat.html.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from picluster.engine.probe import shown, whole
-from picluster.engine.step import Script
+from picluster.engine.probe import Answer, Observation, ShellProbe, shown
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
-from picluster.steps.doctor.disks import FIND_DISK, FIX_MEDIUM
-from picluster.steps.doctor.finding import Finding, not_applicable, ok, problem, values, warning
+from picluster.steps.doctor.disks import DISKS, FIX_MEDIUM, Disk
+from picluster.steps.doctor.finding import Check, Finding, not_applicable, ok, problem, warning
+from picluster.steps.k3s.paths import SERVER_DIR
 
 # etcd asks for a 99th percentile below 10 ms, and its own alert is critical from 1 s on. Its
 # histogram has boundaries at 8 and at 16 ms. https://etcd.io/docs/v3.5/faq/,
@@ -24,61 +25,47 @@ _ENOUGH = 100
 _MEANS = "etcd waits for every write: the API becomes slow, and voters lose their leader"
 
 
-@dataclass(frozen=True, slots=True)
-class DiskSpeed:
-    """A disk takes etcd's writes fast enough; a single server runs SQLite instead."""
-
-    runs_etcd: bool
-    name: str = "disk-speed"
-    title: str = "a disk that is fast enough for etcd"
-
-    def probe(self) -> Script:
-        """Read etcd's histogram and the kernel's count of flushes; a container sees its host's.
-
-        K3s has etcd serve its metrics on the loopback address (`etcd-expose-metrics` opens them to
-        others). Fields 16 and 17 of a disk's `stat` are its flushes and the milliseconds that they
-        took: https://docs.kernel.org/block/stat.html.
-        """
-        if not self.runs_etcd:
-            return Script("true")
-        return Script(
-            "curl -s -m 2 --noproxy '*' http://127.0.0.1:2381/metrics 2>/dev/null | sed -n "
-            "'s/^etcd_disk_wal_fsync_duration_seconds_bucket{le=\"\\(.*\\)\"}/bucket=\\1/p'\n"
-            "systemd-detect-virt -qc && exit 0\n"
-            "at=/var/lib/rancher\n"
-            '[ -d "$at" ] || at=/\n'
-            'source=$(findmnt -no SOURCE -T "$at" | sed "s/\\[.*//")\n'
-            f"{FIND_DISK}"
-            'echo "disk=$disk"\n'
-            'awk \'NF >= 17 {print "flushes=" $16; print "milliseconds=" $17}\' '
-            '"/sys/block/$disk/stat"'
-        )
-
-    def judge(self, look: Look) -> Finding:
-        """What etcd saw counts; before there is an etcd, what the kernel saw."""
-        if not self.runs_etcd:
-            return not_applicable("etcd runs on the servers of a cluster that has several")
-        buckets = _buckets(values(look, "bucket"))
-        if buckets and buckets[-1][1] >= _ENOUGH:
-            return _of_etcd(buckets)
-        facts = look.own.facts
-        flushes, took = facts.get("flushes", ""), facts.get("milliseconds", "")
-        count, milliseconds = whole(flushes or "0", "flushes"), whole(took or "0", "milliseconds")
-        if took and count >= _ENOUGH:
-            return _of_the_kernel(facts.get("disk", "?"), count, milliseconds)
-        return not_applicable("neither etcd nor the kernel has counted enough writes to tell")
-
-
-def _buckets(lines: Sequence[str]) -> list[tuple[float, int]]:
-    """Return a histogram's upper bounds in seconds with how many were at most that long."""
+def _writes(seen: Observation) -> tuple[tuple[float, int], ...]:
+    """Read a histogram: how many writes took at most so many seconds, in rising order."""
     found = []
-    for line in lines:
+    for line in Answer(seen).every("bucket"):
         bound, _, count = line.partition(" ")
         try:
             found.append((float(bound), int(float(count))))
         except (ValueError, OverflowError):
             raise Unreadable(f"`bucket` is not two numbers: {shown(line)}") from None
-    return sorted(found)
+    return tuple(sorted(found))
+
+
+# K3s has etcd serve its metrics on the loopback address (`etcd-expose-metrics` opens them).
+ETCD_WRITES = ShellProbe(
+    "disk-speed",
+    f"[ -d {SERVER_DIR}/db/etcd ] || return 0\n"
+    "curl -s -m 2 --noproxy '*' http://127.0.0.1:2381/metrics 2>/dev/null | sed -n "
+    "'s/^etcd_disk_wal_fsync_duration_seconds_bucket{le=\"\\(.*\\)\"}/bucket=\\1/p'",
+    _writes,
+)
+
+
+def _judge_speed(look: Look) -> Finding:
+    """What etcd saw counts; before there is an etcd, what the kernel saw."""
+    buckets, disks = look.read(ETCD_WRITES), look.find(DISKS)
+    if buckets and buckets[-1][1] >= _ENOUGH:
+        return _of_etcd(buckets)
+    disk = disks.data.disk if disks and disks.data else None
+    if disk and disk.flushes >= _ENOUGH:
+        return _of_the_kernel(disk)
+    return not_applicable("neither etcd nor the kernel has counted enough writes to tell")
+
+
+def _judge_no_etcd(look: Look) -> Finding:
+    return not_applicable("etcd runs on the servers of a cluster that has several")
+
+
+def disk_speed(*, runs_etcd: bool) -> Check:
+    """A disk takes etcd's writes fast enough; a single server runs SQLite instead."""
+    asked, judge = (ETCD_WRITES, _judge_speed) if runs_etcd else (DISKS, _judge_no_etcd)
+    return Check("disk-speed", "a disk that is fast enough for etcd", asked, judge)
 
 
 def _of_etcd(buckets: Sequence[tuple[float, int]]) -> Finding:
@@ -96,9 +83,9 @@ def _of_etcd(buckets: Sequence[tuple[float, int]]) -> Finding:
     return ok(said)
 
 
-def _of_the_kernel(disk: str, flushes: int, milliseconds: int) -> Finding:
-    mean = milliseconds / flushes
-    said = f"{disk} took {mean:.3g} ms for a flush, on average of {flushes} since boot"
+def _of_the_kernel(disk: Disk) -> Finding:
+    mean = disk.milliseconds / disk.flushes
+    said = f"{disk.name} took {mean:.3g} ms for a flush, on average of {disk.flushes} since boot"
     if mean > _SLOW_MEAN_MS:
         return warning(f"{said}; etcd asks for 10 ms", _MEANS, FIX_MEDIUM)
     return ok(said)

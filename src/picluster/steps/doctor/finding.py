@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-from picluster.engine.step import Script
+from picluster.engine.probe import ShellProbe
 from picluster.engine.survey import Look
 
 
@@ -36,22 +36,18 @@ class Finding:
     held: str = ""
 
 
-class Check(Protocol):
-    """One trap: how to look for it, and how to judge what was seen."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One trap: how to look for it, and how to judge what was seen.
 
-    @property
-    def name(self) -> str:
-        """Identify the check on a node, such as `page-size`."""
+    `name` identifies it on a node, such as `page-size`; `title` states what is true where all is
+    well: `memory pages of 4 KiB`. The probe neither changes nor wakes anything. `judge` is pure.
+    """
 
-    @property
-    def title(self) -> str:
-        """State what is true where all is well: `memory pages of 4 KiB`."""
-
-    def probe(self) -> Script:
-        """Return a look that neither changes nor wakes anything."""
-
-    def judge(self, look: Look) -> Finding:
-        """Judge what was seen. Pure."""
+    name: str
+    title: str
+    probe: ShellProbe[Any]
+    judge: Callable[[Look], Finding]
 
 
 ONLY_BY_HAND = "it takes your hands or your decision"
@@ -77,8 +73,3 @@ def warning(evidence: str, meaning: str, fix: str, held: str = ONLY_BY_HAND) -> 
 def problem(evidence: str, meaning: str, fix: str, held: str = ONLY_BY_HAND) -> Finding:
     """It does not work, or is about to break."""
     return Finding(Light.PROBLEM, evidence, meaning, fix, held=held)
-
-
-def values(look: Look, key: str) -> Sequence[str]:
-    """Return what the check's own probe printed as `key=...`, line by line."""
-    return [line.removeprefix(f"{key}=") for line in look.own.lines if line.startswith(f"{key}=")]

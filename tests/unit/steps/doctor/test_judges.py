@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from picluster.engine.step import Observation
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
-from picluster.steps.doctor.board import Bootloader, Heat, PageSize, Power, Supply
-from picluster.steps.doctor.boot import CgroupVersion, CommandLine, KernelCurrent
-from picluster.steps.doctor.disk_speed import DiskSpeed
-from picluster.steps.doctor.disks import LogsOnDisk, Room, RootHealth, RootMedium
+from picluster.facts.clock import CLOCK
+from picluster.steps.doctor.board import BOOTLOADER, HEAT, PAGE_SIZE, POWER, SUPPLY
+from picluster.steps.doctor.boot import CGROUP_VERSION, COMMAND_LINE, KERNEL
+from picluster.steps.doctor.disk_speed import ETCD_WRITES, disk_speed
+from picluster.steps.doctor.disks import DISK_HEALTH, DISKS, LOGS, ROOM, root_medium
 from picluster.steps.doctor.finding import Check, Finding, Light
-from picluster.steps.doctor.network import Iptables, NameServers, NoTwin, Uplink
-from picluster.steps.doctor.service import AptIdle, Certificates, K3sService
+from picluster.steps.doctor.network import IPTABLES, NAME_SERVERS, TWINS, uplink
+from picluster.steps.doctor.service import APT_IDLE, CERTIFICATES, K3S
 
 GIB = 1024**3
+FIRMWARES = "/boot/firmware/cmdline.txt"
+KEY = ec.generate_private_key(ec.SECP256R1())
 NOW = 1_790_000_000
 DAY = 86400
 
 
+def answered(probe: ShellProbe[Any], *lines: str) -> Observation:
+    seen = Observation(out="".join(f"{line}\n" for line in lines), asked=NOW, answered=NOW)
+    return replace(seen, value=probe.parse(seen))
+
+
 def judged(check: Check, *lines: str, **others: str) -> Finding:
-    texts = {"pi1": "\n".join(lines)} | others
-    survey = {node: {check.name: Observation(out=text)} for node, text in texts.items()}
+    """Judge what pi1 answers to every question of the check's, and what the others answer to it."""
+    table = [line for line in lines if line.startswith("/")]
+    seen = {DISKS.name: answered(DISKS, *lines), CLOCK.name: answered(CLOCK, *lines)}
+    seen[ROOM.name] = answered(ROOM.probe, "the heading", *table)
+    seen.setdefault(check.probe.name, answered(check.probe, *lines))
+    survey = {"pi1": seen} | {
+        node: {check.probe.name: answered(check.probe, *text.split("\n"))}
+        for node, text in others.items()
+    }
     return check.judge(Look("pi1", check.name, survey))
 
 
@@ -32,13 +53,15 @@ def packed(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def cmdline(text: str, *more: str, running: str = "cgroup_enable=memory") -> tuple[str, ...]:
-    path = "file=/boot/firmware/cmdline.txt"
-    return (path, f"text={packed(text)}", f"running={running}", *more)
+def cmdline(
+    text: str, *before: str, running: str = "cgroup_enable=memory", path: str = FIRMWARES
+) -> tuple[str, ...]:
+    lines = (f"line={line}" for line in text.splitlines())
+    return (*before, f"file={path}", *lines, f"running={running}")
 
 
 def room(free: float, of: float, at: str = "/", inodes: tuple[int, int] = (1000, 900)) -> str:
-    return f"at={at} {at} {int(of * GIB)} {int(free * GIB)} {inodes[0]} {inodes[1]}"
+    return f"{at} {int(of * GIB)} {int(free * GIB)} {inodes[0]} {inodes[1]}"
 
 
 def unit(state: str, *, restarts: int = 0, journal: str = "") -> tuple[str, ...]:
@@ -52,59 +75,79 @@ def fsyncs(**at_most: int) -> tuple[str, ...]:
     return (*bounds, f"bucket=+Inf {max(at_most.values())}")
 
 
+def on(source: str, kind: str = "ext4", options: str = "rw,noatime", at: str = "root /") -> str:
+    return f"at={at} {kind} {source} {options}"
+
+
 def flushes(count: int, milliseconds: int) -> tuple[str, ...]:
-    return ("disk=mmcblk0", f"flushes={count}", f"milliseconds={milliseconds}")
+    data = on("/dev/mmcblk0p2", at="data /")
+    return (data, "disk=data mmcblk0 mmc SD", f"flushes=data {count} {milliseconds}")
 
 
 def until(days: float, name: str = "client-admin.crt") -> str:
-    return f"until={int(NOW + days * DAY)} {name}"
+    """Return a certificate that ends then, as the node sends it."""
+    called = x509.Name([])
+    end = datetime.fromtimestamp(NOW + days * DAY, UTC)
+    builder = x509.CertificateBuilder(
+        called, called, KEY.public_key(), 1, end - timedelta(days=9999), end
+    )
+    der = builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return f"certificate=/var/lib/rancher/k3s/{name} {base64.b64encode(der).decode()}"
 
 
-SERVER, AGENT = RootMedium(True, True), RootMedium(False, True)
-CARD = ("source=/dev/mmcblk0p2", "kind=ext4", "disk=mmcblk0", "card=SD")
-NVME = ("source=/dev/nvme0n1p2", "kind=ext4", "disk=nvme0n1", "bus=nvme")
-IPTABLES = "version=iptables v{} (nf_tables)"
+SERVER = root_medium(is_server=True, is_ha=True)
+ALONE = root_medium(is_server=True, is_ha=False)
+AGENT = root_medium(is_server=False, is_ha=True)
+ETCD = disk_speed(runs_etcd=True)
+CARD = (on("/dev/mmcblk0p2"), "disk=root mmcblk0 mmc SD")
+NVME = (on("/dev/nvme0n1p2"), "disk=root nvme0n1 nvme -")
+OVERLAY = on("overlayroot", "overlay")
+VERSION = "version=iptables v{} (nf_tables)"
+OWN_CARD = "eth0             UP             d8:3a:dd:00:00:01 <BROADCAST,UP,LOWER_UP> "
+MOVED = ("file=/boot/cmdline.txt", "line=DO NOT EDIT THIS FILE: it has moved to /boot/firmware")
 
 
 @pytest.mark.parametrize(
     ("check", "lines"),
     [
-        (Power(), ("throttled=0x0",)),
-        (Power(), ("alarm=0",)),
-        (Heat(), ("temperature=52582",)),
-        (Supply(), ("max_current=00001388", "usb_max_current_enable=00000000")),
-        (Supply(), ("max_current=00000bb8", "usb_max_current_enable=00000001")),
-        (PageSize(), ("size=4096",)),
-        (Bootloader(), ("version=2024/09/23 14:02:56",)),
-        (CommandLine(), cmdline("console=tty1 rootwait cgroup_enable=memory\n")),
-        (CommandLine(), cmdline("console=tty1 console=serial0,115200 rootwait\n")),
-        (KernelCurrent(), ("release=6.12.34+rpt-rpi-2712", "modules=here", "modules_of=others")),
-        (KernelCurrent(), ("release=6.12.34", "container=yes", "modules_of=others")),
-        (KernelCurrent(), ("release=6.12.34",)),
-        (CgroupVersion(), ("kind=cgroup2fs",)),
+        (POWER, ("throttled=0x0",)),
+        (POWER, ("alarm=0",)),
+        (HEAT, ("zone=52582",)),
+        (SUPPLY, ("file=max_current", "file=usb_max_current_enable", "words=00001388 00000000")),
+        (SUPPLY, ("file=max_current", "file=usb_max_current_enable", "words=00000bb8 00000001")),
+        (PAGE_SIZE, ("size=4",)),
+        (BOOTLOADER, ("version=2024/09/23 14:02:56",)),
+        (COMMAND_LINE, cmdline("console=tty1 rootwait cgroup_enable=memory\n")),
+        (COMMAND_LINE, cmdline("console=tty1 console=serial0,115200 rootwait\n")),
+        (COMMAND_LINE, cmdline("console=tty1\n", *MOVED)),
+        (KERNEL, ("release=6.12.34+rpt-rpi-2712", "modules=yes", "others=yes")),
+        (KERNEL, ("release=6.12.34", "container=yes", "others=yes")),
+        (KERNEL, ("release=6.12.34",)),
+        (CGROUP_VERSION, ("version=2",)),
         (SERVER, NVME),
         (AGENT, CARD),
-        (SERVER, ("source=/dev/mmcblk0p2", "kind=ext4", "disk=mmcblk0", "card=MMC")),
-        (DiskSpeed(True), fsyncs(ms8=985, ms16=990, ms32=1000)),
-        (DiskSpeed(True), (*fsyncs(ms8=1000), *flushes(1000, 30_000))),
-        (DiskSpeed(True), fsyncs(ms8=1000)[::-1]),
-        (DiskSpeed(True), (*fsyncs(ms8=1, ms1024=3), *flushes(1000, 9_000))),
-        (RootHealth(), ("options=rw,noatime,errors=remount-ro",)),
-        (Room(), (room(20, 30), room(20, 100, "/var/lib"))),
-        (Room(), ("at=/ / 32000000000 20000000000 0 0",)),
-        (LogsOnDisk(), ()),
-        (LogsOnDisk(), ("kind=ext4", "size=8000000000")),
-        (Uplink(True), ("device=eth0", "speed=1000")),
-        (NameServers(), ("server=10.0.0.1",)),
-        (NameServers(), ("server=127.0.0.53", "upstream=10.0.0.1")),
-        (Iptables(), ()),
-        (Iptables(), (IPTABLES.format("1.8.9"),)),
-        (Iptables(), (IPTABLES.format("1.8.11"),)),
-        (Iptables(), ("version=iptables v1.8.9 (legacy)", "legacy=filter")),
-        (NoTwin(), ("mac=d8:3a:dd:00:00:01", "password=aa")),
-        (AptIdle(), ()),
-        (K3sService(), unit("active", journal="level=error msg=slow fdatasync")),
-        (Certificates(), (f"now={NOW}", until(300), until(3000, "server-ca.crt"))),
+        (AGENT, ("inside=yes", OVERLAY)),
+        (SERVER, (on("/dev/mmcblk0p2"), "disk=root mmcblk0 mmc MMC")),
+        (ETCD, fsyncs(ms8=985, ms16=990, ms32=1000)),
+        (ETCD, (*fsyncs(ms8=1000), *flushes(1000, 30_000))),
+        (ETCD, fsyncs(ms8=1000)[::-1]),
+        (ETCD, (*fsyncs(ms8=1, ms1024=3), *flushes(1000, 9_000))),
+        (DISK_HEALTH, (on("/dev/sda2", options="rw,noatime,errors=remount-ro"),)),
+        (ROOM, (room(20, 30), room(20, 100, "/var/lib"))),
+        (ROOM, ("/ 32000000000 20000000000 0 0",)),
+        (LOGS, ()),
+        (LOGS, (on("/dev/sda3", at="logs /var/log"), "/var/log 8000000000 1 0 0")),
+        (uplink(is_server=True), ("device=eth0", "speed=1000")),
+        (NAME_SERVERS, ("server=10.0.0.1",)),
+        (NAME_SERVERS, ("server=127.0.0.53", "upstream=10.0.0.1")),
+        (IPTABLES, ()),
+        (IPTABLES, (VERSION.format("1.8.9"),)),
+        (IPTABLES, (VERSION.format("1.8.11"),)),
+        (IPTABLES, ("version=iptables v1.8.9 (legacy)", "legacy=filter")),
+        (TWINS, (OWN_CARD, "password=aa")),
+        (APT_IDLE, ()),
+        (K3S, unit("active", journal="level=error msg=slow fdatasync")),
+        (CERTIFICATES, (until(300), until(3000, "server-ca.crt"))),
     ],
 )
 def test_what_is_well_is_ok(check: Check, lines: tuple[str, ...]) -> None:
@@ -116,109 +159,125 @@ def test_what_is_well_is_ok(check: Check, lines: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("check", "lines", "light", "says"),
     [
-        (Power(), ("throttled=0x50005",), Light.PROBLEM, "under-voltage, throttled"),
-        (Power(), ("throttled=0x50000",), Light.WARNING, "under-voltage since boot"),
-        (Power(), ("throttled=0x80008",), Light.WARNING, "too hot"),
-        (Power(), ("throttled=0x20000",), Light.WARNING, "frequency capped since boot"),
-        (Power(), ("alarm=1",), Light.PROBLEM, "alarm"),
-        (Heat(), ("temperature=81000",), Light.PROBLEM, "81 °C"),
-        (Heat(), ("temperature=72000",), Light.WARNING, "72 °C"),
-        (Supply(), ("max_current=00000bb8",), Light.WARNING, "3000 mA"),
+        (POWER, ("throttled=0x50005",), Light.PROBLEM, "under-voltage, throttled"),
+        (POWER, ("throttled=0x50000",), Light.WARNING, "under-voltage since boot"),
+        (POWER, ("throttled=0x80008",), Light.WARNING, "too hot"),
+        (POWER, ("throttled=0x20000",), Light.WARNING, "frequency capped since boot"),
+        (POWER, ("alarm=1",), Light.PROBLEM, "alarm"),
+        (HEAT, ("zone=81000",), Light.PROBLEM, "81 °C"),
+        (HEAT, ("zone=72000",), Light.WARNING, "72 °C"),
+        (SUPPLY, ("file=max_current", "words=00000bb8"), Light.WARNING, "3000 mA"),
         (
-            Supply(),
-            ("max_current=00001388", "usb_over_current_detected=00000001"),
+            SUPPLY,
+            ("file=max_current", "file=usb_over_current_detected", "words=00001388 00000001"),
             Light.PROBLEM,
             "USB took too much",
         ),
-        (PageSize(), ("size=16384",), Light.WARNING, "16 KiB"),
+        (PAGE_SIZE, ("size=16",), Light.WARNING, "16 KiB"),
         (
-            CommandLine(),
+            COMMAND_LINE,
             cmdline("console=tty1\ncgroup_enable=memory\n"),
             Light.PROBLEM,
             "has 2 lines",
         ),
         (
-            CommandLine(),
+            COMMAND_LINE,
             cmdline("cgroup_enable=memory cgroup_enable=memory\n"),
             Light.WARNING,
             "more than once",
         ),
         (
-            CommandLine(),
+            COMMAND_LINE,
             cmdline("cgroup_enable=memory cgroup_disable=memory\n"),
             Light.PROBLEM,
             "disables it again",
         ),
         (
-            CommandLine(),
+            COMMAND_LINE,
             cmdline("rootwait cgroup_enable=memory\n", running="rootwait"),
             Light.WARNING,
             "started without it",
         ),
         (
-            CommandLine(),
-            cmdline("rootwait\n", "stray=/boot/cmdline.txt"),
+            COMMAND_LINE,
+            cmdline("rootwait\n", *MOVED, "line=cgroup_enable=memory"),
             Light.WARNING,
             "/boot/cmdline.txt has words of somebody's",
         ),
-        (KernelCurrent(), ("release=6.6", "modules_of=others"), Light.PROBLEM, "modules are gone"),
-        (KernelCurrent(), ("modules=here", "untried=yes"), Light.WARNING, "waits to be tried"),
+        (KERNEL, ("release=6.6", "others=yes"), Light.PROBLEM, "modules are gone"),
+        (KERNEL, ("release=6.6", "modules=yes", "untried=yes"), Light.WARNING, "waits to be tried"),
         (
-            KernelCurrent(),
-            ("modules=here", "reboot=yes", "package=linux-image", "package=libc6"),
+            KERNEL,
+            ("release=6.6", "modules=yes", "reboot=yes", "package=linux-image", "package=libc6"),
             Light.WARNING,
             "linux-image, libc6",
         ),
-        (CgroupVersion(), ("kind=tmpfs",), Light.WARNING, "tmpfs"),
+        (CGROUP_VERSION, ("version=1",), Light.WARNING, "version 1"),
         (SERVER, CARD, Light.WARNING, "SD card mmcblk0"),
-        (DiskSpeed(True), fsyncs(ms8=900, ms16=989, ms32=1000), Light.WARNING, "at most 32 ms"),
-        (DiskSpeed(True), fsyncs(ms256=989, ms512=1000), Light.WARNING, "at most 512 ms"),
-        (DiskSpeed(True), fsyncs(ms512=989, ms1024=1000), Light.PROBLEM, "at most 1024 ms"),
+        (AGENT, ("inside=no", OVERLAY), Light.PROBLEM, "/ is an overlay"),
+        (ETCD, fsyncs(ms8=900, ms16=989, ms32=1000), Light.WARNING, "at most 32 ms"),
+        (ETCD, fsyncs(ms256=989, ms512=1000), Light.WARNING, "at most 512 ms"),
+        (ETCD, fsyncs(ms512=989, ms1024=1000), Light.PROBLEM, "at most 1024 ms"),
         (
-            DiskSpeed(True),
+            ETCD,
             ("bucket=8.192 900", "bucket=+Inf 1000"),
             Light.PROBLEM,
             "more than 1 % of etcd's 1000 writes took over 8.192 s",
         ),
-        (DiskSpeed(True), flushes(1000, 24_500), Light.WARNING, "mmcblk0 took 24.5 ms"),
-        (RootMedium(True, False), CARD, Light.WARNING, "SD card mmcblk0"),
-        (SERVER, ("source=nas:/pi1", "kind=nfs4"), Light.PROBLEM, "NFS"),
-        (AGENT, ("source=nas:/pi1", "kind=nfs"), Light.WARNING, "NFS"),
-        (RootHealth(), ("options=ro,noatime",), Light.PROBLEM, "read-only"),
+        (ETCD, flushes(1000, 24_500), Light.WARNING, "mmcblk0 took 24.5 ms"),
+        (ALONE, CARD, Light.WARNING, "SD card mmcblk0"),
+        (SERVER, (on("nas:/pi1", "nfs4"),), Light.PROBLEM, "NFS"),
+        (AGENT, (on("nas:/pi1", "nfs"),), Light.WARNING, "NFS"),
+        (DISK_HEALTH, (on("/dev/sda2", options="ro,noatime"),), Light.PROBLEM, "read-only"),
         (
-            RootHealth(),
-            ("options=rw", "error=EXT4-fs error (device mmcblk0p2)"),
+            DISK_HEALTH,
+            (on("/dev/sda2"), "error=EXT4-fs error (device mmcblk0p2)"),
             Light.PROBLEM,
             "EXT4-fs error",
         ),
-        (Room(), (room(1, 30),), Light.PROBLEM, "free in /"),
-        (Room(), (room(10, 250),), Light.PROBLEM, "free in /"),
-        (Room(), (room(5, 30),), Light.WARNING, "free in /"),
-        (Room(), (room(20, 200),), Light.WARNING, "free in /"),
-        (Room(), (room(20, 30, inodes=(1000, 40)),), Light.PROBLEM, "40 of 1000 inodes"),
+        (ROOM, (room(1, 30),), Light.PROBLEM, "free in /"),
+        (ROOM, (room(10, 250),), Light.PROBLEM, "free in /"),
+        (ROOM, (room(5, 30),), Light.WARNING, "free in /"),
+        (ROOM, (room(20, 200),), Light.WARNING, "free in /"),
+        (ROOM, (room(20, 30, inodes=(1000, 40)),), Light.PROBLEM, "40 of 1000 inodes"),
         (
-            Room(),
+            ROOM,
             (room(20, 30), room(0.02, 0.5, "/boot/firmware")),
             Light.WARNING,
             "/boot/firmware",
         ),
-        (LogsOnDisk(), ("kind=tmpfs", "size=134217728"), Light.WARNING, "134.2 MB"),
-        (Uplink(True), ("device=wlan0", "wireless=yes", "saving=off"), Light.WARNING, "Wi-Fi"),
-        (Uplink(False), ("device=wlan0", "wireless=yes", "saving=on"), Light.WARNING, "saves"),
-        (NameServers(), (), Light.WARNING, "names no server"),
-        (NameServers(), ("server=127.0.0.1", "server=::1"), Light.WARNING, "on the node itself"),
-        (NameServers(), ("server=127.0.0.53", "upstream=127.0.0.1"), Light.WARNING, "itself"),
-        (NameServers(), [f"server=10.0.0.{n}" for n in range(4)], Light.WARNING, "4 of them"),
-        (Iptables(), (IPTABLES.format("1.8.2"),), Light.WARNING, "1.8.2"),
-        (Iptables(), (IPTABLES.format("1.8.9"), "legacy=nat"), Light.WARNING, "nat"),
-        (AptIdle(), ("busy=dpkg", "busy=apt-get"), Light.WARNING, "apt-get, dpkg"),
-        (K3sService(), unit("inactive"), Light.PROBLEM, "inactive"),
-        (K3sService(), unit("activating"), Light.WARNING, "activating"),
-        (K3sService(), unit("activating", restarts=7), Light.PROBLEM, "restarted 7 times"),
-        (K3sService(), unit("failed"), Light.PROBLEM, "failed"),
-        (K3sService(), unit("active", restarts=5), Light.WARNING, "restarted 5 times"),
-        (Certificates(), (f"now={NOW}", until(-3), until(300)), Light.PROBLEM, "3 days ago"),
-        (Certificates(), (f"now={NOW}", until(300), until(9)), Light.WARNING, "in 9 days"),
+        (
+            LOGS,
+            (on("log2ram", "tmpfs", at="logs /var/log"), "/var/log 134217728 1 0 0"),
+            Light.WARNING,
+            "134.2 MB",
+        ),
+        (
+            uplink(is_server=True),
+            ("device=wlan0", "wireless=yes", "saving=Power save: off"),
+            Light.WARNING,
+            "Wi-Fi",
+        ),
+        (
+            uplink(is_server=False),
+            ("device=wlan0", "wireless=yes", "saving=Power save: on"),
+            Light.WARNING,
+            "saves",
+        ),
+        (NAME_SERVERS, (), Light.WARNING, "names no server"),
+        (NAME_SERVERS, ("server=127.0.0.1", "server=::1"), Light.WARNING, "on the node itself"),
+        (NAME_SERVERS, ("server=127.0.0.53", "upstream=127.0.0.1"), Light.WARNING, "itself"),
+        (NAME_SERVERS, [f"server=10.0.0.{n}" for n in range(4)], Light.WARNING, "4 of them"),
+        (IPTABLES, (VERSION.format("1.8.2"),), Light.WARNING, "1.8.2"),
+        (IPTABLES, (VERSION.format("1.8.9"), "legacy=nat"), Light.WARNING, "nat"),
+        (APT_IDLE, ("busy=dpkg", "busy=apt-get"), Light.WARNING, "apt-get, dpkg"),
+        (K3S, unit("inactive"), Light.PROBLEM, "inactive"),
+        (K3S, unit("activating"), Light.WARNING, "activating"),
+        (K3S, unit("activating", restarts=7), Light.PROBLEM, "restarted 7 times"),
+        (K3S, unit("failed"), Light.PROBLEM, "failed"),
+        (K3S, unit("active", restarts=5), Light.WARNING, "restarted 5 times"),
+        (CERTIFICATES, (until(-3), until(300)), Light.PROBLEM, "3 days ago"),
+        (CERTIFICATES, (until(300), until(9)), Light.WARNING, "in 9 days"),
     ],
 )
 def test_what_is_not_well_is_told_with_its_fix(
@@ -234,18 +293,22 @@ def test_what_is_not_well_is_told_with_its_fix(
 @pytest.mark.parametrize(
     ("check", "lines"),
     [
-        (Power(), ("throttled=²",)),
-        (Heat(), ("temperature=--5",)),
-        (PageSize(), ("size=²",)),
-        (CommandLine(), ("file=/boot/cmdline.txt", "text=é")),
-        (DiskSpeed(True), ("flushes=²", "milliseconds=²")),
-        (DiskSpeed(True), ("bucket=0.008 1e999",)),
-        (Room(), ("at=/ / ² 1 1 1",)),
-        (LogsOnDisk(), ("kind=tmpfs", "size=²")),
-        (K3sService(), ("unit=k3s", "NRestarts=²")),
-        (K3sService(), ("unit=k3s", "journal=é")),
-        (Certificates(), ("now=²", until(300))),
-        (Certificates(), (f"now={NOW}", "until=² ca.crt")),
+        (POWER, ("throttled=²",)),
+        (POWER, ("alarm=²",)),
+        (HEAT, ("zone=--5",)),
+        (PAGE_SIZE, ("size=²",)),
+        (CGROUP_VERSION, ("version=²",)),
+        (SERVER, ("at=root /",)),
+        (SERVER, ("at=root / ext4 /dev/sda2 rw", "disk=root sda")),
+        (SERVER, (*CARD, "flushes=root ² 1")),
+        (ETCD, ("bucket=0.008 1e999",)),
+        (ROOM, ("/ ² 1 1 1",)),
+        (ROOM, ("/ 1 1",)),
+        (uplink(is_server=True), ("device=eth0", "speed=²")),
+        (K3S, ("unit=k3s", "NRestarts=²")),
+        (K3S, ("unit=k3s", "journal=é")),
+        (CERTIFICATES, ("certificate=ca.crt é",)),
+        (CERTIFICATES, ("certificate=ca.crt AAAA",)),
     ],
 )
 def test_nonsense_is_said_to_be_unreadable(check: Check, lines: tuple[str, ...]) -> None:
@@ -256,20 +319,19 @@ def test_nonsense_is_said_to_be_unreadable(check: Check, lines: tuple[str, ...])
 @pytest.mark.parametrize(
     "check",
     [
-        Power(),
-        Heat(),
-        Supply(),
-        PageSize(),
-        Bootloader(),
-        CommandLine(),
-        CgroupVersion(),
-        DiskSpeed(True),
-        DiskSpeed(False),
-        RootHealth(),
-        Room(),
-        Uplink(True),
-        K3sService(),
-        Certificates(),
+        POWER,
+        HEAT,
+        SUPPLY,
+        PAGE_SIZE,
+        BOOTLOADER,
+        COMMAND_LINE,
+        ETCD,
+        disk_speed(runs_etcd=False),
+        DISK_HEALTH,
+        ROOM,
+        uplink(is_server=True),
+        K3S,
+        CERTIFICATES,
     ],
     ids=lambda check: check.name,
 )
@@ -279,47 +341,67 @@ def test_what_a_node_does_not_have_is_neither_good_nor_bad(check: Check) -> None
     assert found.evidence, "it does not say why"
 
 
+def test_a_container_without_control_groups_is_not_judged_by_them() -> None:
+    assert judged(CGROUP_VERSION, "version=0").light is Light.NOT_APPLICABLE
+
+
 def test_where_no_etcd_runs_its_disk_is_not_judged() -> None:
-    check = DiskSpeed(False)
-    assert check.probe().text == "true", "it looks for what it does not judge"
+    check = disk_speed(runs_etcd=False)
+    assert check.probe is not ETCD_WRITES, "it looks for what it does not judge"
     found = judged(check, *fsyncs(ms1024=1000), *flushes(1000, 90_000))
     assert found.light is Light.NOT_APPLICABLE
 
 
-def test_a_journal_that_is_known_gives_the_cause_and_the_nodes_own_fix() -> None:
-    found = judged(K3sService(), *unit("failed", journal="Node password rejected, duplicate\n"))
+def test_a_journal_that_is_known_gives_the_cause_and_its_fix() -> None:
+    found = judged(K3S, *unit("failed", journal="Node password rejected, duplicate\n"))
     assert "re-flashed" in found.meaning
-    assert "picluster node replace pi1" in found.fix
+    assert "picluster node replace NODE" in found.fix
 
 
 def test_of_a_journal_what_k3s_ended_with_is_shown_and_not_what_systemd_said_then() -> None:
     said = 'level=fatal msg="the moon is new"\nFailed to start k3s.service - Lightweight.\n'
-    found = judged(K3sService(), *unit("failed", journal=said))
+    found = judged(K3S, *unit("failed", journal=said))
     assert "it last said: the moon is new" in found.evidence
 
 
 def test_nothing_secret_of_a_journal_is_shown() -> None:
     line = f"joining with K10{'ab' * 32}::server:hunter2hunter2\n"
-    assert "hunter2" not in judged(K3sService(), *unit("failed", journal=line)).evidence
+    assert "hunter2" not in judged(K3S, *unit("failed", journal=line)).evidence
 
 
 @pytest.mark.parametrize(
     ("same", "says"),
     [
-        ("mac=d8:3a:dd:00:00:01", "network card address as pi2: d8:3a:dd:00:00:01"),
+        (OWN_CARD, "network card address as pi2: d8:3a:dd:00:00:01"),
         ("password=aa", "/etc/rancher/node/password as pi2"),
     ],
 )
 def test_a_twin_is_seen_beside_the_other(same: str, says: str) -> None:
-    found = judged(NoTwin(), "mac=d8:3a:dd:00:00:01", "password=aa", pi2=f"mac=x\n{same}")
+    found = judged(TWINS, OWN_CARD, "password=aa", pi2=f"eth0 UP d8:3a:dd:00:00:02 <UP>\n{same}")
     assert found.light is Light.PROBLEM
     assert says in found.evidence
 
 
 def test_two_nodes_without_k3s_are_no_twins() -> None:
-    assert judged(NoTwin(), "mac=x", pi2="mac=y").light is Light.OK
+    assert judged(TWINS, OWN_CARD, pi2="eth0 UP d8:3a:dd:00:00:02 <UP>").light is Light.OK
 
 
 def test_the_boot_order_is_read_from_right_to_left() -> None:
-    found = judged(Bootloader(), "version=2025/01/01", "BOOT_ORDER=0xf416")
+    found = judged(BOOTLOADER, "version=2025/01/01", "BOOT_ORDER=0xf416")
     assert "NVMe, SD, USB, start again" in found.evidence
+
+
+def test_a_node_says_by_its_own_clock_whether_a_certificate_has_expired() -> None:
+    assert judged(CERTIFICATES, until(40), f"now={NOW + 60 * DAY}").light is Light.PROBLEM
+    assert judged(CERTIFICATES, until(-40), f"now={NOW - 90 * DAY}").light is Light.OK
+
+
+def test_a_board_without_a_boot_loader_of_its_own_is_not_said_to_have_one_called_error() -> None:
+    said = 'version=error=1 error_msg="Command not registered"'
+    assert judged(BOOTLOADER, said).light is Light.NOT_APPLICABLE
+
+
+def test_cards_that_software_makes_up_are_nobodys_own() -> None:
+    made_up = ("lo", "cni0", "veth0a1b@if2", "docker0", "br-0a1b", "wg0")
+    lines = [f"{name} UP 3a:00:00:00:00:09 <UP>" for name in made_up]
+    assert judged(TWINS, *lines, OWN_CARD).evidence == "d8:3a:dd:00:00:01"

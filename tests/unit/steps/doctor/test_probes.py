@@ -1,200 +1,322 @@
-"""What the doctor's probes make of the tools of a Pi: doubles of those print what real ones do."""
+"""What the doctor's probes make of a Pi, whose files and tools are doubles."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.doubles.tool_doubles import run_with
+from tests.doubles.node_answers import NodeAnswers
+from tests.doubles.node_tree import KERNEL
+from tests.doubles.pi_tree import FLUSHES, ROUTES, link, pi_tree, there
+from tests.forks import spend
 
-from picluster.engine.step import Observation
+from picluster.engine.observe import observe
+from picluster.engine.place import Tools
+from picluster.engine.probe import Observation
+from picluster.engine.step import Fact
 from picluster.engine.survey import Look
-from picluster.steps.doctor.board import Bootloader, PageSize, Power
-from picluster.steps.doctor.disk_speed import DiskSpeed
-from picluster.steps.doctor.disks import Room, RootHealth, RootMedium
+from picluster.facts.clock import CLOCK
+from picluster.steps.doctor.board import BOOTLOADER, HEAT, PAGE_SIZE, POWER, SUPPLY
+from picluster.steps.doctor.boot import CGROUP_VERSION, COMMAND_LINE
+from picluster.steps.doctor.boot import KERNEL as RUNNING
+from picluster.steps.doctor.disk_speed import disk_speed
+from picluster.steps.doctor.disks import DISK_HEALTH, DISKS, LOGS, ROOM, Disk, Lying, root_medium
 from picluster.steps.doctor.finding import Check, Finding, Light
-from picluster.steps.doctor.network import Iptables, NoTwin, Uplink
-from picluster.steps.doctor.service import Certificates, K3sService
+from picluster.steps.doctor.network import IPTABLES, NAME_SERVERS, TWINS, uplink
+from picluster.steps.doctor.service import APT_IDLE, CERTIFICATES, K3S
 
-DMESG = """\
-[    3.1] mmc0: new ultra high speed DDR50 SDHC card at address aaaa
-[  812.4] mmc0: timeout waiting for hardware interrupt.
-[  812.9] I/O error, dev mmcblk0, sector 8192 op 0x1:(WRITE) flags 0x800
-"""
-VCGENCMD = """\
-case $1 in
-  get_throttled) echo throttled=0x50005 ;;
-  bootloader_version) printf '2024/09/23 14:02:56\\nversion 26826259 (release)\\n' ;;
-  bootloader_config) printf '[all]\\nBOOT_UART=1\\nBOOT_ORDER=0xf461\\n' ;;
-esac
-"""
-IP = """\
-case "$*" in
-  *route*) echo 'default via 10.0.0.1 dev eth9 proto dhcp src 10.0.0.11 metric 100' ;;
-  *link*)
-    echo '1: lo: <LOOPBACK,UP> mtu 65536 state UNKNOWN \\\\    link/loopback 00:00:00:00:00:00'
-    echo '2: eth0: <UP> mtu 1500 state UP \\\\    link/ether d8:3a:dd:00:00:01 brd ff'
-    echo '5: cni0: <UP> mtu 1450 state UP \\\\    link/ether 3a:00:00:00:00:09 brd ff'
-    ;;
-esac
-"""
-SYSTEMCTL = """\
-case "$*" in
-  *LoadState*k3s-agent) echo not-found ;;
-  *LoadState*k3s) echo loaded ;;
-  *) printf 'ActiveState=failed\\nSubState=failed\\nNRestarts=4\\nResult=exit-code\\n' ;;
-esac
-"""
-FINDMNT = """\
-case "$*" in
-  *OPTIONS*) echo rw,noatime ;;
-  *SOURCE*) echo '/dev/mmcblk0p2[/@root]' ;;
-  *) echo btrfs ;;
-esac
-"""
-CURL = """\
-case "$*" in *" --noproxy * http://127.0.0.1:2381/metrics") ;; *) exit 7 ;; esac
-cat <<'E'
-# TYPE etcd_disk_wal_fsync_duration_seconds histogram
-etcd_disk_wal_fsync_duration_seconds_bucket{le="0.008"} 120
-etcd_disk_wal_fsync_duration_seconds_bucket{le="0.032"} 1.2e+06
-etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1.2e+06
-etcd_disk_wal_fsync_duration_seconds_sum 24000
-E
-"""
-LSBLK = """\
-case "$*" in
-  *TRAN*) echo mmc ;;
-  *mmcblk0p2) printf 'mmcblk0p2 part\\nmmcblk0 disk\\n' ;;
-  *) exit 32 ;;
-esac
-"""
+BIN = "usr/local/sbin"
+SERVER = root_medium(is_server=True, is_ha=True)
+ETCD = disk_speed(runs_etcd=True)
+UPLINK = uplink(is_server=True)
+ASKED_TOO = (DISKS, ROOM.probe, CLOCK)
 
 
-def seen(check: Check, tools: Path, **doubles: str) -> Finding:
-    """Run the check's probe with these tools in front of the machine's own, and judge."""
-    return judged(check, check.probe().text, tools, **doubles)
+def seen(check: Check, tree: Path) -> dict[str, Observation]:
+    """Ask a check's probe on the tree, and those of others that it may lean on."""
+
+    def answer(script: str) -> str:
+        spent = spend(there(script), tree)
+        assert not [line for line in spent.done.err.decode().splitlines() if not_framed(line)]
+        return spent.done.out.decode()
+
+    probes = {probe.name: probe for probe in (*ASKED_TOO, check.probe)}
+    facts = [Fact(name, "", probe) for name, probe in probes.items()]
+    return observe(NodeAnswers(answer).sessions, Tools(), "pi1", facts, 60)
 
 
-def judged(check: Check, script: str, tools: Path, **doubles: str) -> Finding:
-    """Run a script with these tools in front of the machine's own, and judge what it prints."""
-    done = run_with(tools, script, **doubles)
-    observation = Observation(done.returncode, done.stdout, done.stderr)
-    return check.judge(Look("pi1", check.name, {"pi1": {check.name: observation}}))
+def not_framed(line: str) -> bool:
+    return bool(line) and not line.startswith("picluster-")
 
 
-NO_CONTAINER = "exit 1\n"
+def judged(check: Check, tree: Path) -> Finding:
+    return check.judge(Look("pi1", check.name, {"pi1": seen(check, tree)}))
 
 
 @pytest.mark.parametrize(
-    ("check", "doubles", "light", "says"),
+    ("check", "says"),
     [
-        (Power(), {"vcgencmd": VCGENCMD}, Light.PROBLEM, "throttled=0x50005: under-voltage"),
+        (POWER, "throttled=0x0"),
+        (HEAT, "53 °C"),
+        (SUPPLY, "5000 mA"),
+        (BOOTLOADER, "2024/09/23 14:02:56, BOOT_ORDER=0xf461: SD, NVMe, USB, start again"),
+        (PAGE_SIZE, "4 KiB"),
+        (COMMAND_LINE, "/boot/firmware/cmdline.txt, 2 words"),
+        (RUNNING, KERNEL),
+        (CGROUP_VERSION, "version 2"),
+        (SERVER, "nvme0n1, nvme"),
+        (ETCD, "99 % of etcd's 1200000 writes took at most 8 ms"),
+        (DISK_HEALTH, "writable, and the kernel tells of no errors"),
+        (ROOM, "29.0 GB of 32.0 GB free in /"),
+        (LOGS, "/var/log is on the root's disk"),
+        (UPLINK, "eth0, 1000 Mbit/s"),
+        (NAME_SERVERS, "10.0.0.1, 10.0.0.2"),
+        (IPTABLES, "iptables v1.8.11 (nf_tables)"),
+        (TWINS, "d8:3a:dd:00:00:01"),
+        (K3S, "k3s is active (running)"),
+        (APT_IDLE, ""),
+    ],
+    ids=lambda each: each.name if isinstance(each, Check) else "",
+)
+def test_a_pi_that_is_well_is_read_as_such(check: Check, says: str, tmp_path: Path) -> None:
+    assert judged(check, pi_tree(tmp_path)) == Finding(Light.OK, says)
+
+
+DMESG = """#!/bin/sh
+echo '[    3.1] mmc0: new ultra high speed DDR50 SDHC card at address aaaa'
+echo '[  811.1] EXT4-fs error (device mmcblk0p2)'
+echo '[  812.2] mmc0: error -110 whilst initialising SD card'
+echo '[  812.4] mmc0: timeout waiting for hardware interrupt.'
+echo '[  812.9] I/O error, dev mmcblk0, sector 8192 op 0x1:(WRITE) flags 0x800'
+"""
+ILL = """#!/bin/sh
+printf 'NRestarts=4\\nActiveState=failed\\nSubState=failed\\n'
+"""
+CONTAINER = "run/systemd/container"
+CARD = "sys/devices/platform/mmc0/block/mmcblk0"
+MOUNT = "28 1 {} / / rw,noatime shared:1 - {} {} rw\n"
+MOVED = "DO NOT EDIT THIS FILE\nIt has moved to /boot/firmware/cmdline.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("check", "changed", "light", "says"),
+    [
+        (POWER, {f"{BIN}/vcgencmd": "#!/bin/sh\necho throttled=0x50005\n"}, "problem", "under-v"),
         (
-            Power(),
-            {"vcgencmd": "echo 'VCHI initialization failed' >&2; exit 255"},
-            Light.NOT_APPLICABLE,
-            "vcgencmd",
+            POWER,
+            {f"{BIN}/vcgencmd": "#!/bin/sh\nexit 255\n"},
+            "ok",
+            "the voltage sensor is quiet",
         ),
         (
-            Bootloader(),
-            {"vcgencmd": VCGENCMD},
-            Light.OK,
-            "2024/09/23 14:02:56, BOOT_ORDER=0xf461: SD, NVMe, USB, start again",
-        ),
-        (PageSize(), {"getconf": "echo 16384"}, Light.WARNING, "16 KiB"),
-        (
-            RootMedium(True, True),
-            {"findmnt": FINDMNT, "lsblk": LSBLK},
-            Light.OK,  # /sys of this machine has no card that could be looked at
-            "mmcblk0, mmc",
-        ),
-        (
-            DiskSpeed(True),
-            {"curl": CURL, "systemd_detect_virt": "exit 0\n"},
-            Light.WARNING,
-            "99 % of etcd's 1200000 writes took at most 32 ms",
-        ),
-        (
-            RootHealth(),
-            {"dmesg": f"cat <<'E'\n{DMESG}E\n", "systemd_detect_virt": NO_CONTAINER}
-            | {"findmnt": FINDMNT},
-            Light.PROBLEM,
-            "mmc0: timeout waiting for hardware interrupt.; [  812.9] I/O error",
-        ),
-        (
-            RootHealth(),
-            {"dmesg": f"cat <<'E'\n{DMESG}E\n", "systemd_detect_virt": "exit 0\n"}
-            | {"findmnt": FINDMNT},
-            Light.OK,
-            "",
-        ),
-        (
-            Room(),
+            POWER,
             {
-                "df": "echo head\ncase $1 in -Pi) echo /dev/sda2 1000 990 10 99% / ;; "
-                "*) echo /dev/sda2 32000000000 1 31000000000 1% / ;; esac"
+                f"{BIN}/vcgencmd": "#!/bin/sh\nexit 255\n",
+                "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "1\n",
             },
-            Light.PROBLEM,
+            "problem",
+            "alarm",
+        ),
+        (HEAT, {"sys/class/thermal/thermal_zone2/temp": "81000\n"}, "problem", "81 °C"),
+        (
+            SUPPLY,
+            {"run/kernel/device-tree/chosen/power/max_current": "\0\0\x0b\xb8"},
+            "warning",
+            "3000 mA",
+        ),
+        (
+            SUPPLY,
+            {"run/kernel/device-tree/chosen/power/usb_over_current_detected": "\0\0\0\1"},
+            "problem",
+            "USB took too much",
+        ),
+        (PAGE_SIZE, {"run/kernel/smaps": "KernelPageSize:       16 kB\n"}, "warning", "16 KiB"),
+        (
+            COMMAND_LINE,
+            {"boot/firmware/cmdline.txt": "console=tty1\ncgroup_enable=memory"},
+            "problem",
+            "has 2 lines",
+        ),
+        (
+            COMMAND_LINE,
+            {"boot/firmware/current/cmdline.txt": f"{MOVED} cgroup_enable=memory\n"},
+            "warning",
+            "/boot/firmware/current/cmdline.txt has words of somebody's",
+        ),
+        (
+            RUNNING,
+            {
+                "run/reboot-required": "*** System restart required ***\n",
+                "run/reboot-required.pkgs": "linux-image-rpi\nlibc6\nlibc6\n",
+            },
+            "warning",
+            "/run/reboot-required: linux-image-rpi, libc6",
+        ),
+        (
+            RUNNING,
+            {"boot/firmware/new/x": "", "boot/firmware/current/x": ""},
+            "warning",
+            "waits to be tried",
+        ),
+        (
+            RUNNING,
+            {f"{BIN}/uname": "#!/bin/sh\necho pi1 6.1\n"},
+            "problem",
+            "6.1 runs, and its modules are gone",
+        ),
+        (RUNNING, {f"{BIN}/uname": "#!/bin/sh\necho pi1 6.1\n", CONTAINER: "lxc\n"}, "ok", "6.1"),
+        (
+            DISK_HEALTH,
+            {f"{BIN}/dmesg": DMESG},
+            "problem",
+            "initialising SD card; [  812.4] mmc0: timeo",
+        ),
+        (DISK_HEALTH, {f"{BIN}/dmesg": DMESG, CONTAINER: "lxc\n"}, "ok", ""),
+        (
+            DISK_HEALTH,
+            {"run/kernel/mountinfo": MOUNT.format("259:2", "ext4", "/dev/nvme0n1p2 ro,x")},
+            "problem",
+            "read-only",
+        ),
+        (
+            SERVER,
+            {"run/kernel/mountinfo": MOUNT.format("0:21", "overlay", "overlayroot")},
+            "problem",
+            "/ is an overlay",
+        ),
+        (
+            SERVER,
+            {"run/kernel/mountinfo": MOUNT.format("0:40", "nfs4", "nas:/")},
+            "problem",
+            "/ comes over NFS from nas:/",
+        ),
+        (
+            LOGS,
+            {
+                "run/kernel/mountinfo": MOUNT.format("259:2", "ext4", "/dev/nvme0n1p2")
+                + "40 28 0:44 / /var/log rw,relatime shared:7 - tmpfs log2ram rw,size=131072k\n",
+                f"{BIN}/df": "#!/bin/sh\necho heading; echo /var/log 134217728 9 9 9\n",
+            },
+            "warning",
+            "/var/log is tmpfs of 134.2 MB",
+        ),
+        (
+            ROOM,
+            {f"{BIN}/df": "#!/bin/sh\necho heading; echo / 32000000000 31000000000 1000 10\n"},
+            "problem",
             "10 of 1000 inodes free in /",
         ),
-        (Uplink(True), {"ip": IP}, Light.OK, "eth9"),
-        (NoTwin(), {"ip": IP}, Light.OK, "d8:3a:dd:00:00:01"),
+        (UPLINK, {"run/kernel/net/route": ROUTES.splitlines()[0]}, "not-applicable", "no default"),
         (
-            Iptables(),
-            {"iptables": "echo 'iptables v1.8.2 (nf_tables)'"},
-            Light.WARNING,
-            "iptables v1.8.2",
+            UPLINK,
+            {
+                "run/kernel/net/route": ROUTES.replace("eth0", "wlan0"),
+                "sys/class/net/wlan0/wireless/x": "",
+                f"{BIN}/iw": "#!/bin/sh\necho 'Power save: on'\n",
+            },
+            "warning",
+            "wlan0 is Wi-Fi and saves power",
         ),
         (
-            K3sService(),
-            {"systemctl": SYSTEMCTL, "journalctl": "echo 'msg=\"failed to find memory cgroup\"'"},
-            Light.PROBLEM,
-            "k3s is failed (failed), restarted 4 times",
+            NAME_SERVERS,
+            {
+                "etc/resolv.conf": "nameserver 127.0.0.53\n",
+                "run/systemd/resolve/resolv.conf": "nameserver 10.0.0.9\n",
+            },
+            "ok",
+            "127.0.0.53",
+        ),
+        (NAME_SERVERS, {"etc/resolv.conf": "#\n"}, "warning", "names no server"),
+        (IPTABLES, {"run/kernel/net/ip_tables_names": "nat\nfilter\n"}, "warning", "nat, filter"),
+        (
+            ETCD,
+            {f"{BIN}/curl": "#!/bin/sh\nexit 7\n"},
+            "ok",
+            "nvme0n1 took 2 ms for a flush, on average of 4000 since boot",
+        ),
+        (
+            ETCD,
+            {f"{BIN}/curl": "#!/bin/sh\nexit 7\n", CONTAINER: "lxc\n"},
+            "not-applicable",
+            "neither etcd nor the kernel",
+        ),
+        (
+            K3S,
+            {
+                f"{BIN}/systemctl": ILL,
+                f"{BIN}/journalctl": "#!/bin/sh\necho 'msg=\"failed to find memory cgroup\"'\n",
+            },
+            "problem",
+            "k3s is failed (failed), restarted 4 times; it last said: ",
         ),
     ],
+    ids=lambda each: each.name if isinstance(each, Check) else "",
 )
-def test_a_probe_reads_what_the_tools_print(
-    check: Check, doubles: dict[str, str], light: Light, says: str, tmp_path: Path
+def test_what_is_not_well_is_read_off_a_pi(
+    check: Check, changed: Mapping[str, str], light: str, says: str, tmp_path: Path
 ) -> None:
-    found = seen(check, tmp_path / "tools", **doubles)
-    assert (found.light, says in found.evidence) == (light, True), found
+    found = judged(check, pi_tree(tmp_path, changed))
+    assert (found.light.value, says in found.evidence) == (light, True), found
 
 
-def test_only_the_nodes_own_card_counts_as_its_address(tmp_path: Path) -> None:
-    assert seen(NoTwin(), tmp_path / "tools", ip=IP).evidence == "d8:3a:dd:00:00:01"
+def test_a_card_is_known_below_whatever_is_stacked_on_it(tmp_path: Path) -> None:
+    mounts = MOUNT.format("254:0", "ext4", "/dev/mapper/vg-root")
+    tree = pi_tree(
+        tmp_path,
+        {
+            "run/kernel/mountinfo": mounts,
+            "sys/devices/virtual/block/dm-0/slaves/x": "",
+            f"{CARD}/mmcblk0p2/partition": "2\n",
+            f"{CARD}/device/type": "SD\n",
+            f"{CARD}/stat": FLUSHES,
+        },
+    )
+    (tree / "sys/devices/virtual/block/dm-0/slaves/x").unlink()
+    link(tree, "sys/dev/block/254:0", "sys/devices/virtual/block/dm-0")
+    link(tree, "sys/devices/virtual/block/dm-0/slaves/mmcblk0p2", f"{CARD}/mmcblk0p2")
+    root = seen(SERVER, tree)[DISKS.name].value
+    card = Disk("mmcblk0", "mmc", "SD", 4000, 8000)
+    options = frozenset({"rw", "noatime"})
+    assert root.root == Lying("/", "ext4", "/dev/mapper/vg-root", options, card)  # type: ignore[attr-defined]
+    assert root.data == root.root  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    ("virtual", "light", "says"),
-    [
-        (NO_CONTAINER, Light.WARNING, "mmcblk0 took 20 ms for a flush"),
-        ("exit 0\n", Light.NOT_APPLICABLE, "neither etcd nor the kernel"),  # its host's disk
-    ],
-)
-def test_the_kernels_count_of_flushes_is_read_outside_of_containers(
-    virtual: str, light: Light, says: str, tmp_path: Path
-) -> None:
-    stat = tmp_path / "sys" / "mmcblk0" / "stat"
-    stat.parent.mkdir(parents=True)
-    stat.write_text("  " + " ".join(str(field) for field in (*range(1, 16), 400, 8000)) + "\n")
-    check = DiskSpeed(True)
-    script = check.probe().text.replace("/sys/block", str(tmp_path / "sys"))
-    doubles = {"curl": "exit 7\n", "systemd_detect_virt": virtual}
-    found = judged(check, script, tmp_path / "tools", **doubles, findmnt=FINDMNT, lsblk=LSBLK)
-    assert (found.light, says in found.evidence) == (light, True), found
+def test_of_btrfs_whose_device_is_made_up_the_source_names_the_disk(tmp_path: Path) -> None:
+    mounts = MOUNT.format("0:33", "btrfs", "/dev/sda2").replace("/ / rw", "/@root / rw")
+    usb = "sys/devices/pci/usb2/2-1/block/sda"
+    tree = pi_tree(
+        tmp_path,
+        {
+            "run/kernel/mountinfo": mounts,
+            f"{usb}/sda2/partition": "2\n",
+            f"{usb}/device/model": "SSD\n",
+        },
+    )
+    link(tree, "sys/class/block/sda2", f"{usb}/sda2")
+    assert judged(SERVER, tree) == Finding(Light.OK, "sda, usb")
 
 
 def test_the_end_of_a_certificate_is_read(tmp_path: Path) -> None:
-    made = tmp_path / "server" / "tls"
-    made.mkdir(parents=True)
+    made = tmp_path / "made"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9"
-    files = ["-keyout", "/dev/null", "-out", str(made / "client-admin.crt")]
-    subprocess.run([*command.split(), *files, "-subj", "/CN=test"], check=True, capture_output=True)
-    check = Certificates()
-    script = check.probe().text.replace("/var/lib/rancher/k3s", str(tmp_path))
-    found = judged(check, script, tmp_path / "tools")
+    subprocess.run(
+        [*command.split(), "-keyout", "/dev/null", "-out", str(made), "-subj", "/CN=test"],
+        check=True,
+        capture_output=True,
+    )
+    issuer = made.read_text()
+    tree = pi_tree(
+        tmp_path / "tree",
+        {
+            "var/lib/rancher/k3s/server/tls/client-admin.crt": f"{issuer}{issuer}",
+            "var/lib/rancher/k3s/agent/client-kubelet.crt": issuer,
+            "var/lib/rancher/k3s/agent/empty.crt": "",
+        },
+    )
+    found = judged(CERTIFICATES, tree)
     assert found.light is Light.WARNING
-    assert re.search("client-admin.crt expires in [89] days", found.evidence), found
+    assert re.search("client-(admin|kubelet).crt expires in [89] days", found.evidence), found
+    assert len(seen(CERTIFICATES, tree)[CERTIFICATES.probe.name].value.ends) == 2  # type: ignore[attr-defined]
