@@ -13,7 +13,7 @@ from pathlib import Path
 from picluster.engine.place import Tools
 from picluster.errors import ConfigInvalid, StepFailed
 from picluster.kube.api import Object
-from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 from picluster.model.apps import App
 from picluster.steps.download import MOST_TEXT, digest_of, download, exposed, plain_http
 from picluster.steps.manifests.objects import parse_objects

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from picluster.engine.pool import Sessions
-    from picluster.engine.step import Progress
 
 Tool = TypeVar("Tool")
 
@@ -50,6 +49,22 @@ class Brought:
     def of(self, kind: type[Tool]) -> list[Tool]:
         """Return those of a kind, in the order in which they came."""
         return [thing for thing in self._things if isinstance(thing, kind)]
+
+
+class Progress(Protocol):
+    """What a long action tells the user, and how it learns that the user wants to stop."""
+
+    def report(self, state: str) -> None:
+        """Say what is being waited for and its observed state, such as `2 of 3 nodes Ready`."""
+
+    def follow(self, line: str) -> None:
+        """Say in passing how far it is: a line of output, or a count. It is not always shown."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `Interrupted` at once when the user stops the run."""
+
+    def clock(self) -> float:
+        """Return the time in seconds, by a clock that only moves forward."""
 
 
 @dataclass(frozen=True, slots=True)

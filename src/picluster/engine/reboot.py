@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from picluster.engine.place import Progress
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session
-from picluster.engine.step import Progress
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import HostKeyChanged, NodeError
 

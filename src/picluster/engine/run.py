@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from picluster.engine.events import Emit, Outcome, StepFinished, TargetFailed, TargetTally
+from picluster.engine.observe import Sightings
+from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.recollection import Recollection
@@ -22,8 +23,17 @@ from picluster.errors import (
     StepFailed,
 )
 
-if TYPE_CHECKING:
-    from picluster.engine.warned import Warned
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning as it was given: by which step, and after how many changes of the run."""
+
+    phase: Phase
+    sightings: Sightings
+    target: str
+    step: str
+    text: str
+    begun: int
 
 
 @dataclass(slots=True)

@@ -23,10 +23,9 @@ from picluster.engine.observe import Sightings, observe, observe_all
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge_target
 from picluster.engine.refusal import refusal, refuse_if_blocked
-from picluster.engine.run import Run
+from picluster.engine.run import Run, Warned
 from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, is_shell, key_of
 from picluster.engine.survey import Look
-from picluster.engine.warned import Warned
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
 

@@ -177,22 +177,6 @@ class Act(Protocol):
 Action: TypeAlias = Run | WriteFile | Upload | Reboot | Act
 
 
-class Progress(Protocol):
-    """What a long action tells the user, and how it learns that the user wants to stop."""
-
-    def report(self, state: str) -> None:
-        """Say what is being waited for and its observed state, such as `2 of 3 nodes Ready`."""
-
-    def follow(self, line: str) -> None:
-        """Say in passing how far it is: a line of output, or a count. It is not always shown."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; raises `Interrupted` at once when the user stops the run."""
-
-    def clock(self) -> float:
-        """Return the time in seconds, by a clock that only moves forward."""
-
-
 # ------------------------------------------------------------------ the step
 
 
@@ -249,7 +233,6 @@ __all__ = [
     "LiveProbe",
     "Observation",
     "Probe",
-    "Progress",
     "Reboot",
     "Risk",
     "Run",

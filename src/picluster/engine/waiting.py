@@ -17,9 +17,8 @@ from picluster.errors import PiclusterError, Unavailable, Unreachable, Unreadabl
 from picluster.secret import redact
 
 if TYPE_CHECKING:
-    from picluster.engine.place import Place
+    from picluster.engine.place import Place, Progress
     from picluster.engine.session import Completed
-    from picluster.engine.step import Progress
 
 Seen = TypeVar("Seen")
 Facts = TypeVar("Facts")

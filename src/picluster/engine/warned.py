@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from picluster.engine.events import WarningSettled
-from picluster.engine.observe import Sightings, observe, observe_all
-from picluster.engine.phase import Phase
+from picluster.engine.observe import observe, observe_all
 from picluster.engine.plan import judge_target
-from picluster.engine.run import Run
+from picluster.engine.run import Run, Warned
 from picluster.engine.step import Satisfied
 from picluster.secret import redact
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """A warning as it was given: by which step, and after how many changes of the run."""
-
-    phase: Phase
-    sightings: Sightings
-    target: str
-    step: str
-    text: str
-    begun: int
 
 
 def settle(warned: Sequence[Warned], run: Run) -> None:

@@ -14,7 +14,7 @@ from picluster.kube.apply import apply
 from picluster.kube.removal import delete, find, wait_until_gone
 
 if TYPE_CHECKING:
-    from picluster.engine.step import Progress
+    from picluster.engine.place import Progress
 
 _OF_THE_BINDING = (
     "pv.kubernetes.io/",

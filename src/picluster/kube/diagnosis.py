@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from picluster.kube.api import Api, Object, segment
 from picluster.kube.errors import NotFound
@@ -22,9 +21,7 @@ from picluster.kube.troubles import (
     unscheduled,
     with_log,
 )
-
-if TYPE_CHECKING:
-    from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 
 ENOUGH_FAILURES = 2
 """How many pods of a Job have to fail before it is taken for one that will not succeed."""

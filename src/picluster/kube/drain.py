@@ -17,7 +17,7 @@ from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, get_node, node_path
 
 if TYPE_CHECKING:
-    from picluster.engine.step import Progress
+    from picluster.engine.place import Progress
 
 CORDONED = "picluster.dev/cordoned"
 """Annotation on a node that picluster cordoned; its value says what for."""

@@ -10,7 +10,7 @@ from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 
 if TYPE_CHECKING:
-    from picluster.engine.step import Progress
+    from picluster.engine.place import Progress
 
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 

@@ -9,26 +9,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, wait_until
-from picluster.kube.api import Api, Object, segment
+from picluster.kube.api import Api, Object
 from picluster.kube.diagnosis import troubles_in
 from picluster.kube.errors import NotFound
 from picluster.kube.events import quote_events
 from picluster.kube.glance import Glance
-from picluster.kube.kinds import KNOWN, group_path
 from picluster.kube.nodes import list_nodes
 from picluster.kube.pods import PodState, delete_pod, list_pods, quote_log
 from picluster.kube.superseded import MayGo, holding_up, nobody, trouble_with
 from picluster.kube.troubles import Trouble
+from picluster.kube.workload import Workload
 
 if TYPE_CHECKING:
-    from picluster.engine.step import Progress
+    from picluster.engine.place import Progress
 
-_VERSIONS = {
-    "Deployment": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-}
 PATIENCE_SECONDS = 40.0
 """How long what waiting does not cure has to be seen: a kubelet tries twice in that time, or more.
 
@@ -36,32 +30,6 @@ It waits 10 s after an image could not be had, then 20 s, then 40 s (kubernetes
 pkg/kubelet/kubelet.go).
 """
 _ABSENT = "is not there"
-_CHARTS = "/apis/helm.cattle.io/v1/namespaces"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Workload:
-    """Something that runs pods: a Deployment, StatefulSet, DaemonSet or Job.
-
-    A HelmChart of K3s counts as one too: it is installed by a Job.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Where the API has it."""
-        if self.kind == "HelmChart":
-            return f"{_CHARTS}/{segment(self.namespace)}/helmcharts/{segment(self.name)}"
-        version = _VERSIONS[self.kind]
-        plural = KNOWN[version, self.kind].plural
-        place = f"{group_path(version)}/namespaces/{segment(self.namespace)}"
-        return f"{place}/{plural}/{segment(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field
 
 from picluster.errors import UsageError
-from picluster.model import rules
 from picluster.model.apps import App
 from picluster.model.bootstrap import Bootstrap
 from picluster.model.images import Images
 from picluster.model.k3s import K3s
 from picluster.model.limits import Limits
-from picluster.model.names import DnsSuffix, HostLabel
+from picluster.model.names import DnsSuffix, HostLabel, repels
 from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.node import Node
 from picluster.model.opentakserver import OpenTakServer
@@ -23,7 +22,7 @@ from picluster.model.proxy import Proxy
 from picluster.model.rancher import Rancher
 from picluster.model.refusal import nearest
 from picluster.model.registry import Registry
-from picluster.model.section import Section, reading_of
+from picluster.model.section import Section
 from picluster.model.ssh import NodeSsh, Ssh
 from picluster.model.storage import DATA_LABEL, Longhorn
 
@@ -84,12 +83,6 @@ class Cluster(Section):
         (), description="Your own applications: manifests that are applied, and pruned."
     )
     limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
-
-    @model_validator(mode="after")
-    def _hold_together(self, info: ValidationInfo) -> Self:
-        if not reading_of(info).lenient:
-            rules.enforce(self)
-        return self
 
     @property
     def servers(self) -> tuple[Node, ...]:
@@ -185,7 +178,7 @@ class Cluster(Section):
     @property
     def storage_nodes(self) -> tuple[Node, ...]:
         """The nodes that pods without tolerations can run on, and so Longhorn's too."""
-        return tuple(node for node in self.nodes if not rules.repels(node.taints or ()))
+        return tuple(node for node in self.nodes if not repels(node.taints or ()))
 
     @property
     def data_nodes(self) -> tuple[Node, ...]:

@@ -122,7 +122,8 @@ def _problem_of(flaw: Flaw) -> Problem:
 def _validated(tree: Tree, base: Path) -> tuple[Cluster | None, list[Problem]]:
     data = data_of(tree)
     try:
-        return Cluster.model_validate(data, context=Reading(base)), []
+        cluster = Cluster.model_validate(data, context=Reading(base))
+        return cluster, [_problem_of_rule(found, tree) for found in rules.findings(cluster)]
     except ValidationError as error:
         details = error.errors(include_url=False)
     problems = [_explained(detail, tree) for detail in details]

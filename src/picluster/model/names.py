@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -130,3 +131,8 @@ DnsSuffix = Annotated[str, AfterValidator(dns_suffix)]
 LabelKey = Annotated[str, AfterValidator(label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value), WithJsonSchema(UNQUOTED)]
 Taint = Annotated[str, AfterValidator(taint)]
+
+
+def repels(taints: Iterable[str]) -> bool:
+    """Whether pods without tolerations stay away from a node with these taints."""
+    return any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in taints)

@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails
-
+from picluster.model.names import repels
 from picluster.model.network import as_ip, as_network, bracketed
 from picluster.model.rancher import newest_kubernetes
-from picluster.model.refusal import nearest, refuse
+from picluster.model.refusal import nearest
 from picluster.model.storage import DATA_LABEL
 
 if TYPE_CHECKING:
@@ -47,16 +45,6 @@ class Finding:
     def stands_on(self, loc: Loc) -> bool:
         """Whether a bad value at `loc` takes the ground from under this finding."""
         return any(read[: len(loc)] == loc for read in (self.loc, *self.drawn_from))
-
-
-def enforce(cluster: Cluster) -> None:
-    """Raise pydantic's ValidationError with every rule that the cluster breaks."""
-    errors = [
-        InitErrorDetails(type=refuse(found.what, found.fix), loc=found.loc, input=found.value)
-        for found in findings(cluster)
-    ]
-    if errors:
-        raise ValidationError.from_exception_data("Cluster", errors)
 
 
 def findings(cluster: Cluster) -> Iterator[Finding]:
@@ -124,11 +112,6 @@ def _pods_have_somewhere_to_run(cluster: Cluster) -> Iterator[Finding]:
     if cluster.nodes and all(repels(node.taints or ()) for node in cluster.nodes):
         what = "all have taints that keep pods away, which leaves nowhere to run them"
         yield Finding(("nodes",), what, "take the taints off one node at least", drawn_from=locs)
-
-
-def repels(taints: Iterable[str]) -> bool:
-    """Whether pods without tolerations stay away from a node with these taints."""
-    return any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in taints)
 
 
 def _networks_fit(cluster: Cluster) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ from picluster.site import Site
 from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
 from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
+from picluster.steps.k3s.reset_volumes import VolumesAtReset
 from picluster.steps.k3s.state import state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.registry.removal import docker_removal, removal
-from picluster.steps.storage.reset_volumes import VolumesAtReset
 
 
 def reset(*, data: bool) -> Build:

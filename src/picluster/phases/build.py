@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picluster.apps.built_in import built_in
+from picluster.apps.opentakserver.built_in import built_in
 from picluster.engine.phase import Phase, Stage, Width
 from picluster.engine.probe import Answer, ShellProbe
 from picluster.engine.step import Fact, Step

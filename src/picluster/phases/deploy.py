@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from picluster.apps.built_in import built_in
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.administrator import AdministratorPassword
+from picluster.apps.opentakserver.built_in import built_in
 from picluster.apps.opentakserver.manifests import (
     BROKER,
     DATABASE,
@@ -21,8 +21,8 @@ from picluster.apps.user_apps import AppSource, AppWorkloads
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
-from picluster.kube.rollout import Workload
 from picluster.kube.superseded import MayGo, anybody, idle, nobody
+from picluster.kube.workload import Workload
 from picluster.model import Node
 from picluster.model.apps import TAKEN
 from picluster.model.opentakserver import OpenTakServer

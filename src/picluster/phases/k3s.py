@@ -9,7 +9,6 @@ from picluster.facts.interfaces import INTERFACES
 from picluster.model import Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
-from picluster.steps.host.proxy import k3s_proxy
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
 from picluster.steps.k3s.install import RECORDER, Installed, Staged
@@ -17,6 +16,7 @@ from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.leftovers import Cleared, own_network
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
 from picluster.steps.k3s.nodes import NodeMarks, Strangers, nodes_fact
+from picluster.steps.k3s.proxy import k3s_proxy
 from picluster.steps.k3s.registries import authorities, registries_file
 from picluster.steps.k3s.seen import ServersSeen
 from picluster.steps.k3s.service import Arrival, KnownMachine, MemberStarted, Ready, Running

@@ -8,7 +8,6 @@ from picluster.model import Cluster, Node, Registry
 from picluster.phases.k3s import trusted_authority
 from picluster.site import Site
 from picluster.steps.host.packages import Packages
-from picluster.steps.host.proxy import docker_proxy, proxies
 from picluster.steps.k3s.paths import REGISTRY_CA
 from picluster.steps.registry.api import Endpoint
 from picluster.steps.registry.certificates import ServerCertificate, TrustedAuthority
@@ -18,6 +17,7 @@ from picluster.steps.registry.docker import DaemonConfig, DockerClient, DockerEn
 from picluster.steps.registry.exposure import Exposure
 from picluster.steps.registry.image import RegistryImage, find_archive
 from picluster.steps.registry.probe_image import ProbeImage, probe_image
+from picluster.steps.registry.proxy import docker_proxy, proxies
 from picluster.steps.registry.pull import ImagePushed, Pulled, Source, tag_for
 from picluster.steps.registry.removal import certificate_directories
 

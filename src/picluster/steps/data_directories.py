@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, Script
 from picluster.engine.survey import Look
-from picluster.steps.host.text import told_size
+from picluster.steps.sizes import told_size
 
 _DELETE_SECONDS = 3600.0
 _MEASURE_SECONDS = 30

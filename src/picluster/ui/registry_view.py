@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from picluster.steps.host.text import size_text
 from picluster.steps.registry.contents import StoredImage
 from picluster.steps.registry.garbage import Freed
+from picluster.steps.sizes import size_text
 from picluster.ui.words import count, safe
 
 FORMAT = 1

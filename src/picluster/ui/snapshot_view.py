@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from picluster.steps.host.text import size_text
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.snapshots import Snapshot
+from picluster.steps.sizes import size_text
 from picluster.ui.words import safe
 
 FORMAT = 1

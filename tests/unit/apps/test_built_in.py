@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.steps.acting import decided, done
 
-from picluster.apps.built_in import built_in
+from picluster.apps.opentakserver.built_in import built_in
 from picluster.apps.opentakserver.interface import FetchUi, UiFiles, unpack
 from picluster.apps.opentakserver.web import nginx_conf
 from picluster.engine.step import Satisfied

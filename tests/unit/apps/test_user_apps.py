@@ -9,7 +9,7 @@ import pytest
 from picluster.apps.user_apps import AppSource, AppWorkloads
 from picluster.engine.place import Tools
 from picluster.errors import ConfigInvalid, StepFailed
-from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 from picluster.model.apps import App
 
 NO_TOOLS = Tools()

@@ -19,7 +19,6 @@ from picluster.kube.pods import PodState
 from picluster.kube.rollout import (
     PATIENCE_SECONDS,
     Rollout,
-    Workload,
     failed_job,
     judge,
     missing_in,
@@ -27,6 +26,7 @@ from picluster.kube.rollout import (
     wait_for_rollouts,
 )
 from picluster.kube.troubles import Trouble
+from picluster.kube.workload import Workload
 
 WEB = Workload("Deployment", "default", "web")
 DB = Workload("StatefulSet", "default", "db")

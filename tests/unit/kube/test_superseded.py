@@ -11,8 +11,9 @@ from tests.doubles.progress import ProgressDouble
 
 from picluster.errors import WaitFailed
 from picluster.kube.pods import PodState, pod_state
-from picluster.kube.rollout import Workload, read_rollout, wait_for_rollouts
+from picluster.kube.rollout import read_rollout, wait_for_rollouts
 from picluster.kube.superseded import MayGo, anybody, holding_up, idle, nobody, trouble_with
+from picluster.kube.workload import Workload
 
 OLD, NEW = "db-1", "db-2"
 DB = Workload("StatefulSet", "default", "db")

@@ -14,7 +14,7 @@ from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ConfigInvalid
 from picluster.kube.api import Object
-from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 from picluster.model.storage import Longhorn
 from picluster.steps.download import MOST_TEXT, download
 from picluster.steps.local import FileHere

@@ -15,7 +15,8 @@ from picluster.kube.api import Api, merge_patch, segment
 from picluster.kube.errors import ApiUnavailable, NotFound
 from picluster.kube.reach import api_of
 from picluster.kube.removal import delete, delete_and_wait
-from picluster.kube.rollout import Workload, wait_for_rollouts
+from picluster.kube.rollout import wait_for_rollouts
+from picluster.kube.workload import Workload
 from picluster.model.opentakserver import OpenTakServer
 from picluster.secret import Secret
 from picluster.steps.manifests.secrets import read_secret

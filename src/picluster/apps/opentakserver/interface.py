@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from picluster.engine.place import Place, Tools
-from picluster.engine.step import Change, Decision, Progress, Satisfied
+from picluster.engine.place import Place, Progress, Tools
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.opentakserver import Ui

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.apps.built_in import PLAIN_DATABASE, BuiltIn
+from picluster.apps.opentakserver.built_in import PLAIN_DATABASE, BuiltIn
 from picluster.apps.opentakserver.manifests import Images, door_service, objects
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions

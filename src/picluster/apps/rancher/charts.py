@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from picluster.engine.place import Tools
-from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 from picluster.model.rancher import Rancher
 from picluster.secret import Secret
 from picluster.steps.manifests.secrets import Wanted

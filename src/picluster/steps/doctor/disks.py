@@ -10,8 +10,8 @@ from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.steps.doctor.finding import Check, Finding, not_applicable, ok, problem, warning
-from picluster.steps.host.text import size_text
 from picluster.steps.preflight.machine import GOOD_DISK, LEAST_DISK
+from picluster.steps.sizes import size_text
 
 FIX_MEDIUM = "put the root of a server on an SSD (NVMe, or USB 3)"
 

@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.place import Place, Tools
+from picluster.engine.place import Place, Progress, Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.step import Change, Decision, Progress, Satisfied
+from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model.images import BuiltImage
@@ -23,8 +23,9 @@ from picluster.steps.download import digest_of
 from picluster.steps.images.archives import ImageArchive, archive_of
 from picluster.steps.images.context import Context
 from picluster.steps.images.dockerfile import bases
-from picluster.steps.images.workshop import ROOT, Builder, Workshop
+from picluster.steps.images.workshop import Builder, Workshop
 from picluster.steps.registry.api import RegistryApi, reach
+from picluster.steps.registry.paths import WORKSHOP
 
 BUILT = "image-built"
 
@@ -251,11 +252,11 @@ class _Making:
 
     def _build(self, local: str, progress: Progress) -> None:
         context = self._context
-        place = f"{ROOT}/{self._slug}/git"
+        place = f"{WORKSHOP}/{self._slug}/git"
         if context is not None:
             with tempfile.TemporaryDirectory(prefix="picluster-") as scratch:
                 self.workshop.bring(self._slug, context, Path(scratch), progress)
-            place = f"{ROOT}/{self._slug}/context"
+            place = f"{WORKSHOP}/{self._slug}/context"
         arguments = ["--tag", local, "--file", f"{place}/{self.image.dockerfile}"]
         for key, value in sorted(self.image.args.items()):
             arguments += ["--build-arg", f"{key}={value}"]

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.lines import LineCutter
+from picluster.engine.place import Progress
 from picluster.engine.pool import Sessions
 from picluster.engine.quote import quote
 from picluster.engine.session import Completed
-from picluster.engine.step import Progress, WriteFile
+from picluster.engine.step import WriteFile
 from picluster.errors import ActionFailed
 from picluster.secret import Secret
 from picluster.steps.download import digest_of
@@ -26,8 +27,7 @@ from picluster.steps.images.archives import ImageArchive, archive_of, name_in
 from picluster.steps.images.context import Context
 from picluster.steps.images.log import BuildLog
 from picluster.steps.registry.api import Endpoint
-
-ROOT = "/var/lib/picluster/build"
+from picluster.steps.registry.paths import WORKSHOP
 
 _ASK_SECONDS = 120.0
 _UPLOAD_SECONDS = 3600.0
@@ -106,7 +106,9 @@ class Workshop:
 
     def file_at(self, slug: str, commit: str, path: str) -> str | None:
         """Return a file of a clone at a commit; None if the clone does not have it."""
-        show = f"git -C {quote(f'{ROOT}/{slug}/git')} show {quote(f'{commit}:{path}')} 2>/dev/null"
+        show = (
+            f"git -C {quote(f'{WORKSHOP}/{slug}/git')} show {quote(f'{commit}:{path}')} 2>/dev/null"
+        )
         done = self._run(show, _ASK_SECONDS)
         return _text(done.out) if done.status == 0 else None
 
@@ -114,7 +116,7 @@ class Workshop:
 
     def fetch(self, slug: str, url: str, ref: str, commit: str) -> None:
         """Bring a commit into the clone. Raises `ActionFailed`."""
-        clone, commit = quote(f"{ROOT}/{slug}/git"), quote(commit)
+        clone, commit = quote(f"{WORKSHOP}/{slug}/git"), quote(commit)
         self._do(
             f"fetching {ref} of {url}",
             f"mkdir -p {clone}; cd {clone}; git init -q\n"
@@ -128,8 +130,8 @@ class Workshop:
         archive = scratch / f"{slug}.tar.gz"
         context.archive(archive)
         progress.report(f"sending {archive.stat().st_size // 1000} kB to {self.node}")
-        self._upload(archive, f"{ROOT}/{slug}/context.tar.gz")
-        here = quote(f"{ROOT}/{slug}")
+        self._upload(archive, f"{WORKSHOP}/{slug}/context.tar.gz")
+        here = quote(f"{WORKSHOP}/{slug}")
         self._do(
             "unpacking the context",
             f"rm -rf {here}/context; mkdir -p {here}/context\n"
@@ -138,7 +140,7 @@ class Workshop:
 
     def tidy(self, slug: str) -> None:
         """Remove what was brought for one build."""
-        here = quote(f"{ROOT}/{slug}")
+        here = quote(f"{WORKSHOP}/{slug}")
         self._run(f"rm -rf {here}/context {here}/*.tar*", _ASK_SECONDS)
 
     def obtain(self, reference: str, progress: Progress) -> None:
@@ -154,7 +156,7 @@ class Workshop:
     def load(self, archive: ImageArchive, reference: str, progress: Progress) -> None:
         """Load an archive, and let its image be known by this reference."""
         progress.report(f"sending {archive.path.name} to {self.node}")
-        there = f"{ROOT}/{archive.path.name}"
+        there = f"{WORKSHOP}/{archive.path.name}"
         self._upload(archive.path, there)
         known = quote(name_in(archive, reference))
         self._do(

@@ -25,13 +25,13 @@ from picluster.kube.glance import Glance
 from picluster.kube.reach import api_of
 from picluster.model.releases import parse_version
 from picluster.secret import Secret
-from picluster.steps.host.text import size_text
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import refuse_other_datastores
 from picluster.steps.k3s.state import CREDENTIALS, STATE, K3sState, passphrase
 from picluster.steps.k3s.unit import UnitState
+from picluster.steps.sizes import size_text
 
 _STAGING = "/var/lib/picluster/restore"
 _DB = f"{paths.SERVER_DIR}/db"

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from picluster.engine.place import Place, Tools
-from picluster.engine.step import Progress
+from picluster.engine.place import Place, Progress, Tools
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.kube.api import Api, Object

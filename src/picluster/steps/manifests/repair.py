@@ -13,9 +13,10 @@ from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.pods import PodState, delete_pod
 from picluster.kube.reach import api_of
 from picluster.kube.removal import delete_and_wait
-from picluster.kube.rollout import Workload, read_rollout
+from picluster.kube.rollout import read_rollout
 from picluster.kube.times import moment
 from picluster.kube.troubles import PROBE
+from picluster.kube.workload import Workload
 from picluster.steps.manifests.component import Source, Unsettled
 from picluster.steps.manifests.rollout import Workloads
 

@@ -11,8 +11,9 @@ from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.reach import api_of
-from picluster.kube.rollout import Rollout, Workload, read_rollout, wait_for_rollouts
+from picluster.kube.rollout import Rollout, read_rollout, wait_for_rollouts
 from picluster.kube.superseded import MayGo, nobody
+from picluster.kube.workload import Workload
 
 
 class Workloads(Protocol):

@@ -19,5 +19,8 @@ INSECURE_MARK = f"{STATE_DIR}/insecure-registries"
 """Lists what picluster added to daemon.json, one a line; the rest there is its owner's."""
 ARCHIVE = f"{STATE_DIR}/image.tar"
 
+WORKSHOP = "/var/lib/picluster/build"
+"""Where images are built, on the node that has Docker."""
+
 DAEMON_JSON = "/etc/docker/daemon.json"
 CERTS_D = "/etc/docker/certs.d"

@@ -22,7 +22,6 @@ from picluster.engine.step import (
 )
 from picluster.engine.survey import Look
 from picluster.steps.data_directories import OF_REGISTRY, DataDeleted, DataKept
-from picluster.steps.images.workshop import ROOT
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     DAEMON_JSON,
@@ -56,7 +55,7 @@ def removal(volume: str, registries: Sequence[str], *, data: bool) -> list[Step]
 
 def docker_removal(registries: Sequence[str]) -> list[Step]:
     """Return the steps that take the Docker that picluster installed off a node, in order."""
-    own = [paths.SECRETS_DIR, paths.STATE_DIR, ROOT, *certificate_directories(registries)]
+    own = [paths.SECRETS_DIR, paths.STATE_DIR, paths.WORKSHOP, *certificate_directories(registries)]
     return [DaemonConfigRestored(), DockerGone(), FilesGone(own)]
 
 

@@ -12,11 +12,13 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Change, Run, Satisfied, WriteFile
 from picluster.facts.files import FileState
 from picluster.model import Cluster, ClusterFileInvalid, parse
-from picluster.steps.host.proxy import apt_proxy, docker_proxy, k3s_proxy, proxies
+from picluster.steps.host.proxy import apt_proxy
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.install import RECORDER
+from picluster.steps.k3s.proxy import k3s_proxy
 from picluster.steps.k3s.service import _INPUTS
 from picluster.steps.registry.docker import PROXY, DockerRunning, Engine
+from picluster.steps.registry.proxy import docker_proxy, proxies
 
 BASE = """
 name: c

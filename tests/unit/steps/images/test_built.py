@@ -20,8 +20,9 @@ from picluster.errors import UsageError
 from picluster.model.images import BuiltImage
 from picluster.steps.images.archives import ImageArchive, archive_of, archives_in, name_in
 from picluster.steps.images.built import ImageBuilt, Produce, Seen
-from picluster.steps.images.workshop import ROOT, Builder, Workshop, commit_in
+from picluster.steps.images.workshop import Builder, Workshop, commit_in
 from picluster.steps.registry.api import Endpoint
+from picluster.steps.registry.paths import WORKSHOP
 
 IMAGE = BuiltImage(name="tak/map", tag="1.0", git="https://example.org/map.git", ref="v1")
 
@@ -123,5 +124,5 @@ def test_an_archives_name_is_never_shell(tmp_path: Path, name: str) -> None:
     Workshop(builder((archive,)), Sessions(nodes)).load(archive, IMAGE.reference, ProgressDouble())
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["docker", "docker", "rm"], "nothing else ran"
-    assert calls[0] == f"docker load -q -i {ROOT}/{name}"
-    assert calls[2] == f"rm -f {ROOT}/{name}"
+    assert calls[0] == f"docker load -q -i {WORKSHOP}/{name}"
+    assert calls[2] == f"rm -f {WORKSHOP}/{name}"

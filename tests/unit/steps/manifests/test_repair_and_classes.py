@@ -11,7 +11,7 @@ from tests.unit.steps.manifests.sources import Given
 
 from picluster.engine.step import Change, Satisfied
 from picluster.kube.errors import NotFound
-from picluster.kube.rollout import Workload
+from picluster.kube.workload import Workload
 from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.repair import MadeAnew

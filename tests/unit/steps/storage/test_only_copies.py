@@ -28,12 +28,12 @@ from picluster.kube.nodes import NodeState
 from picluster.kube.volumes import Stored, stored_in
 from picluster.steps.k3s.leftovers import OwnNetwork, Traces
 from picluster.steps.k3s.maintenance import Drained
+from picluster.steps.k3s.reset_volumes import VolumesAtReset
 from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.service import READY, Arrival, Registered
 from picluster.steps.k3s.state import STATE
 from picluster.steps.k3s.uninstall import UNINSTALLED, Installation, Uninstalled
 from picluster.steps.storage.only_copies import GivenUp, GiveUp, LossesNamed, VolumeConsents
-from picluster.steps.storage.reset_volumes import VolumesAtReset
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredBeforeUpgrade
 
 PHOTOS, DATABASE = "own/photos", "tak/data-postgres-0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picluster.steps.host.text import told_size
+from picluster.steps.sizes import told_size
 
 
 @pytest.mark.parametrize(
