@@ -34,6 +34,12 @@ PACKAGES: tuple[Cause, ...] = (
         "correct the node's /etc/apt/sources.list, or flash a newer system",
     ),
     Cause(
+        r"changed its '(Origin|Label|Codename|Suite|DefaultPin)' value from",
+        "a repository is not what it was: it says another origin, label, codename or suite",
+        "if that is as it should be, `apt-get update --allow-releaseinfo-change` on the node once, "
+        f"{_AGAIN}",
+    ),
+    Cause(
         r"(temporary failure|could not) resolv",
         "the node cannot find the mirror by its name: no DNS, or no internet",
         f"check its network (`picluster doctor`), or use a mirror that it reaches, {_AGAIN}",

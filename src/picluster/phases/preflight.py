@@ -20,6 +20,7 @@ from picluster.steps.preflight.network import (
     RegistryPortFree,
     ports_of,
 )
+from picluster.steps.preflight.root import RootKept
 
 
 def address_stays(cluster: Cluster, node: Node) -> list[Step]:
@@ -64,6 +65,7 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
     ports = ports_of(is_server=node.is_server, is_ha=cluster.is_ha)
     return [
         OperatingSystem(),
+        RootKept(),
         Memory(node.is_server),
         Disk(),
         CgroupsFit(cluster.k3s.version, _takes_version_1(cluster)),

@@ -849,6 +849,12 @@ _PACKAGES = [
         "out of date",
     ),
     (
+        "https://github.com/RPi-Distro/pi-gen/issues/546",
+        "E: Repository 'http://raspbian.raspberrypi.org/raspbian buster InRelease' changed its "
+        "'Suite' value from 'stable' to 'oldstable'",
+        "is not what it was",
+    ),
+    (
         "apt 2.6 apt-pkg/acquire-item.cc",
         "E: The repository 'http://raspbian.raspberrypi.org/raspbian buster Release' no longer "
         "has a Release file.",

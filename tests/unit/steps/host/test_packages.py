@@ -143,6 +143,53 @@ def test_an_interrupted_installation_is_repaired_before_anything_is_installed(
     assert "--fix-broken" in calls[1]
 
 
+def changing(system: Path, *changes: tuple[str, str, str]) -> str:
+    """An apt whose repositories changed, until that is accepted (RPi-Distro/pi-gen#546)."""
+    said = "\n".join(
+        f"echo \"E: Repository 'http://deb.debian.org/debian bookworm InRelease' changed its "
+        f"'{field}' value from '{old}' to '{new}'\""
+        for field, old, new in changes
+    )
+    return f"case $* in *allow*|*install*) exit 0 ;; esac\n{said}\nexit 100"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("stable", "oldstable"), ("testing", "stable"), ("stable-security", "oldstable-security")],
+)
+def test_a_suite_that_aged_is_accepted_and_told(system: Path, old: str, new: str) -> None:
+    apt = changing(system, ("Suite", old, new))
+    done = run(system, apt, decide("age=9999"))
+    assert done.returncode == 0, done.stderr
+    calls = (system / "calls").read_text().splitlines()
+    assert ["allow-releaseinfo-change-suite" in call for call in calls] == [False, True, False]
+    assert f"what was {old} is {new} now" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (("Suite", "stable", "unstable"),),
+        (("Suite", "stable", "oldstable-security"),),
+        (("Label", "Debian", "Evil"),),
+        (("Suite", "stable", "oldstable"), ("Codename", "bookworm", "trixie")),
+    ],
+)
+def test_any_other_change_of_a_repository_stops_it_with_its_cause(
+    system: Path, changes: tuple[tuple[str, str, str], ...]
+) -> None:
+    decision = decide("age=9999")
+    done = run(system, changing(system, *changes), decision)
+    assert done.returncode != 0
+    assert "allow" not in (system / "calls").read_text()
+    assert isinstance(decision, Change)
+    (action,) = decision.actions
+    assert isinstance(action, Run)
+    cause = explain(done.stderr, action.causes)
+    assert cause is not None
+    assert "not what it was" in cause.why
+
+
 def test_stale_lists_are_refreshed_when_an_installation_fails(system: Path) -> None:
     gone = f"case $* in *update*) touch {system}/new ;; esac; [ -e {system}/new ] || exit 100"
     assert run(system, gone, decide("age=1")).returncode == 0
