@@ -9,6 +9,7 @@ from picluster.errors import ConfigInvalid, UsageError
 from picluster.model.ansible_inventory import Host, VarsFile, read_inventory
 
 _SUFFIXES = ("", ".yml", ".yaml", ".json")
+_NAMES = ("hosts", "inventory")
 _MOST_CHARACTERS = 4_000_000
 
 
@@ -18,6 +19,7 @@ def read_hosts(inventory: Path) -> list[Host]:
     Raises `UsageError` if a file cannot be read, `ConfigInvalid` if there is no sense in it.
     """
     try:
+        inventory = _file_of(inventory)
         text = _text(inventory)
         more = [*_beside(inventory, "group_vars"), *_beside(inventory, "host_vars")]
     except (OSError, UnicodeDecodeError) as error:
@@ -28,6 +30,26 @@ def read_hosts(inventory: Path) -> list[Host]:
             fix="give the path of its file, such as inventory/production.yml",
         ) from None
     return read_inventory(text, str(inventory), more)
+
+
+def _file_of(inventory: Path) -> Path:
+    """Return the inventory's file; of a directory, the one that Ansible would read in it.
+
+    Raises `UsageError` for one with none or with several: which of them counts, Ansible alone says.
+    """
+    if not inventory.is_dir():
+        return inventory
+    known = {f"{name}{end}" for name in _NAMES for end in (*_SUFFIXES, ".ini")}
+    found = sorted(each for each in inventory.iterdir() if each.name in known and each.is_file())
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.name for each in found)
+    raise UsageError(
+        "the directory holds several inventories" if found else "the directory holds no inventory",
+        where=str(inventory),
+        why=f"there are {names}" if found else f"no file is called {', '.join(_NAMES)}",
+        fix="give the path of one file, such as inventory/production.yml",
+    )
 
 
 def _beside(inventory: Path, directory: str) -> Iterator[VarsFile]:

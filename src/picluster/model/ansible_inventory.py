@@ -72,6 +72,7 @@ def read_inventory(text: str, path: str, more: list[VarsFile] | None = None) -> 
     ):
         if number > most:
             raise _too_many(f"it has more than {most} {what}", path)
+    groups.setdefault("all", Group())
     order = _outermost_first(groups)
     hosts: dict[str, Vars] = {}
     member: dict[str, set[str]] = {}
@@ -188,10 +189,9 @@ def _add_group(name: str, body: Any, path: str, groups: dict[str, Group]) -> Non
     found = groups.setdefault(name, Group())
     parts = _mapping(body, path, f"the parts of {name}")
     for pattern, own in _mapping(parts.get("hosts"), path, f"the hosts of {name}").items():
-        for host in _hosts_of(pattern, path):
-            found.hosts.setdefault(host, {}).update(
-                _mapping(own, path, f"the variables of {pattern}")
-            )
+        for host, port in _places_of(pattern, path):
+            read = _mapping(own, path, f"the variables of {pattern}")
+            found.hosts.setdefault(host, {}).update(port | read)
     found.vars |= _mapping(parts.get("vars"), path, f"the variables of {name}")
     for child, below in _mapping(parts.get("children"), path, f"the children of {name}").items():
         found.children.append(child)
@@ -200,13 +200,16 @@ def _add_group(name: str, body: Any, path: str, groups: dict[str, Group]) -> Non
 
 # ------------------------------------------------------------------ INI
 
-_SECTION = re.compile(r"\[([^\]:]+)(?::(vars|children))?\]")
+# Ansible's own (lib/ansible/plugins/inventory/ini.py) allows a comment after it, too.
+_SECTION = re.compile(r"\[([^\]:]+)(?::(vars|children))?\]\s*(?:[#;].*)?")
 
 
 def _is_ini(text: str, path: str) -> bool:
     if path.endswith((".yml", ".yaml", ".json")):
         return False
-    return any(_SECTION.fullmatch(line.strip()) for line in text.splitlines())
+    return path.endswith(".ini") or any(
+        _SECTION.fullmatch(line.strip()) for line in text.splitlines()
+    )
 
 
 def _from_ini(text: str, path: str) -> dict[str, Group]:
@@ -241,10 +244,9 @@ def _add_host(line: str, where: str, group: Group) -> None:
             "the line cannot be read", where=where, why=str(error).lower(), fix="close the quote"
         ) from None
     own = dict(word.partition("=")[::2] for word in words)
-    for host in _hosts_of(pattern, where):
-        group.hosts.setdefault(host, {}).update(
-            {key: _literal(value) for key, value in own.items()}
-        )
+    read = {key: _literal(value) for key, value in own.items()}
+    for host, port in _places_of(pattern, where):
+        group.hosts.setdefault(host, {}).update(port | read)
 
 
 def _literal(text: str) -> Any:
@@ -269,6 +271,17 @@ def _hosts_of(pattern: str, where: str) -> list[str]:
     if len(found) > _MOST_HOSTS:
         raise _too_many(f"{pattern} stands for more than {_MOST_HOSTS} hosts", where)
     return found
+
+
+_WITH_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:]+\]):(?P<port>\d{1,5})")
+
+
+def _places_of(pattern: str, where: str) -> Iterator[tuple[str, Vars]]:
+    """Yield the hosts of a pattern, each with the port that is written behind its name."""
+    for text in _hosts_of(pattern, where):
+        found = _WITH_PORT.fullmatch(text)
+        host = found["host"] if found else text
+        yield host.strip("[]"), {"ansible_port": int(found["port"])} if found else {}
 
 
 def _too_many(why: str, where: str) -> ConfigInvalid:

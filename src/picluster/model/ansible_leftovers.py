@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from picluster.model.ansible_inventory import Vaulted
@@ -60,4 +60,8 @@ def is_plain(value: Any) -> bool:
     """Whether a value is known: neither encrypted nor a template that Ansible would fill in."""
     if isinstance(value, Vaulted):
         return False
+    if isinstance(value, Mapping):
+        return all(is_plain(each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
     return not (isinstance(value, str) and ("{{" in value or "{%" in value))

@@ -13,7 +13,7 @@ import yaml
 from picluster.errors import UsageError
 from picluster.model.ansible_inventory import Host
 from picluster.model.ansible_leftovers import DIFFERS, UNKNOWN, is_plain, why_left
-from picluster.model.k3s import DEFAULT_VERSION
+from picluster.model.k3s import DEFAULT_VERSION, OLDEST_MINOR
 
 _SERVERS = "k3s_master k3s_masters k3s_server k3s_servers server servers master masters"
 _AGENTS = "k3s_agents k3s_agent k3s_node k3s_nodes k3s_workers agent agents node nodes worker"
@@ -157,19 +157,27 @@ def _take_domain(work: _Work) -> None:
         work.leave("domain", f"the hosts' own names end in {domain}")
 
 
+def _text(value: Any) -> str | None:
+    return str(value) or None
+
+
+def _port(value: Any) -> int | None:
+    return int(str(value)) if re.fullmatch("[0-9]{1,5}", str(value)) else None
+
+
 _SSH: tuple[tuple[str, tuple[str, ...], Callable[[Any], Any]], ...] = (
-    ("user", ("ansible_user", "ansible_ssh_user", "remote_user"), str),
-    ("port", ("ansible_port", "ansible_ssh_port"), int),
-    ("key", ("ansible_ssh_private_key_file", "ansible_private_key_file"), str),
+    ("user", ("ansible_user", "ansible_ssh_user", "remote_user"), _text),
+    ("port", ("ansible_port", "ansible_ssh_port"), _port),
+    ("key", ("ansible_ssh_private_key_file", "ansible_private_key_file"), _text),
 )
 _JUMP = re.compile(r"(?:-J\s*|ProxyJump[= ]\s*)([\w.@:-]+)")
 
 
 def _take_ssh(work: _Work) -> None:
     for key, names, kind in _SSH:
-        value = _common_quietly(work, names)
+        value = _common_quietly(work, names, kind)
         if value is not None:
-            work.put("ssh", key, kind(value), names[0])
+            work.put("ssh", key, value, names[0])
     arguments = str(work.common("ansible_ssh_common_args", "ansible_ssh_extra_args") or "")
     jump = _JUMP.search(arguments)
     if jump:
@@ -180,15 +188,26 @@ def _take_ssh(work: _Work) -> None:
         work.leave("StrictHostKeyChecking=no", "host keys are always checked, and pinned")
 
 
-def _common_quietly(work: _Work, names: Sequence[str]) -> Any:
-    """As `common`, for what can be said for each node where hosts differ."""
+def _common_quietly(work: _Work, names: Sequence[str], kind: Callable[[Any], Any]) -> Any:
+    """As `common`, for what can be said for each node where hosts differ; nothing is not said."""
     for name in names:
-        found = [host.vars.get(name) for host in work.hosts]
+        found = [_known(work, host, name, kind) for host in work.hosts]
         if any(value is not None for value in found):
-            work.used.add(name)
-            same = all(value == found[0] for value in found)
-            return found[0] if same and is_plain(found[0]) else None
+            return found[0] if all(value == found[0] for value in found) else None
     return None
+
+
+def _known(work: _Work, host: Host, name: str, kind: Callable[[Any], Any]) -> Any:
+    """Return what a host's variable comes to; None, and said so, if that is not known here."""
+    if host.vars.get(name, "") in ("", None):
+        work.used.update([name] if name in host.vars else [])
+        return None
+    work.used.add(name)
+    value = host.vars[name]
+    read = kind(value) if is_plain(value) else None
+    if read is None:
+        work.leave(name, f"{value} cannot be used" if is_plain(value) else UNKNOWN)
+    return read
 
 
 def _take_nodes(work: _Work, servers: set[str]) -> None:
@@ -214,7 +233,7 @@ _TAINTS = ("node_taints", "k3s_node_taints", "k3s_taints")
 
 def _address(work: _Work, host: Host) -> str:
     for name in ("ansible_host", "ansible_ssh_host"):
-        if name in host.vars:
+        if host.vars.get(name) not in (None, ""):
             work.used.add(name)
             if is_plain(host.vars[name]):
                 return str(host.vars[name])
@@ -226,9 +245,10 @@ def _own_ssh(work: _Work, host: Host) -> dict[str, Any]:
     common = work.file.get("ssh", {})
     own = {}
     for key, names, kind in _SSH:
-        value = next((host.vars[name] for name in names if name in host.vars), None)
-        if value is not None and key not in common and is_plain(value):
-            own[key] = kind(value)
+        found = (_known(work, host, name, kind) for name in names)
+        value = next((each for each in found if each is not None), None)
+        if value is not None and key not in common:
+            own[key] = value
     return own
 
 
@@ -257,14 +277,20 @@ def _texts(value: Any) -> list[str]:
 
 # ------------------------------------------------------------------ K3s and what is around it
 
-_VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?:[+-](k3s\d+))?")
+# As releases are called, and as older inventories and images wrote them.
+_VERSION = re.compile(r"v?(\d+\.\d+\.\d+)(?:[+-]\.?(k3s\.?\d+))?(?:-(?:arm64|amd64|armhf))?")
 
 
 def _take_k3s(work: _Work) -> None:
     version = work.common("k3s_version", "k3s_release_version")
     found = _VERSION.fullmatch(str(version)) if version else None
-    if found:
-        work.put("k3s", "version", f"v{found[1]}+{found[2] or 'k3s1'}", "k3s_version")
+    if found and int(found[1].split(".")[1]) < OLDEST_MINOR:
+        known = f"picluster knows 1.{OLDEST_MINOR} and newer; go there first, minor by minor"
+        work.leave("k3s_version", f"{version} is too old: {known}")
+    elif found:
+        work.put(
+            "k3s", "version", f"v{found[1]}+{(found[2] or 'k3s1').replace('.', '')}", "k3s_version"
+        )
     elif version:
         work.leave("k3s_version", f"{version} is no release; {DEFAULT_VERSION} is set")
     for key, names in (

@@ -55,8 +55,16 @@ class SecretRef:
             value = self._from_file(label)
         else:
             value = ask(label)
+        # What an editor or `echo` ends a file with is no part of it, however often.
+        value = value.rstrip("\r\n")
         if not value:
             raise ConfigInvalid(f"the {label} is empty", where=str(self), fix="give it a value")
+        if not value.isprintable():
+            raise ConfigInvalid(
+                f"the {label} has a line break or another control character in it",
+                where=str(self),
+                fix="give it on one line",
+            )
         return Secret(value)
 
     def _from_environment(self, label: str, environ: Mapping[str, str]) -> str:
@@ -85,7 +93,7 @@ class SecretRef:
                 why=(reason or "unknown").lower(),
                 fix="create that file, readable by you only, or correct the reference",
             ) from None
-        return text.removesuffix("\n").removesuffix("\r")
+        return text
 
 
 def parse(text: str, base: Path | None = None) -> SecretRef:

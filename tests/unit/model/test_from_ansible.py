@@ -12,6 +12,7 @@ from picluster.model import Cluster, load, parse
 from picluster.model.ansible_files import read_hosts
 from picluster.model.ansible_inventory import read_inventory
 from picluster.model.from_ansible import Migration, from_ansible
+from picluster.model.k3s import DEFAULT_VERSION
 
 ARCLINK = """\
 all:
@@ -227,6 +228,147 @@ def test_an_inventory_without_servers_is_refused_with_the_groups_that_are_known(
 def test_a_group_that_holds_itself_ends() -> None:
     text = "[a:children]\nb\n[b:children]\na\n[server]\npi1\n"
     assert len(cluster(migrated(text, "hosts")).nodes) == 1
+
+
+# ------------------------------------------------------------------ every form of an inventory
+
+
+SERVERS = {"pi1": "10.0.0.1", "pi2": "10.0.0.2", "pi3": "10.0.0.3"}
+INI = """\
+[server]  # those with the data
+pi1 ansible_host=10.0.0.1 ansible_port=
+pi2 ansible_host=10.0.0.2
+pi3 ansible_host=10.0.0.3
+[server:vars] ; for all of them
+ansible_user=pi
+"""
+YAML = """\
+server:
+  hosts:
+    pi1: {ansible_host: 10.0.0.1}
+    pi2: {ansible_host: 10.0.0.2}
+    pi3: {ansible_host: 10.0.0.3}
+  vars: {ansible_user: pi}
+"""
+RANGES = "[server]\npi[1:3]\n"
+OWN_SAMPLE = """\
+---
+k3s_cluster:
+  children:
+    server:
+      hosts:
+        192.16.35.11:
+        192.16.35.12:
+        192.16.35.13:
+    agent:
+      hosts:
+        192.16.35.14:
+        192.16.35.15:
+  vars:
+    ansible_port: 22
+    ansible_user: debian
+    k3s_version: v1.30.2+k3s1
+    token: "changeme!"
+    api_endpoint: "{{ hostvars[groups['server'][0]]['ansible_host'] }}"
+"""
+"""As the sample of k3s-io/k3s-ansible (inventory-sample.yml) has its groups and variables."""
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [(INI, "hosts.ini"), (INI, "hosts"), (YAML, "hosts.yml")]
+)
+def test_ini_and_yaml_say_the_same(text: str, path: str) -> None:
+    found = cluster(migrated(text, path))
+    assert {node.name: node.address for node in found.nodes} == SERVERS
+    assert (found.ssh.user, found.ssh.port) == ("pi", None)
+
+
+@pytest.mark.parametrize("name", ["hosts", "hosts.ini", "inventory", "hosts.yml"])
+def test_a_directory_is_read_with_the_variables_in_it(tmp_path: Path, name: str) -> None:
+    text = YAML.replace("  vars: {ansible_user: pi}\n", "") if name.endswith("yml") else RANGES
+    (tmp_path / name).write_text(text)
+    more = {"group_vars/all": "ansible_user: pi", "host_vars/pi2": "ansible_port: 22"}
+    for where, line in more.items():
+        file = tmp_path / f"{where}.yml"
+        file.parent.mkdir()
+        file.write_text(f"{line}\n")
+    for given in (tmp_path, tmp_path / name):
+        found = cluster(from_ansible(read_hosts(given), "case"))
+        assert found.ssh.user == "pi"
+        assert [node.ssh.port for node in found.nodes] == [None, 22, None]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"), [((), "no inventory"), (("hosts", "inventory.ini"), "several inventories")]
+)
+def test_a_directory_that_leaves_it_open_is_refused(
+    tmp_path: Path, files: tuple[str, ...], says: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_text(RANGES)
+    with pytest.raises(UsageError, match=says):
+        read_hosts(tmp_path)
+
+
+def test_ranges_stand_for_hosts() -> None:
+    assert [node.address for node in cluster(migrated(RANGES, "hosts")).nodes] == list(SERVERS)
+
+
+def test_k3s_ansibles_own_sample_is_taken_but_for_its_secret_and_its_template() -> None:
+    result = migrated(OWN_SAMPLE)
+    found = cluster(result)
+    assert [len(found.servers), len(found.agents)] == [3, 2]
+    assert (found.ssh.user, found.k3s.version) == ("debian", "v1.30.2+k3s1")
+    assert "changeme" not in result.text
+    assert {"token", "api_endpoint"} <= {name for name, _ in result.left}
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "port"),
+    [
+        ("10.0.0.1:2222", "10.0.0.1", 2222),
+        ("pi1.lan:22", "pi1.lan", 22),
+        ("[fd00::1]:2222", "fd00::1", 2222),
+        ("10.0.0.1:22 ansible_port=2200", "10.0.0.1", 2200),
+    ],
+)
+def test_a_port_behind_a_host_is_its_port(host: str, address: str, port: int) -> None:
+    found = cluster(migrated(f"[server]\n{host}\n", "hosts.ini"))
+    assert found.nodes[0].address == address
+    assert found.ssh.port == port
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1.33.6", "v1.33.6+k3s1"),
+        ("v1.33.6-k3s.2", "v1.33.6+k3s2"),
+        ("v1.33.6+k3s2-arm64", "v1.33.6+k3s2"),
+        ("v1.22.3+k3s1", None),
+        ("stable", None),
+    ],
+)
+def test_versions_are_read_however_they_were_written(written: str, read: str | None) -> None:
+    result = migrated(f"[server]\npi1\n[all:vars]\nk3s_version={written}\n", "hosts.ini")
+    assert ("k3s_version" in {name for name, _ in result.left}) == (read is None)
+    assert cluster(result).k3s.version == (read or DEFAULT_VERSION)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ansible_user={{ me }}",
+        "ansible_port={{ port }}",
+        "ansible_port=ssh",
+        "common_packages=['vim', '{{ more }}']",
+        "flannel_iface={{ ansible_default_ipv4.interface }}",
+    ],
+)
+def test_what_is_not_known_is_left_and_told_and_never_taken_literally(line: str) -> None:
+    result = migrated(f"[server]\npi1\n[all:vars]\n{line}\n", "hosts.ini")
+    assert "{{" not in result.text
+    assert line.partition("=")[0] in {name for name, _ in result.left}
+    cluster(result)
 
 
 def test_init_writes_the_file_and_says_what_became_of_each_setting(

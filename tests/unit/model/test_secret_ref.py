@@ -7,6 +7,7 @@ import pytest
 from picluster.errors import ConfigInvalid
 from picluster.model import SecretRef, load
 from picluster.secret import Secret, redact
+from picluster.steps.k3s.token import choose_token
 
 
 def nobody_is_asked(label):
@@ -42,10 +43,30 @@ def test_a_file_is_read_without_the_end_of_its_line(tmp_path, smallest, content)
     assert token.resolve(label="token", ask=nobody_is_asked).reveal() == "s3cret-token"
 
 
-def test_only_the_last_line_end_is_taken_off(tmp_path):
-    (tmp_path / "key").write_bytes(b" a\nb \n\n")
+@pytest.mark.parametrize("content", [b" a b \n\n", b" a b \r\n\r\n"])
+def test_line_ends_are_no_part_of_it_however_many_and_blanks_are(tmp_path, content):
+    (tmp_path / "key").write_bytes(content)
     ref = SecretRef("file", str(tmp_path / "key"))
-    assert ref.resolve(label="key", ask=nobody_is_asked).reveal() == " a\nb \n"
+    assert ref.resolve(label="key", ask=nobody_is_asked).reveal() == " a b "
+
+
+def test_the_environment_and_the_keyboard_may_end_it_with_a_line_too():
+    found = SecretRef("env", "X").resolve(label="key", ask=nobody_is_asked, environ={"X": "a\n"})
+    assert found.reveal() == "a"
+    assert SecretRef("prompt").resolve(label="key", ask=lambda label: "b\r").reveal() == "b"
+
+
+@pytest.mark.parametrize("content", [b"a\nb", b"a\0b", b"a\x1b[2J"])
+def test_a_line_break_in_the_middle_is_refused_and_nothing_of_it_shown(tmp_path, content):
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ConfigInvalid, match="has a line break") as refused:
+        SecretRef("file", str(tmp_path / "key")).resolve(label="key", ask=nobody_is_asked)
+    assert "on one line" in refused.value.fix
+    assert content.decode() not in str(refused.value)
+
+
+def test_blanks_around_a_token_are_no_part_of_it(tmp_path):
+    assert choose_token(Secret(" s3cret "), tmp_path / "token").secret.reveal() == "s3cret"
 
 
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path):

@@ -39,6 +39,7 @@ _TRAPS: Mapping[str, Trap] = {
     "clock": Trap("certificates of the future, and of the past, are refused"),
     "identity": Trap("the card was written twice: the two are taken for one machine"),
     "host-name": Trap("K3s joins by host name: twins throw each other out"),
+    "root": Trap("whatever is set up is gone after a reboot"),
     "address": Trap("the others do not find it, or pods' addresses lead elsewhere"),
     "member-address": Trap("etcd does not start at another address than it was set up with"),
     "ports": Trap("K3s cannot listen on them"),

@@ -25,9 +25,12 @@ class Token:
 
 
 def choose_token(pinned: Secret | None, saved: Path) -> Token:
-    """Return the user's token if there is one, else the one saved here, else a new random one."""
+    """Return the user's token if there is one, else the one saved here, else a new random one.
+
+    K3s itself takes no notice of blanks around a token in a file.
+    """
     if pinned is not None:
-        return Token(pinned, True)
+        return Token(Secret(pinned.reveal().strip()), True)
     kept = saved.read_text().strip() if saved.exists() else ""
     secret = Secret(kept or secrets.token_hex(_RANDOM_BYTES))
     text = Secret.around(f"{secret.reveal()}\n")
