@@ -102,7 +102,7 @@ _FILES = {
     "etc/iscsi/initiatorname.iscsi": "## a comment\nInitiatorName=iqn.1993-08.org.debian:01:1\n",
     "etc/cloud/cloud.cfg.d/README": "",
     "etc/cloud/templates/hosts.debian.tmpl": "127.0.1.1 {{fqdn}} {{hostname}}\n",
-    f"lib/modules/{KERNEL}/modules.builtin": "kernel/fs/ext4/ext4.ko\n",
+    f"usr/lib/modules/{KERNEL}/modules.builtin": "kernel/fs/ext4/ext4.ko\n",
     "boot/firmware/cmdline.txt": "console=tty1 root=PARTUUID=0-2\n",
     "run/systemd/timesync/synchronized": "",
     "var/lib/apt/lists/deb.debian.org_dists_trixie_main_binary-arm64_Packages": "",

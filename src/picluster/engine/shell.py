@@ -11,11 +11,14 @@ def shell(package: str, *names: str, **values: object) -> str:
     """Return scripts of a package as one, in this order, after an assignment of each value.
 
     The scripts name values in capitals, as they do the environment; each is quoted here. A tuple
-    becomes one word-splitting list: its items, each quoted, for `eval "set -- $ITEMS"`.
+    becomes one word-splitting list: its items, each quoted, for `eval "set -- $ITEMS"`. Lines of
+    comment are for readers here, and do not travel.
     """
     assigned = [f"{name}={quote(_text(value))}\n" for name, value in values.items()]
     folder = resources.files(package) / "shell"
-    return "".join([*assigned, *((folder / f"{name}.sh").read_text() for name in names)])
+    texts = [(folder / f"{name}.sh").read_text() for name in names]
+    lines = (line for text in texts for line in text.splitlines(keepends=True))
+    return "".join([*assigned, *(line for line in lines if not line.lstrip().startswith("#"))])
 
 
 def _text(value: object) -> object:
