@@ -144,14 +144,16 @@ def _namespaces() -> tuple[str, ...]:
 
 
 class MeteredNode:
-    """A node of that tree behind a connector; `forks` has what each of its scripts cost."""
+    """A node of that tree behind a connector: what each script cost, and how long it was."""
 
     def __init__(self, tree: Path) -> None:
         self.forks: list[int] = []
+        self.bytes_sent: list[int] = []
         self._tree = tree
         self.sessions: Sessions = NodeAnswers(self._answer).sessions
 
     def _answer(self, script: str) -> str:
         spent = spend(script, self._tree)
         self.forks.append(spent.forks)
+        self.bytes_sent.append(len(script.encode()))
         return spent.done.out.decode()

@@ -6,7 +6,11 @@ scripts of builtins, so that each costs the one process that the real one costs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from picluster.engine.plan import Judged
+from picluster.engine.step import Change, WriteFile
 
 ADDRESS = "10.0.0.11"
 KERNEL = "6.12.25+rpt-rpi-v8"
@@ -89,6 +93,9 @@ _PROGRAMS = {
     "systemd-detect-virt": "#!/bin/sh\nexit 1\n",
     "uname": f"#!/bin/sh\necho pi1 {KERNEL}\n",
     "df": "#!/bin/sh\necho heading\nfor each; do echo sda1 9 9 30000000000 1% $each; done\n",
+    "docker": "#!/bin/sh\ncase $* in *image*) echo image=sha256:0 ;; esac\n",
+    "dockerd": "",
+    "curl": "#!/bin/sh\nprintf 200\n",
     "locale": "#!/bin/sh\necho C; echo C.utf8; echo en_GB.utf8; echo POSIX\n",
 }
 _FILES = {
@@ -150,3 +157,38 @@ def put(root: Path, path: str, text: str, mode: int = 0o644) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     file.chmod(mode)
+
+
+def with_k3s(root: Path, version: str) -> Path:
+    """Have K3s of that version run on the node of a tree, as a server with etcd."""
+    put(root, "usr/local/bin/k3s", f"#!/bin/sh\necho 'k3s version {version} (0123)'\n", 0o755)
+    put(root, "usr/local/lib/picluster/record-k3s-start", "", 0o755)
+    token = "K10abc::server:secret\n"
+    for path, text in {
+        "etc/systemd/system/k3s.service": "",
+        "etc/systemd/system/k3s.service.d/10-picluster.conf": "",
+        "run/picluster/k3s.loaded": "of an earlier configuration\n",
+        "run/flannel/subnet.env": "FLANNEL_NETWORK=10.42.0.0/16\n",
+        "var/lib/picluster/k3s/install.sh": "",
+        "var/lib/picluster/k3s/version": f"{version}\n",
+        "var/lib/rancher/k3s/server/tls/server-ca.crt": "a certificate\n",
+        "var/lib/rancher/k3s/server/token": token,
+        "var/lib/rancher/k3s/server/db/etcd/config": f"advertise-client-urls: https://{ADDRESS}:2379",
+        "var/lib/rancher/k3s/agent/kubelet.kubeconfig": "",
+        "etc/rancher/node/password": "",
+        "etc/rancher/k3s/k3s.yaml": "one: line\n" * 90,
+        "etc/rancher/k3s/cluster-token": token,
+    }.items():
+        put(root, path, text, 0o600)
+    return root
+
+
+def follow(root: Path, items: Iterable[Judged]) -> None:
+    """Write the files that steps want to be written on the node of a tree."""
+    for item in items:
+        for action in item.decision.actions if isinstance(item.decision, Change) else ():
+            if isinstance(action, WriteFile):
+                text = action.content
+                put(
+                    root, action.path, text if isinstance(text, str) else text.reveal(), action.mode
+                )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.doubles.node_answers import NodeAnswers
-from tests.doubles.node_tree import ADDRESS, node_tree, put
+from tests.doubles.node_tree import ADDRESS, follow, node_tree, with_k3s
 from tests.doubles.pi_tree import pi_tree, there
+from tests.doubles.shell_nodes import ShellNodes
 from tests.forks import MeteredNode, forks_of, spend
 from tests.unit.phases.sites import site_on
 
+from picluster.commands import plan_up
 from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
@@ -25,12 +28,13 @@ from picluster.phases.prepare import prepare
 from picluster.queries.doctor import diagnose
 from picluster.steps.doctor.finding import Light
 
-CLUSTER = parse(f"""\
+FILE = f"""\
 name: home
 nodes:
   - {{name: pi1, address: {ADDRESS}, role: server}}
 prepare: {{timezone: Etc/UTC, locale: en_GB.UTF-8}}
-""").cluster
+"""
+CLUSTER = parse(FILE).cluster
 
 
 @pytest.mark.parametrize(
@@ -84,10 +88,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepared(root: Path, cluster: Cluster) -> Path:
     """Have `prepare` write the files of its steps on a node."""
-    for item in judged(prepare(cluster), MeteredNode(root)):
-        for action in item.decision.actions if isinstance(item.decision, Change) else ():
-            assert isinstance(action, WriteFile), f"{item.step.name} would do more than write"
-            put(root, action.path, str(action.content), action.mode)
+    follow(root, judged(prepare(cluster), MeteredNode(root)))
     return root
 
 
@@ -114,10 +115,62 @@ def test_probes_that_share_a_shell_see_what_each_sees_alone(phase: Phase, tree: 
     assert together == {key: seen for each in alone for key, seen in each.items()}
 
 
+HA = FILE.replace(
+    "prepare:",
+    """\
+  - {name: pi2, address: 10.0.0.12, role: server}
+  - {name: pi3, address: 10.0.0.13, role: server}
+  - {name: pi4, address: 10.0.0.14, role: agent}
+prepare:""",
+)
+REGISTRY = "registry: {node: pi4}\n"
+EVERYTHING = ("prepare", "k3s", "registry", "longhorn", "deploy")
+
+
+def planned(file: str, root: Path, here: Path, *phases: str) -> tuple[MeteredNode, list[Judged]]:
+    """Plan `up` where every node is that of one tree; return its meter and what is to be done."""
+    node = MeteredNode(root)
+    site = replace(site_on(ShellNodes(here), parse(file).cluster, here), sessions=node.sessions)
+    plans = plan_up(site, phases or EVERYTHING).plans
+    return node, [item for plan in plans for item in (*plan.changes, *plan.blocked)]
+
+
+@pytest.mark.parametrize(
+    ("file", "at_home", "elsewhere"),
+    [
+        (FILE, (), 38),
+        (FILE + "longhorn: {}\n", (), 42),
+        (HA + "longhorn: {}\n" + REGISTRY, (62,), 50),
+    ],
+    ids=["one server", "with Longhorn", "three servers, an agent, a registry and Longhorn"],
+)
+def test_an_up_with_nothing_to_do_asks_each_node_once_and_makes_few_processes(
+    file: str, at_home: tuple[int, ...], elsewhere: int, tmp_path: Path
+) -> None:
+    cluster = parse(file).cluster
+    root = with_k3s(node_tree(tmp_path / "node"), cluster.k3s.version)
+    for _ in range(2):
+        node, items = planned(file, root, tmp_path / "here")
+        follow(root, items)
+    allowed = (*[elsewhere] * (len(cluster.nodes) - len(at_home)), *at_home)
+    assert len(node.forks) == len(cluster.nodes), "more than one script a node"
+    assert all(made <= most for made, most in zip(sorted(node.forks), allowed, strict=True)), (
+        node.forks
+    )
+    assert max(node.bytes_sent) <= 32_000, node.bytes_sent
+    written = [item.step.name for item in items if _writes(item)]
+    assert len(cluster.nodes) > 1 or not written, "this node was not as it should be"
+
+
+def _writes(item: Judged) -> bool:
+    actions = item.decision.actions if isinstance(item.decision, Change) else ()
+    return item.target != "cluster" and any(isinstance(each, WriteFile) for each in actions)
+
+
 # ------------------------------------------------------------------ only looking
 
 
-FILE = f"""\
+PATIENT = f"""\
 name: home
 nodes:
   - {{name: pi1, address: {ADDRESS}, role: server}}
@@ -139,7 +192,7 @@ class OnlyOneOfThree(NodeAnswers):
 
 
 def test_a_doctor_makes_few_processes_on_a_pi_that_is_well(tmp_path: Path) -> None:
-    cluster = parse(FILE).cluster
+    cluster = parse(PATIENT).cluster
     tree = prepared(pi_tree(tmp_path / "tree"), cluster)
     forks = []
 

@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 
 from picluster.engine.lines import LineCutter
 from picluster.engine.quote import quote
+from picluster.engine.shell import without_shared
 from picluster.engine.step import Observation, Run, WriteFile
 from picluster.errors import Unreadable
 from picluster.secret import Secret
@@ -47,13 +48,18 @@ def compile_probes(snippets: Sequence[str], marker: str) -> str:
     # An error within a special builtin would end the shell, and `command` makes `eval` none
     # (POSIX, XCU 2.8.1 and `command`).
     ask = '_ask() { unset IFS; command eval "$1"; }\n'
-    asked = (_asked(number, snippet) for number, snippet in enumerate(snippets))
+    said: set[str] = set()
+    asked = (_asked(number, snippet, said) for number, snippet in enumerate(snippets))
     return _frame_function(marker) + ask + "".join(asked)
 
 
-def _asked(number: int, snippet: str) -> str:
-    ask = f"_ask {quote(snippet)}"
-    apart = _CHANGES_ITS_SHELL.search(snippet)
+def _asked(number: int, snippet: str, said: set[str]) -> str:
+    """Return what asks one of them; `said` is what the shell that they share has been told."""
+    text, told = without_shared(snippet, said)
+    ask = f"_ask {quote(text)}"
+    apart = _CHANGES_ITS_SHELL.search(text)
+    if not apart:
+        said.update(told)
     return f"{f'( {ask} )' if apart else ask} </dev/null; _frame {number} $?\n"
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from importlib import resources
 
 from picluster.engine.quote import quote
+
+_BEGINS, _ENDS = ": what is shared\n", ": is over\n"
+_SHARED = re.compile(f"{_BEGINS}(.*?){_ENDS}", re.DOTALL)
 
 
 def shell(package: str, *names: str, **values: object) -> str:
@@ -19,6 +24,22 @@ def shell(package: str, *names: str, **values: object) -> str:
     texts = [(folder / f"{name}.sh").read_text() for name in names]
     lines = (line for text in texts for line in text.splitlines(keepends=True))
     return "".join([*assigned, *(line for line in lines if not line.lstrip().startswith("#"))])
+
+
+def shared(package: str, *names: str, **values: object) -> str:
+    """Return the same for what several probes need, and a look that has them all says once.
+
+    It defines functions and asks what all of them want to know; it prints nothing.
+    """
+    return _BEGINS + shell(package, *names, **values) + _ENDS
+
+
+def without_shared(text: str, said: Collection[str]) -> tuple[str, frozenset[str]]:
+    """Return a text without those shared parts that have been `said`, and which others it has."""
+    parts = frozenset(_SHARED.findall(text))
+    return _SHARED.sub(lambda part: "" if part[1] in said else part[1], text), parts.difference(
+        said
+    )
 
 
 def _text(value: object) -> object:

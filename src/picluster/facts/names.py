@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.shell import shell
+from picluster.engine.shell import shared, shell
 
 HOSTNAME_FILE = "/etc/hostname"
 CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
 
 
-UNAME = shell(__package__, "uname")
+UNAME = shared(__package__, "uname")
 """Shell that sets `host` and `kernel`: the host name and the kernel's release in force."""
 
 

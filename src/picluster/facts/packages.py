@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
-from picluster.engine.shell import shell
+from picluster.engine.shell import shared, shell
 
-ARCHITECTURE = shell(__package__, "architecture")
+ARCHITECTURE = shared(__package__, "architecture")
 """Shell that sets `arch` to the architecture that packages are installed for, in Debian's words."""
+
+_DPKG = shared(__package__, "dpkg", LINE_END="\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def package_answer(seen: Observation) -> PackageState:
 
 def package_shell(names: Sequence[str]) -> str:
     """Return shell that asks dpkg about all of them at once, and how old the package lists are."""
-    return shell(__package__, "packages", PACKAGES=tuple(names), LINE_END="\n")
+    return _DPKG + shell(__package__, "packages", PACKAGES=tuple(names))
 
 
 def package_state(names: Sequence[str]) -> ShellProbe[PackageState]:

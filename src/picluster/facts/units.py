@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe, shown
 from picluster.engine.quote import quote
-from picluster.engine.shell import shell
+from picluster.engine.shell import shared, shell
 from picluster.errors import Unreadable
 from picluster.facts.clock import SYNCHRONISED
 
@@ -28,7 +28,7 @@ FIREWALLS = ("ufw", "firewalld", "nftables")
 _SWAP = ("dphys-swapfile", "zramswap")
 _ASKED = ("k3s", "k3s-agent", "docker", "iscsid", "multipathd", *_SWAP, *TIME_DAEMONS)
 
-UNITS = shell(
+UNITS = shared(
     __package__, "units", UNITS=" ".join((*_ASKED, *KUBERNETES, *FIREWALLS)), BLANK_LINE="\n\n"
 )
 """Shell that defines `unit NAME`: systemd is asked once for all units that any probe asks for."""

@@ -22,6 +22,7 @@ from picluster.engine.script import (
     split_output,
     write_file_snippet,
 )
+from picluster.engine.shell import shared
 from picluster.engine.step import Observation, WriteFile
 from picluster.errors import Unreadable
 from picluster.secret import Secret
@@ -87,6 +88,14 @@ def test_a_snippet_may_return_what_it_ends_with(shell: str) -> None:
 def test_snippets_that_only_look_share_a_shell() -> None:
     assert forks_of(compile_probes(["echo one"] * 9, new_marker())) == 0
     assert forks_of(compile_probes(["echo one", "exit 0"] * 9, new_marker())) == 9
+
+
+def test_what_snippets_share_is_said_once() -> None:
+    lib = shared("picluster.facts", "uname")
+    seen = look(f"echo a\n{lib}echo $host", f"echo a\n{lib}echo $host", f"exit 3\n{lib}", lib)
+    assert [each.out for each in seen] == [f"a\n{os.uname().nodename}"] * 2 + ["", ""]
+    assert compile_probes([f"{lib}echo $host"] * 9, new_marker()).count("uname -nr") == 1
+    assert compile_probes([f"{lib}exit 0", f"{lib}:", lib], new_marker()).count("uname -nr") == 2
 
 
 @pytest.mark.parametrize("text", ["no line end", "one\n", "\n\nblank lines\n\n", "", "\n"])

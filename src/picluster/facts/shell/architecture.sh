@@ -1,2 +1,2 @@
-# That of programs, asked once: probes share a shell.
-[ -n "$arch" ] || arch=$(dpkg --print-architecture 2>/dev/null)
+# shellcheck disable=SC2034 # for the scripts that follow
+arch=$(dpkg --print-architecture 2>/dev/null)

@@ -1,8 +1,8 @@
-# What systemd has of all UNITS that any probe asks for, asked once: probes share a shell. `unit NAME`
-# sets `enabled`, `active`, `condition` and `result`, in systemd's own words; it fails if there is
-# none. Names, as chrony is also chronyd.
+# What systemd has of all UNITS that any probe asks for. `unit NAME` sets `enabled`, `active`,
+# `condition` and `result`, in systemd's own words; it fails if there is none. Names, as chrony is
+# also chronyd.
 # shellcheck disable=SC2086 # words are what is wanted
-[ -n "$units" ] || units=$(systemctl show \
+units=$(systemctl show \
   --property=Names,LoadState,UnitFileState,ActiveState,ConditionResult,Result $UNITS 2>/dev/null)
 # shellcheck disable=SC2034 # for the scripts that follow
 unit() {

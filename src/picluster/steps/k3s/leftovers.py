@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
-from picluster.engine.shell import shell
+from picluster.engine.shell import shared, shell
 from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.routes import Route, read_route
@@ -117,7 +117,7 @@ def _is_part(route: Route, network: str) -> bool:
 
 def look_routes() -> str:
     """Return shell that lists addresses and routes, and which are flannel's to judge by."""
-    return shell(__package__, "look_for_routes")
+    return shared(__package__, "routes") + shell(__package__, "look_for_routes")
 
 
 def look_text(own: OwnNetwork, *first: str) -> str:

@@ -20,6 +20,7 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Diff, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import ConfigInvalid
+from picluster.facts.files import FILES
 from picluster.model import Cluster
 from picluster.model.mirrors import RegistryAccess
 from picluster.secret import Secret
@@ -155,7 +156,8 @@ class RegistriesFile:
         """Ask for access, digest, and who wrote it; for the content only if nobody logs in."""
         return ShellProbe(
             self.name,
-            shell(
+            FILES
+            + shell(
                 __package__,
                 "registries",
                 FILE=paths.REGISTRIES,

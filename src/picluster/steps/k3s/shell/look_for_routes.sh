@@ -1,11 +1,6 @@
 # Prints `address=` the machine's own, `route=` all it has, and `flannel=` what flannel last said
-# its pods' networks are (flannel-io/flannel: /run/flannel/subnet.env). Asked once: probes share a
-# shell.
-[ -n "$addresses" ] || {
-  addresses=$(ip -o addr show)
-  routes=$(ip -4 -o route show 2>/dev/null)
-  routes6=$(ip -6 -o route show 2>/dev/null)
-}
+# its pods' networks are (flannel-io/flannel: /run/flannel/subnet.env).
+# shellcheck disable=SC2154 # routes.sh says $addresses, $routes and $routes6
 while read -r _ _ _ address _; do
   [ -z "$address" ] || echo "address=${address%%/*}"
 done <<ADDRESSES
