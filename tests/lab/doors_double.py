@@ -46,7 +46,7 @@ class Stream(BaseRequestHandler):
 
 def served(server: BaseServer) -> BaseServer:
     """Serve in the background."""
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.mutants.fault import Fault, Outcome
 from tests.mutants.named import NAMED
 from tests.mutants.operators import mutations
 from tests.mutants.reach import Reach, measure
-from tests.mutants.trial import Fault, survivors
+from tests.mutants.trial import cold, load_heavy, tried
+from tests.mutants.warm import tried_warm
 
 ROOT = Path(__file__).parents[2]
 DECIDING = (
@@ -32,23 +33,27 @@ DECIDING = (
 )
 """What decides; the rest talks, draws or reads files."""
 
-_MOST_TESTS = 150
+_MOST_SECONDS = 60.0
+"""Of the tests that reach a line, those are run that take so long together: the nearest first."""
 
 
 def main() -> int:
     """Parse the command line, try the faults, print the survivors; return the exit code."""
     args = _arguments()
-    reach = measure(ROOT, ["tests/unit"])
+    reach = measure(ROOT, args.jobs)
+    began, lived, invalid = time.monotonic(), list[Fault](), list[Fault]()
     chosen = [*_named(reach), *([] if args.named else _sampled(reach, args))]
-    began, lived = time.monotonic(), list[Fault]()
-    for number, (fault, survived) in enumerate(survivors(chosen, ROOT, args.jobs), 1):
-        if survived:
+    for number, (fault, outcome) in enumerate(_tried(chosen, args.jobs), 1):
+        if outcome is Outcome.INVALID:
+            invalid.append(fault)
+        elif outcome is Outcome.SURVIVED:
             lived.append(fault)
             print(f"SURVIVED  {fault}", flush=True)
         if number % 50 == 0:
             print(f"... {number} of {len(chosen)}, {len(lived)} survived", flush=True)
-    _summary(chosen, lived, time.monotonic() - began)
-    dead = 100 - 100 * len(lived) / max(1, len(chosen))
+    valid = [fault for fault in chosen if fault not in invalid]
+    _summary(valid, lived, time.monotonic() - began)
+    dead = 100 - 100 * len(lived) / max(1, len(valid))
     named = [fault for fault in lived if fault.what in NAMED]
     return 1 if named or dead < args.at_least else 0
 
@@ -56,12 +61,27 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--named", action="store_true", help="only the faults that have a name")
-    parser.add_argument("--module", default="*", metavar="GLOB", help="only files like this")
+    parser.add_argument(
+        "--module", action="append", metavar="GLOB", help="only files like this; may be repeated"
+    )
     parser.add_argument("--sample", type=int, default=300, metavar="N", help="how many; 0 is all")
     parser.add_argument("--seed", type=int, default=1, help="which ones, when not all")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--at-least", type=float, default=85.0, help="percent that have to die")
     return parser.parse_args()
+
+
+def _tried(faults: Sequence[Fault], jobs: int) -> Iterator[tuple[Fault, Outcome]]:
+    """Try faults the fast way, and those again for which it says nothing."""
+    load_heavy()
+    left = list[Fault]()
+    files = sorted({test.split("::")[0] for fault in faults for test in fault.tests})
+    for fault, outcome in tried_warm(faults, ROOT, files, jobs):
+        if outcome is Outcome.COLD:
+            left.append(fault)
+        else:
+            yield fault, outcome
+    yield from tried(left, cold(ROOT), jobs)
 
 
 def _named(reach: Reach) -> Iterator[Fault]:
@@ -71,37 +91,44 @@ def _named(reach: Reach) -> Iterator[Fault]:
         source = (ROOT / module).read_text()
         if source.count(before) != 1:
             raise SystemExit(f"{name}: {module} has not exactly one place that reads\n{before}")
-        line = source[: source.index(before)].count("\n") + 1
-        lines = range(line, line + before.count("\n") + 1)
-        tests = [test for each in lines for test in reach.tests(module, each)]
-        yield Fault(module, line, name, source.replace(before, after), _bounded(tests))
+        first = source[: source.index(before)].count("\n") + 1
+        last = first + before.count("\n")
+        yield _fault(reach, module, (first, last), name, source.replace(before, after))
 
 
 def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
-    files = sorted(path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.py"))
     found = [
         (module, mutation)
-        for module in files
-        if any(fnmatch.fnmatch(str(module), pattern) for pattern in DECIDING)
-        and fnmatch.fnmatch(str(module), args.module)
+        for module in _modules(args.module or ["*"])
         for mutation in mutations((ROOT / module).read_text())
     ]
     if args.sample and args.sample < len(found):
         found = random.Random(args.seed).sample(found, args.sample)
     return [
-        Fault(
-            module,
-            mutation.line,
-            mutation.what,
-            mutation.source,
-            _bounded(reach.tests(module, mutation.line)),
-        )
-        for module, mutation in found
+        _fault(reach, module, (each.line, each.line), each.what, each.source)
+        for module, each in found
     ]
 
 
-def _bounded(tests: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tests))[:_MOST_TESTS]
+def _modules(wanted: Sequence[str]) -> list[Path]:
+    files = sorted(path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.py"))
+    return [
+        module
+        for module in files
+        if any(fnmatch.fnmatch(str(module), pattern) for pattern in DECIDING)
+        and any(fnmatch.fnmatch(str(module), f"*{pattern}") for pattern in wanted)
+    ]
+
+
+def _fault(reach: Reach, module: Path, lines: tuple[int, int], what: str, source: str) -> Fault:
+    tests, seconds = list[str](), 0.0
+    for test in reach.tests(module, *lines):
+        tests.append(test)
+        seconds += reach.seconds.get(test, 0.0)
+        if seconds > _MOST_SECONDS:
+            break
+    at_import = reach.at_import(module, *lines)
+    return Fault(module, lines[0], what, source, tuple(tests), seconds, at_import)
 
 
 def _summary(chosen: list[Fault], lived: list[Fault], seconds: float) -> None:

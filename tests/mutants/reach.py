@@ -1,75 +1,151 @@
-"""Which tests reach which line: measured once with coverage, kept until the tree changes."""
+"""Which tests reach which line: measured once, then only what is new of the tests.
+
+Kept in `.mutants/`, with the sources as they were: where lines have moved since, the reach moves
+with them; a changed line has that of the lines which stood there.
+"""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from coverage import CoverageData
+AT_IMPORT = ""
+PLACE = "PICLUSTER_REACH"
+"""The variable that names the directory which `tests.mutants.recording` writes to."""
 
-_KEPT = Path(".mutants")
+_Lines = dict[str, dict[str, int]]
+"""By test and module, the lines that it runs, a bit each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """The tests of each line."""
 
-    data: CoverageData
-    root: Path
+    lines: _Lines
+    seconds: dict[str, float]
 
-    def tests(self, module: Path, line: int) -> list[str]:
-        """Return the pytest ids of the tests that run a line, those beside the module first.
+    def tests(self, module: Path, first: int, last: int) -> list[str]:
+        """Return the ids of the tests that run one of the lines: those beside the module first.
 
-        Code that runs when the module is imported belongs to no test: all of the module's count.
+        Then the quick ones. Code that only runs at import has the tests of all of its module.
         """
-        contexts = self.data.contexts_by_lineno(str((self.root / module).resolve()))
-        found = {name for name in contexts.get(line, ()) if name}
-        if not found:
-            found = {name for names in contexts.values() for name in names if name}
-        near = ".".join(("tests", "unit", *module.with_suffix("").parts[2:-1]))
-        ordered = sorted(found, key=lambda name: (not name.startswith(near), name))
-        return [each for name in ordered if (each := _node_id(self.root, name))]
+        wanted = ((1 << (last + 1)) - 1) & ~((1 << first) - 1)
+        found = self._running(module, wanted) or self._running(module, -1)
+        parts = module.with_suffix("").parts[2:]
+        near = [f"tests/unit/{'/'.join(parts[:end])}" for end in range(len(parts), 0, -1)]
+
+        def order(test: str) -> tuple[int, float]:
+            far = next((far for far, room in enumerate(near) if test.startswith(room)), len(near))
+            return far, self.seconds.get(test, 0.0)
+
+        return sorted(found, key=order)
+
+    def at_import(self, module: Path, first: int, last: int) -> bool:
+        """Whether one of the lines also runs when modules are imported or tests collected."""
+        mask = self.lines.get(AT_IMPORT, {}).get(str(module), 0)
+        return any(mask >> line & 1 for line in range(first, last + 1))
+
+    def _running(self, module: Path, wanted: int) -> list[str]:
+        name = str(module)
+        return [
+            test
+            for test, of in self.lines.items()
+            if test != AT_IMPORT and of.get(name, 0) & wanted
+        ]
 
 
-def measure(root: Path, tests: Sequence[str]) -> Reach:
-    """Run the unit tests under coverage, unless this very tree was measured before."""
-    file = root / _KEPT / f"reach-{_digest(root)}"
-    if not file.exists():
-        file.parent.mkdir(exist_ok=True)
-        config = root / _KEPT / "coveragerc"
-        config.write_text("[run]\nsource = src/picluster\ndynamic_context = test_function\n")
-        command = [sys.executable, "-m", "coverage", "run", f"--rcfile={config}"]
-        command += [f"--data-file={file}.part", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        print("measuring which test reaches which line (some minutes)", flush=True)
-        done = subprocess.run([*command, *tests], cwd=root, check=False)
+def measure(root: Path, jobs: int) -> Reach:
+    """Run the unit tests that changed since the last time, and return what all of them reach."""
+    kept = root / ".mutants" / "reach.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    sources = {str(path.relative_to(root)): path.read_text() for path in _all(root, "src")}
+    files = {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in _all(root, "tests/unit")
+    }
+    before = known.get("files", {})
+    new = [name for name, digest in files.items() if before.get(name) != digest]
+    lines = moved(known.get("lines", {}), known.get("sources", {}), sources)
+    lines = {test: of for test, of in lines.items() if _still(test, files, new)}
+    seconds = {test: took for test, took in known.get("seconds", {}).items() if test in lines}
+    fresh = [name for name in new if Path(name).name.startswith("test_")]
+    if fresh:
+        _run(root, fresh, jobs, lines, seconds)
+    kept.parent.mkdir(exist_ok=True)
+    written = {test: {file: hex(mask) for file, mask in of.items()} for test, of in lines.items()}
+    kept.write_text(
+        json.dumps({"sources": sources, "files": files, "lines": written, "seconds": seconds})
+    )
+    return Reach(lines, seconds)
+
+
+def _all(root: Path, below: str) -> list[Path]:
+    return sorted((root / below).rglob("*.py"))
+
+
+def _still(test: str, files: dict[str, str], new: list[str]) -> bool:
+    file = test.split("::", maxsplit=1)[0]
+    return test == AT_IMPORT or (file in files and file not in new)
+
+
+def _run(root: Path, files: list[str], jobs: int, lines: _Lines, seconds: dict[str, float]) -> None:
+    print(f"measuring what {len(files)} files of tests reach", flush=True)
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["-p", "tests.mutants.recording", *(["-n", str(jobs)] if jobs > 1 else [])]
+        environment = {**os.environ, PLACE: place, "PYTHONPATH": str(root)}
+        done = subprocess.run([*command, *files], cwd=root, check=False, env=environment)
         if done.returncode != 0:
             raise SystemExit("the unit tests fail without any fault: mend them first")
-        Path(f"{file}.part").rename(file)
-    data = CoverageData(str(file))
-    data.read()
-    return Reach(data, root)
+        for part in Path(place).glob("*.json"):
+            found = json.loads(part.read_text())
+            seconds |= found["seconds"]
+            for test, of in found["lines"].items():
+                into = lines.setdefault(test, {})
+                for file, mask in of.items():
+                    into[file] = into.get(file, 0) | int(mask, 16)
 
 
-def _digest(root: Path) -> str:
-    digest = hashlib.sha256()
-    for path in _sources(root):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def moved(lines: dict[str, dict[str, str]], old: dict[str, str], new: dict[str, str]) -> _Lines:
+    """Return the reach in terms of the sources as they are now."""
+    plans = {
+        name: _opcodes(text, new[name])
+        for name, text in old.items()
+        if name in new and new[name] != text
+    }
+    return {
+        test: {
+            name: _shifted(int(mask, 16), plans.get(name))
+            for name, mask in of.items()
+            if name in new
+        }
+        for test, of in lines.items()
+    }
 
 
-def _sources(root: Path) -> Iterable[Path]:
-    return sorted([*root.glob("src/**/*.py"), *root.glob("tests/unit/**/*.py")])
+_Block = tuple[int, int, int, int]
 
 
-def _node_id(root: Path, context: str) -> str:
-    """Turn `tests.unit.test_x.TestY.test_z` into `tests/unit/test_x.py::TestY::test_z`."""
-    parts = context.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        file = Path(*parts[:end]).with_suffix(".py")
-        if (root / file).is_file():
-            return "::".join([str(file), *parts[end:]])
-    return ""
+def _opcodes(old: str, new: str) -> list[tuple[bool, _Block]]:
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    return [(tag == "equal", block) for tag, *block in matcher.get_opcodes()]  # type: ignore[misc]
+
+
+def _shifted(mask: int, plan: list[tuple[bool, _Block]] | None) -> int:
+    if plan is None:
+        return mask
+    moved = 0
+    for same, (old, old_end, new, new_end) in plan:
+        bits = mask >> (old + 1) & ((1 << (old_end - old)) - 1)
+        if not same:
+            before = mask >> old & 1 and mask >> (old_end + 1) & 1  # put between lines that ran
+            bits = (1 << (new_end - new)) - 1 if bits or before else 0
+        moved |= bits << (new + 1)
+    return moved

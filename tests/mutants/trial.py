@@ -1,39 +1,140 @@
-"""One fault, tried: a forked process imports the faulty module and runs the tests that reach it."""
+"""Tries faults, each in a forked process of its own that runs the tests which reach it.
+
+A fork takes milliseconds where the process that it comes from has imported and collected
+everything (`tests.mutants.warm`). A fault in what a module does when it is imported needs a process
+that has imported nothing of picluster yet: that is the cold way.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
-SECONDS = 120.0
-"""A fault that keeps its tests busy for longer counts as noticed."""
+from tests.mutants.fault import Fault, Outcome
 
 _HEAVY = ("hypothesis", "pydantic", "typer", "rich.live", "yaml", "fabric", "paramiko", "docker")
-_PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly")
+_LOADED = (*_HEAVY, "pytest", "_pytest.assertion.rewrite")
+PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutants")
+
+Attempt = Callable[[Fault], Outcome]
+
+
+def load_heavy() -> None:
+    """Import what takes long and is not of picluster, for all forks together."""
+    for name in _LOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def tried(faults: Iterable[Fault], attempt: Attempt, width: int) -> Iterator[tuple[Fault, Outcome]]:
+    """Try every fault in a process of its own, `width` at a time; yield what came of each.
+
+    A fault that keeps its tests busy for much longer than they take without it is noticed.
+    """
+    running: dict[int, _Running] = {}
+    waiting = iter(faults)
+    exhausted = False
+    while running or not exhausted:
+        while not exhausted and len(running) < width:
+            fault = next(waiting, None)
+            if fault is None:
+                exhausted = True
+            elif not fault.tests:
+                yield fault, Outcome.SURVIVED
+            else:
+                started = _start(fault, attempt)
+                running[started.pid] = started
+        yield from _ended(running)
+        time.sleep(0.005)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault to try: the module's file and its faulty source, and the tests to run."""
+class _Running:
+    pid: int
+    fault: Fault
+    deadline: float
+    scratch: str
 
-    module: Path
-    line: int
-    what: str
-    source: str
-    tests: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line}: {self.what}"
+def _start(fault: Fault, attempt: Attempt) -> _Running:
+    scratch = tempfile.mkdtemp(prefix="mutant-")
+    pid = os.fork()
+    if not pid:
+        os.setpgid(0, 0)
+        os.environ |= {"PYTEST_DEBUG_TEMPROOT": scratch, "TMPDIR": scratch}
+        tempfile.tempdir = scratch
+        code: int = Outcome.BROKEN
+        try:
+            code = attempt(fault)
+        finally:
+            os._exit(code)
+    limit = 15 + 6 * fault.seconds
+    return _Running(pid, fault, time.monotonic() + limit, scratch)
+
+
+def _ended(running: dict[int, _Running]) -> Iterator[tuple[Fault, Outcome]]:
+    for pid, each in list(running.items()):
+        late = time.monotonic() > each.deadline
+        if late:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            del running[pid]
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)  # what its tests left behind
+            shutil.rmtree(each.scratch, ignore_errors=True)
+            yield each.fault, _outcome(status)
+
+
+def _outcome(status: int) -> Outcome:
+    code = os.waitstatus_to_exitcode(status)
+    if code == Outcome.BROKEN:
+        raise RuntimeError("a fault could not be tried: the tool is at fault")
+    return Outcome(code) if code in set(Outcome) else Outcome.NOTICED
+
+
+def cold(root: Path) -> Attempt:
+    """Return the attempt that imports the faulty module; nothing of picluster may be imported."""
+
+    def attempt(fault: Fault) -> Outcome:
+        import pytest  # noqa: PLC0415  # loaded before the fork
+
+        silence()
+        os.chdir(root)
+        sys.dont_write_bytecode = True
+        sys.meta_path.insert(0, _Finder(fault.name, str(root / fault.module), fault.source))
+        try:
+            importlib.import_module(fault.name)
+        except BaseException:  # whatever it is: the fault is none that could be run
+            return Outcome.INVALID
+        code = pytest.main([*PYTEST, *fault.tests])
+        if code == pytest.ExitCode.OK:
+            return Outcome.SURVIVED
+        noticed = code in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+        return Outcome.NOTICED if noticed else Outcome.INVALID
+
+    return attempt
+
+
+def silence() -> None:
+    """Let this process say nothing and hear nothing."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
 
 
 class _Faulty(importlib.machinery.SourceFileLoader):
@@ -61,61 +162,3 @@ class _Finder(importlib.abc.MetaPathFinder):
         loader = _Faulty(fullname, self.path, self.source)
         package = Path(self.path).name == "__init__.py"
         return importlib.util.spec_from_loader(fullname, loader, is_package=package)
-
-
-def survivors(faults: Iterable[Fault], root: Path, width: int) -> Iterator[tuple[Fault, bool]]:
-    """Try every fault, `width` at a time; yield each with whether it survived."""
-    for name in (*_HEAVY, "pytest", "_pytest.assertion.rewrite"):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    running: dict[int, tuple[Fault, float]] = {}
-    waiting = iter(faults)
-    exhausted = False
-    while running or not exhausted:
-        while not exhausted and len(running) < width:
-            fault = next(waiting, None)
-            if fault is None:
-                exhausted = True
-            elif not fault.tests:
-                yield fault, True
-            else:
-                running[_fork(fault, root)] = (fault, time.monotonic() + SECONDS)
-        yield from _ended(running)
-        time.sleep(0.02)
-
-
-def _ended(running: dict[int, tuple[Fault, float]]) -> Iterator[tuple[Fault, bool]]:
-    for pid, (fault, deadline) in list(running.items()):
-        if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            del running[pid]
-            yield fault, status == 0
-
-
-def _fork(fault: Fault, root: Path) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    os.setpgid(0, 0)
-    os._exit(_child(fault, root))
-
-
-def _child(fault: Fault, root: Path) -> int:
-    """Return 0 if the tests pass in spite of the fault."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    import pytest  # noqa: PLC0415  # loaded before the fork
-
-    os.chdir(root)
-    name = ".".join(fault.module.with_suffix("").parts[1:]).removesuffix(".__init__")
-    sys.meta_path.insert(0, _Finder(name, str(root / fault.module), fault.source))
-    sys.dont_write_bytecode = True
-    return int(pytest.main([*_PYTEST, *_distinct(fault.tests)]))
-
-
-def _distinct(tests: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(tests))

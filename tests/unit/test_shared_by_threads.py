@@ -145,7 +145,7 @@ def release(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
         ("127.0.0.1", 0), functools.partial(_Release, directory=str(root))
     )
     server.asked = Counter()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
     server.shutdown()

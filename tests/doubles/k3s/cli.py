@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import stamp
 from .log import Fatal, error, info, log
+from .pace import paced
 
 if TYPE_CHECKING:
     from .config import Options
@@ -85,7 +86,7 @@ def _crash_if_told() -> None:
     told = host.at("/etc/rancher/k3s/stand-in.crash")
     if told.exists():
         said = told.read_text()
-        time.sleep(2.0)
+        time.sleep(paced(2.0))
         sys.stderr.write(said)
         sys.exit(2 if "panic: " in said else 1)
 
@@ -119,7 +120,7 @@ def _run_agent(options: Options) -> int:
             break
         except client.Refused as why:
             error(f"Failed to validate connection to cluster at {server}: {why}")
-            time.sleep(5)
+            time.sleep(paced(5.0))
     about = describe(options, host.node_name(options), host.node_ip(options), etcd=False)
     link = client.client(ca, "node", client.secret_of(token))
     agent = client.NodeAgent(about, host.password(), link, [server], data)

@@ -13,11 +13,12 @@ from .certs import ca_hash
 from .flannel import Network
 from .log import error, fatal, info, now_exactly
 from .node import RENEWAL
+from .pace import paced
 from .store import Object, write_atomically
 from .supervisor import basic
 from .wire import Answer, Client, go_dial_error, trusting
 
-_RETRY = 5.0
+_RETRY = paced(5.0)
 _FAILURES = (OSError, http.client.HTTPException)
 
 

@@ -16,6 +16,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _REPOSITORY = Path(__file__).parents[3]
+HASTE = "3"
+"""How many times faster than in the lab they live: there is little else for them to do here."""
 CGROUPS = "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t0\t100\t{}\n"
 
 
@@ -74,7 +76,7 @@ class Machine:
 
     def start(self) -> Machine:
         """Start K3s."""
-        environment = os.environ | {"STANDIN_ROOT": str(self.root), "STANDIN_BIND": self.ip}
+        environment = self._environment()
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.doubles.k3s", self.role],
@@ -93,7 +95,7 @@ class Machine:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `k3s` command on the node."""
-        environment = os.environ | {"STANDIN_ROOT": str(self.root), "STANDIN_BIND": self.ip}
+        environment = self._environment()
         return subprocess.run(
             [sys.executable, "-m", "tests.doubles.k3s", *arguments],
             cwd=_REPOSITORY,
@@ -114,6 +116,10 @@ class Machine:
         """Return everything it logged."""
         path = self.root / "log"
         return path.read_text() if path.exists() else ""
+
+    def _environment(self) -> dict[str, str]:
+        own = {"STANDIN_ROOT": str(self.root), "STANDIN_BIND": self.ip, "STANDIN_HASTE": HASTE}
+        return os.environ | own
 
     def file(self, path: str) -> Path:
         """Return a file of the node."""

@@ -20,17 +20,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .log import error, info
+from .pace import paced
 from .store import Key, Object, Operation, Store, write_atomically
 from .wire import Client
 
 T = TypeVar("T")
 
-_BEAT = 0.3
-_LEASE = 2.0
-_PATIENCE = (2.2, 3.4)
-_FIRST_PATIENCE = (0.6, 1.2)
+_BEAT = paced(0.3)
+_LEASE = paced(2.0)
+_PATIENCE = (paced(2.2), paced(3.4))
+_FIRST_PATIENCE = (paced(0.6), paced(1.2))
 _COMMIT = 4.0
-_PROMOTE = 1.0
+_PROMOTE = paced(1.0)
 _RECENT = 2000
 
 

@@ -25,6 +25,7 @@ from .controllers import tick
 from .flannel import free_subnet, leases
 from .log import info, now
 from .members import Cluster, NoQuorum, NotLeading, Transaction
+from .pace import paced
 from .patches import owners, write_owners
 from .resources import ApiError
 from .store import Key, Object
@@ -35,10 +36,10 @@ REJECTED = (
     "flag"
 )
 _SCALE = 5.0
-RENEWAL = 10.0 / _SCALE
+RENEWAL = paced(10.0 / _SCALE)
 _LASTS = int(40 / _SCALE)
-_GRACE = 50.0 / _SCALE
-_REPORT = 300.0 / _SCALE
+_GRACE = paced(50.0 / _SCALE)
+_REPORT = paced(300.0 / _SCALE)
 _SECRETS = {"token", "agent-token", "etcd-s3-access-key", "etcd-s3-secret-key", "vpn-auth"}
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 
@@ -179,7 +180,7 @@ class Registry:
         """Look for lost nodes, for ever, while this server leads."""
         led = False
         while True:
-            time.sleep(1.0)
+            time.sleep(paced(1.0))
             if not self.cluster.leads:
                 led = False
                 continue

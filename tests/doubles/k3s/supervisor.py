@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .apiserver import Api, Request, Watch, unavailable, wants_watch
 from .members import Cluster, NoQuorum, NotLeading
+from .pace import paced
 from .resources import ApiError
 from .wire import Answer, Client
 
@@ -134,7 +135,7 @@ class Supervisor:
         try:
             url = leader + request.headers["x-standin-target"]
             return self.client.call(
-                request.method, url, request.body or None, headers=headers, timeout=8.0
+                request.method, url, request.body or None, headers=headers, timeout=paced(8.0)
             )
         except (OSError, http.client.HTTPException):
             raise NoQuorum from None

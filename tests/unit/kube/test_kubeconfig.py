@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes.config import new_client_from_config_dict
 from tests.unit.kube.kube_double import b64
@@ -218,6 +218,7 @@ kubeconfigs = st.fixed_dictionaries(
 styles = st.sampled_from([None, True, False])
 
 
+@settings(max_examples=40)
 @given(kubeconfigs, styles)
 def test_merge_loses_nothing(users: dict[str, Any], style: bool | None) -> None:
     text = yaml.safe_dump(users, default_flow_style=style)
@@ -230,6 +231,7 @@ def test_merge_loses_nothing(users: dict[str, Any], style: bool | None) -> None:
     assert after == {"apiVersion": "v1", "kind": "Config", **expected}
 
 
+@settings(max_examples=40)
 @given(kubeconfigs, styles)
 def test_merge_is_idempotent_and_remove_is_its_inverse(
     users: dict[str, Any], style: bool | None

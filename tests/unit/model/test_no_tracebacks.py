@@ -14,7 +14,7 @@ from picluster.errors import ConfigInvalid
 from picluster.model import Loaded, fields, load, parse
 
 from_examples = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 NAMES = sorted({field.name for field in fields()} | {"<<", "longhorn", "a", ""})

@@ -113,7 +113,7 @@ def test_the_areas_are_all_fed() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROBES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_any_answer_is_facts_or_unreadable(name: str, data: st.DataObject) -> None:
     probe = PROBES[name]
@@ -123,7 +123,7 @@ def test_any_answer_is_facts_or_unreadable(name: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_the_doctor_judges_any_answer_or_says_that_it_is_unreadable(
     name: str, data: st.DataObject

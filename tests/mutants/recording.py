@@ -1,0 +1,51 @@
+"""A pytest plugin that writes down which lines each test runs, and how long it takes.
+
+One file for each worker of xdist. What runs while modules are imported or tests are collected is
+under the name "".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import coverage
+import pytest
+
+from tests.mutants.reach import PLACE
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "picluster"
+
+_recorder = coverage.Coverage(data_file=None, config_file=False, source=[str(SOURCE)])
+_recorder.start()
+_seconds: dict[str, float] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _recorder.switch_context(item.nodeid)
+    began = time.monotonic()
+    try:
+        return (yield)
+    finally:
+        _seconds[item.nodeid] = round(time.monotonic() - began, 3)
+        _recorder.switch_context("")
+
+
+def pytest_sessionfinish() -> None:
+    _recorder.stop()
+    data = _recorder.get_data()
+    masks: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for file in data.measured_files():
+        module = str(Path(file).relative_to(ROOT))
+        for line, tests in data.contexts_by_lineno(file).items():
+            for test in tests:
+                masks[test][module] |= 1 << line
+    lines = {test: {file: hex(mask) for file, mask in each.items()} for test, each in masks.items()}
+    path = Path(os.environ[PLACE]) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'all')}.json"
+    path.write_text(json.dumps({"lines": lines, "seconds": _seconds}))
