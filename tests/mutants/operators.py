@@ -49,7 +49,10 @@ def mutations(source: str) -> Iterator[Mutation]:
 
 
 def _deciding(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk what runs: no annotations, no docstrings, no assertions, no `if TYPE_CHECKING`."""
+    """Walk what runs: no annotations, no docstrings, no assertions, no `if TYPE_CHECKING`.
+
+    How long something is waited for is left alone too: tests assert counts, never durations.
+    """
     yield tree
     for name, value in ast.iter_fields(tree):
         if name in ("annotation", "returns", "decorator_list"):
@@ -65,7 +68,14 @@ def _said_only(node: ast.AST) -> bool:
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
+        case ast.keyword(arg="timeout") | ast.Assign(targets=[ast.Name()]) if _is_limit(node):
+            return True
     return False
+
+
+def _is_limit(node: ast.keyword | ast.Assign) -> bool:
+    named = isinstance(node, ast.keyword) or node.targets[0].id.endswith("_SECONDS")  # type: ignore[attr-defined]
+    return named and isinstance(node.value, (ast.Constant, ast.BinOp))
 
 
 _Changes = Iterator[tuple[str, Callable[[ast.AST], None]]]

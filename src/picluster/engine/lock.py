@@ -68,6 +68,28 @@ class WorkstationLock:
 
 
 @dataclass(slots=True)
+class _Try:
+    """One go at a node's lock: what its script has said so far, and how it ended."""
+
+    answered: threading.Event = field(default_factory=threading.Event)
+    """The lock is granted, or the script is over."""
+    granted: bool = False
+    over: bool = False
+    said: bytearray = field(default_factory=bytearray)
+    lines: LineCutter = field(default_factory=LineCutter)
+    status: int | None = None
+    lost: NodeError | None = None
+
+    def hear(self, stream: str, data: bytes) -> None:
+        """Take in a piece of what the script says."""
+        if stream == "stderr":
+            self.said += data[: _MOST_SAID - len(self.said)]
+        elif _HELD.encode() in self.lines.feed(data):
+            self.granted = True
+            self.answered.set()
+
+
+@dataclass(slots=True)
 class NodeLock:
     """Keeps runs from different computers apart, through a script that waits on a node.
 
@@ -77,40 +99,33 @@ class NodeLock:
     sessions: Sessions
     node: str
     path: str
-    _holding: threading.Event = field(default_factory=threading.Event)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _said: bytearray = field(default_factory=bytearray)
-    _granted: LineCutter = field(default_factory=LineCutter)
-    _status: int | None = None
-    _lost: NodeError | None = None
+    _try: _Try = field(default_factory=_Try)
     _thread: threading.Thread | None = None
 
     @property
     def held(self) -> bool:
         """Whether the script still waits on the node."""
-        return self._holding.is_set() and not self._over.is_set()
+        return self._try.granted and not self._try.over
 
     def take(self) -> None:
         """Take the lock, or raise `Locked` naming who holds it, or a `NodeError` if it is away."""
         if self.held:
             return
-        self._holding.clear()
-        self._over.clear()
-        self._said.clear()
-        self._granted.rest()
-        self._thread = threading.Thread(target=self._hold, name="picluster-lock", daemon=True)
+        now = self._try = _Try()
+        self._thread = threading.Thread(
+            target=self._hold, args=(now,), name="picluster-lock", daemon=True
+        )
         self._thread.start()
-        _wait_for_either(self._holding, self._over, _GRANT_SECONDS)
-        if self._status == _BUSY:
-            holder = self._said.decode("utf-8", "replace").strip()
-            raise _locked(self.node, holder)
-        if self._lost is not None:
-            raise self._lost
-        if not self._holding.is_set():
-            said = self._said.decode("utf-8", "replace").strip()
+        now.answered.wait(_GRANT_SECONDS)
+        said = now.said.decode("utf-8", "replace").strip()
+        if now.status == _BUSY:
+            raise _locked(self.node, said)
+        if now.lost is not None:
+            raise now.lost
+        if not now.granted:
             raise _locked(self.node, "", said or "the lock could not be taken")
 
-    def _hold(self) -> None:
+    def _hold(self, now: _Try) -> None:
         path, directory = quote(self.path), quote(str(PurePosixPath(self.path).parent))
         # Whoever may open a file may hold a lock on it: nobody but root may. What the holder is
         # called goes to stderr: on stdout it could be taken for the grant.
@@ -122,21 +137,13 @@ class NodeLock:
             f"echo {_HELD}\nsleep {_HOLD_SECONDS:.0f}\n"
         )
         try:
-            self._status, self._lost = None, None
-            done = self.sessions.get(self.node).run(
-                script, timeout=_HOLD_SECONDS, on_output=self._hear
-            )
-            self._status = done.status
+            session = self.sessions.get(self.node)
+            now.status = session.run(script, timeout=_HOLD_SECONDS, on_output=now.hear).status
         except NodeError as lost:
-            self._lost = lost
+            now.lost = lost
         finally:
-            self._over.set()
-
-    def _hear(self, stream: str, data: bytes) -> None:
-        if stream == "stderr":
-            self._said += data[: _MOST_SAID - len(self._said)]
-        elif _HELD.encode() in self._granted.feed(data):
-            self._holding.set()
+            now.over = True
+            now.answered.set()
 
 
 @dataclass(slots=True)
@@ -154,12 +161,6 @@ class FirstThatIsThere:
                 lock.take()
                 return
         self.locks[-1].take()
-
-
-def _wait_for_either(first: threading.Event, second: threading.Event, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not (first.is_set() or second.is_set()):
-        first.wait(0.02)
 
 
 def _locked(where: str, holder: str, why: str = "") -> Locked:

@@ -93,6 +93,7 @@ def raw(
     path: str,
     body: object = None,
     kind: str = "application/json",
+    *,
     tries: urllib3.Retry = PATIENT,
 ) -> tuple[int, str]:
     link = api(machine, tries)

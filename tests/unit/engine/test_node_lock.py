@@ -90,4 +90,4 @@ def test_a_holder_whose_name_reads_like_a_grant_keeps_the_others_out(
     other = lock_at(tmp_path / "own/home.lock")
     with pytest.raises(Locked):
         other.take()
-    assert not other._holding.is_set()
+    assert not other.held

@@ -225,3 +225,55 @@ def test_losing_data_is_never_easier(situation: str) -> None:
     nodes, ready, expected = cluster(situation)
     if isinstance(may_disrupt("s1", nodes, ready, expected, destructive=True), Allowed):
         assert isinstance(may_disrupt("s1", nodes, ready, expected), Allowed)
+
+
+def test_the_ruling_on_a_node_that_is_no_server_says_nothing() -> None:
+    nodes, ready, _ = cluster("agent/? up/ok up/sick")
+    assert may_disrupt("s1", nodes, ready, ["s2", "s3"]) == Allowed()
+
+
+def test_what_is_refused_says_who_is_in_trouble_and_whom_to_bring_back() -> None:
+    nodes, ready, expected = cluster("up/ok down/silent learner/ok up/ok")
+    nodes["s3"] = replace(nodes["s3"], voter_reason="Removed")
+    assert may_disrupt("s1", nodes, ready, expected) == Refused(
+        "s2 is not Ready (NodeStatusUnknown); s3 does not vote in etcd; "
+        "without s1, 1 of 4 servers would work, and 3 are needed",
+        "bring s2, s3 back first",
+    )
+
+
+def test_a_cluster_of_two_is_told_that_it_cannot_spare_either() -> None:
+    assert may_disrupt("s1", *cluster("up/ok up/ok")) == Refused(
+        "without s1, 1 of 2 servers would work, and 2 are needed",
+        "let another server join first; a cluster of two cannot spare either of them",
+    )
+
+
+def test_a_sick_api_without_a_failing_check_is_told_by_its_answer() -> None:
+    nodes, ready, expected = cluster("up/ok up/ok up/ok")
+    ready["s3"] = Readyz(ok=False, detail="HTTP 500")
+    ruling = may_disrupt("s1", nodes, ready, expected)
+    assert isinstance(ruling, Refused)
+    assert "s3 has an API that is not ready (HTTP 500)" in ruling.reason
+
+
+@pytest.mark.parametrize(
+    ("readiness", "though"),
+    [
+        ("silent ok ok", "though s2, s3 should work"),
+        ("silent silent silent", "no server's API works"),
+    ],
+)
+def test_a_blind_refusal_says_who_should_work(readiness: str, though: str) -> None:
+    ready = {f"s{n}": READYZ[each] for n, each in enumerate(readiness.split(), 1)}
+    assert may_disrupt("s1", None, ready, list(ready), destructive=True) == Refused(
+        f"the cluster's nodes could not be read, {though}",
+        "bring the servers up first; `journalctl -u k3s` on each says why it is not",
+    )
+
+
+def test_the_only_server_is_told_what_its_loss_means() -> None:
+    assert may_disrupt("s1", *cluster("up/ok"), destructive=True) == Refused(
+        "s1 is the only server: the cluster and all its data would be gone",
+        "reset the whole cluster if that is what you want",
+    )

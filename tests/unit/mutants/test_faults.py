@@ -49,6 +49,12 @@ def test_what_is_only_said_is_left_alone() -> None:
     assert faulty('"""Some words."""\nfound: Literal[1]\nassert found\n') == set()
 
 
+def test_how_long_something_is_waited_for_is_left_alone() -> None:
+    assert faulty("_STOP_SECONDS = 180\nrun(script, timeout=30)\n") == {
+        written("_STOP_SECONDS = 180\npass\n")
+    }
+
+
 def test_a_line_that_moved_keeps_its_tests() -> None:
     old, new = "a = 1\nb = 2\nc = 3\n", "# more\na = 1\nb = 2\nx = 0\nc = 3\n"
     lines = {"t": {str(MODULE): hex(1 << 2 | 1 << 3)}}

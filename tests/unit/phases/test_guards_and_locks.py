@@ -14,6 +14,7 @@ from picluster import commands
 from picluster.engine.lock import WorkstationLock
 from picluster.errors import Locked, PreflightRefused, Unreachable
 from picluster.kube.nodes import NodeState
+from picluster.kube.quorum import Allowed
 from picluster.steps.k3s.guard import QuorumGuard
 
 
@@ -107,6 +108,35 @@ def test_the_guard_of_removals_wants_the_majority_of_what_stays(
     guarded().before_removal("pi3")
     with pytest.raises(PreflightRefused):
         guarded("pi1", "pi2").before_removal("pi3")
+
+
+class WithAnAgent(Cluster):
+    """The same three servers, and pi4, an agent."""
+
+    def nodes(self) -> dict[str, NodeState]:
+        return super().nodes() | {"pi4": NodeState("pi4", ready=True)}
+
+
+def test_an_agent_may_leave_whatever_the_servers_are_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("picluster.steps.k3s.guard.readyz", ready)
+    guard = reached_by(site(), WithAnAgent("pi1", "pi2")).guard
+    assert guard.on_removal("pi4") == Allowed()
+
+
+def test_a_server_that_is_down_may_be_disturbed_and_not_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("picluster.steps.k3s.guard.readyz", ready)
+    guard = guarded("pi1", "pi2")
+    guard.before_disruption("pi1")
+    with pytest.raises(PreflightRefused, match="pi2 is not Ready") as refused:
+        guard.before_removal("pi1")
+    assert refused.value.where == "pi1"
+
+
+def test_nobody_is_removed_while_the_api_is_silent() -> None:
+    with pytest.raises(PreflightRefused, match="no server's API works"):
+        reached_by(site(), Silent()).guard.before_removal("pi1")
 
 
 class Silent:

@@ -8,7 +8,8 @@ import paramiko
 import pytest
 
 from picluster.errors import HostKeyChanged, HostKeyUnknown
-from picluster.ssh.host_keys import HostKeys, accept_new, refuse_new
+from picluster.ssh.host_keys import USERS_FILES, HostKeys, accept_new, refuse_new
+from picluster.ssh.keys import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,86 @@ def test_a_forgotten_key_may_be_another_one(
     known.check("pi1", "10.0.0.1", 22, keys[0])
     assert known.forget("10.0.0.1", 22)
     known.check("pi1", "10.0.0.1", 22, keys[1])
+
+
+Pair = tuple[paramiko.PKey, paramiko.PKey]
+
+
+def line(host: str, key: paramiko.PKey) -> str:
+    return f"{host} {key.get_name()} {key.get_base64()}\n"
+
+
+def test_a_pin_is_one_more_line_of_a_file_that_only_the_user_reads(
+    tmp_path: Path, keys: Pair
+) -> None:
+    known = HostKeys(tmp_path / "state/home/known_hosts", accept_new, users_files=())
+    known.check("pi1", "10.0.0.1", 22, keys[0])
+    known.check("pi2", "10.0.0.2", 2222, keys[1])
+    known.check("pi1", "10.0.0.1", 22, keys[0])
+    text = line("10.0.0.1", keys[0]) + line("[10.0.0.2]:2222", keys[1])
+    assert known.own_file.read_text() == text
+    assert known.own_file.stat().st_mode & 0o777 == 0o600
+    assert known.own_file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_only_the_pins_of_that_host_are_forgotten(tmp_path: Path, keys: Pair) -> None:
+    known = pins(tmp_path)
+    assert not known.forget("10.0.0.1", 22)
+    assert not known.own_file.exists(), "nothing was pinned, so there is nothing to keep"
+    known.check("pi1", "10.0.0.1", 22, keys[0])
+    known.check("pi2", "10.0.0.2", 22, keys[1])
+    written = known.own_file.stat()
+    assert not known.forget("10.0.0.3", 22)
+    assert known.own_file.stat() == written
+    assert known.forget("10.0.0.1", 22)
+    assert known.own_file.read_text() == line("10.0.0.2", keys[1])
+    assert not known.forget("10.0.0.1", 22)
+
+
+def test_a_change_is_told_with_the_key_of_its_kind_and_how_its_pin_goes(
+    tmp_path: Path, keys: Pair
+) -> None:
+    theirs = tmp_path / "theirs"
+    other = paramiko.RSAKey.generate(1024)
+    theirs.write_text(line("10.0.0.1", other) + line("10.0.0.1", keys[0]))
+    known = HostKeys(tmp_path / "known_hosts", accept_new, users_files=(theirs,))
+    with pytest.raises(HostKeyChanged) as refused:
+        known.check("pi1", "10.0.0.1", 22, keys[1])
+    assert refused.value.where == "pi1 (10.0.0.1)"
+    assert f"expected {fingerprint(keys[0].asbytes())} (in {theirs})" in refused.value.why
+    assert f"it presents {fingerprint(keys[1].asbytes())}" in refused.value.why
+    assert f"`ssh-keygen -f {theirs} -R '10.0.0.1'`" in refused.value.fix
+    assert "known-hosts forget" not in refused.value.fix
+
+
+def test_a_change_of_kind_is_told_with_what_is_pinned(tmp_path: Path, keys: Pair) -> None:
+    known, other = pins(tmp_path), paramiko.RSAKey.generate(1024)
+    known.check("pi1", "10.0.0.1", 22, keys[0])
+    with pytest.raises(HostKeyChanged) as refused:
+        known.check("pi1", "10.0.0.1", 22, other)
+    assert f"expected {fingerprint(keys[0].asbytes())}" in refused.value.why
+    assert "ssh-keygen -f" not in refused.value.fix
+
+
+def test_the_users_own_pins_count(
+    tmp_path: Path, keys: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/known_hosts").write_text(line("10.0.0.1", keys[0]))
+    HostKeys(tmp_path / "pins").check("pi1", "10.0.0.1", 22, keys[0])
+    assert USERS_FILES[1] == Path("/etc/ssh/ssh_known_hosts"), "and the system's, as ssh has it"
+
+
+def test_who_is_asked_is_told_what_to_compare(tmp_path: Path, keys: Pair) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def agree(node: str, kind: str, print_: str) -> bool:
+        asked.append((node, kind, print_))
+        return False
+
+    with pytest.raises(HostKeyUnknown) as refused:
+        pins(tmp_path, agree).check("pi1", "10.0.0.1", 22, keys[0])
+    assert asked == [("pi1", keys[0].get_name(), fingerprint(keys[0].asbytes()))]
+    assert refused.value.where == "pi1 (10.0.0.1)"
+    assert fingerprint(keys[0].asbytes()) in refused.value.why

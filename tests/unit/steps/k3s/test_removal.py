@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import look, printed
 
-from picluster.engine.step import Blocked, Change, Observation, Risk, Satisfied
+from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
+from picluster.errors import WaitFailed
+from picluster.kube.errors import NotFound
 from picluster.kube.nodes import NodeState
+from picluster.kube.quorum import Allowed, Refused
 from picluster.steps.k3s.maintenance import DrainNode
 from picluster.steps.k3s.removal import (
     Asked,
@@ -17,6 +22,7 @@ from picluster.steps.k3s.removal import (
     Departed,
     Evacuated,
     Fresh,
+    MajorityStays,
     Presence,
     Stopped,
 )
@@ -39,11 +45,13 @@ def test_without_an_api_nothing_is_taken_out_blindly(step: Any) -> None:
 
 @pytest.mark.parametrize("presence", [Presence(READY, 0, True), Presence(CORDONED, 2, True)])
 def test_a_node_is_cordoned_and_emptied_first(presence: Presence) -> None:
-    decision = seen(Evacuated("pi1", 600), presence)
-    assert isinstance(decision, Change)
-    staying = ("DaemonSet", "InstanceManager")
-    assert decision.actions == (DrainNode("pi1", "it leaves the cluster", 600, staying),)
-    assert decision.risk is Risk.DRAIN
+    assert seen(Evacuated("pi1", 600), presence) == Change(
+        "cordon and drain pi1",
+        (DrainNode("pi1", "it leaves the cluster", 600, ("DaemonSet", "InstanceManager")),),
+        reason="it leaves the cluster",
+        risk=Risk.DRAIN,
+        retry_safe=True,
+    )
 
 
 def test_an_empty_cordoned_node_may_go() -> None:
@@ -56,12 +64,21 @@ def test_a_node_that_is_down_is_not_drained_and_that_is_said() -> None:
     assert "it is not drained" in decision.warning
 
 
-@pytest.mark.parametrize("presence", [Presence(DOWN, 0, False), Presence(None, 0, True)])
-def test_object_and_password_both_have_to_go(presence: Presence) -> None:
-    decision = seen(Departed("pi1"), presence)
-    assert isinstance(decision, Change)
-    assert decision.actions == (DeleteNode("pi1"),)
-    assert decision.risk is Risk.DATA_LOSS
+@pytest.mark.parametrize(
+    ("presence", "reason"),
+    [
+        (Presence(DOWN, 0, False), "it is registered"),
+        (Presence(None, 0, True), "its node password is kept"),
+    ],
+)
+def test_object_and_password_both_have_to_go(presence: Presence, reason: str) -> None:
+    assert seen(Departed("pi1"), presence) == Change(
+        "delete pi1 from the cluster",
+        (DeleteNode("pi1"),),
+        reason=reason,
+        risk=Risk.DATA_LOSS,
+        retry_safe=True,
+    )
 
 
 def test_a_node_that_is_forgotten_is_left_alone() -> None:
@@ -70,7 +87,13 @@ def test_a_node_that_is_forgotten_is_left_alone() -> None:
 
 @pytest.mark.parametrize("facts", [{"active": "active"}, {"enabled": "enabled"}])
 def test_a_leaving_nodes_k3s_is_stopped_for_good(facts: dict[str, str]) -> None:
-    assert isinstance(Stopped("k3s").decide(look("k3s-stopped", unit="k3s", **facts)), Change)
+    assert Stopped("k3s").decide(look("k3s-stopped", unit="k3s", **facts)) == Change(
+        "stop k3s.service",
+        (Run("systemctl disable --now --quiet k3s", timeout=180),),
+        reason="the node leaves the cluster",
+        risk=Risk.RESTART,
+        retry_safe=True,
+    )
 
 
 def test_a_stopped_service_is_left_alone() -> None:
@@ -94,3 +117,112 @@ def test_only_a_fresh_machine_replaces_a_node() -> None:
     assert fresh() == Satisfied()
     for facts in ({"datastore": "etcd"}, {"joined": "yes"}):
         assert isinstance(fresh(**facts), Blocked)
+
+
+NODE = "/api/v1/nodes/pi1"
+PASSWORD = "/api/v1/namespaces/kube-system/secrets/pi1.node-password.k3s"
+
+
+@pytest.fixture
+def api() -> ApiInMemory:
+    """A cluster of two nodes; pi1 has a pod that could move, one of Longhorn's and a password."""
+    api = ApiInMemory("pi1", "pi2")
+    for name, owner in (("web", "ReplicaSet"), ("copies", "InstanceManager")):
+        metadata = {
+            "ownerReferences": [{"kind": owner, "name": "x", "uid": "u", "controller": True}]
+        }
+        spec = {"nodeName": "pi1", "containers": []}
+        path = "/api/v1/namespaces/default/pods"
+        api.create(path, "v1", "Pod", name, spec=spec, metadata=metadata)
+    path = PASSWORD.rpartition("/")[0]
+    api.create(path, "v1", "Secret", "pi1.node-password.k3s")
+    api.sent.clear()
+    return api
+
+
+def ready(api: ApiInMemory, status: str) -> None:
+    conditions = [{"type": "Ready", "status": status, "reason": "x"}]
+    api.edit(f"{NODE}/status", {"status": {"conditions": conditions}})
+
+
+def asked(api: ApiInMemory, node: str = "pi1") -> Presence | None:
+    probe = Departed(node).probe()
+    assert not probe.secret
+    return probe.ask(place(api).tools).presence
+
+
+def test_the_cluster_is_asked_for_the_node_its_pods_and_its_password(api: ApiInMemory) -> None:
+    ready(api, "True")
+    found = asked(api)
+    assert found is not None
+    assert found.node is not None
+    assert (found.node.name, found.node.ready, found.pods, found.password) == ("pi1", True, 1, True)
+    assert asked(api, "pi3") == Presence(None, 0, False)
+
+
+def test_the_pods_of_a_node_that_is_down_are_not_counted(api: ApiInMemory) -> None:
+    ready(api, "Unknown")
+    found = asked(api)
+    assert found is not None
+    assert found.pods == 0
+
+
+def test_while_no_server_answers_nothing_is_known(api: ApiInMemory) -> None:
+    api.away = True
+    assert asked(api) is None
+
+
+class SlowToForget(ApiInMemory):
+    """The node's object stays for some looks after it was deleted, as while etcd lets it go."""
+
+    looks = 3
+
+    def call(self, method: str, path: str, **given: Any) -> Any:
+        if method == "DELETE" and path == NODE:
+            self.sent.append(f"{method} {path}")
+            return {}
+        if (method, path) == ("GET", NODE):
+            self.looks -= 1
+            if self.looks == 0:
+                super().call("DELETE", NODE)
+        return super().call(method, path, **given)
+
+
+def test_the_password_is_freed_once_the_node_is_forgotten() -> None:
+    api = SlowToForget("pi1", "pi2")
+    path = PASSWORD.rpartition("/")[0]
+    api.create(path, "v1", "Secret", "pi1.node-password.k3s")
+    DeleteNode("pi1").perform(place(api))
+    assert api.looks == 0, "it was waited for"
+    with pytest.raises(NotFound):
+        api.get(PASSWORD)
+
+
+def test_a_password_that_is_left_of_a_node_is_freed(api: ApiInMemory) -> None:
+    path = PASSWORD.rpartition("/")[0]
+    api.create(path, "v1", "Secret", "pi3.node-password.k3s")
+    DeleteNode("pi3").perform(place(api))
+    assert asked(api, "pi3") == Presence(None, 0, False)
+
+
+def test_a_node_that_does_not_go_is_told_with_what_holds_it(api: ApiInMemory) -> None:
+    api = SlowToForget("pi1")
+    api.looks = 10**9
+    with pytest.raises(WaitFailed) as failed:
+        DeleteNode("pi1").perform(place(api))
+    assert failed.value.where == "pi1"
+    assert "pi1 is still registered" in f"{failed.value} {failed.value.why}"
+
+
+@pytest.mark.parametrize(
+    ("ruling", "decision"),
+    [
+        (Allowed(), Satisfied()),
+        (Refused("it would stop", "wait"), Blocked("it would stop", "wait")),
+    ],
+)
+def test_a_plan_says_what_the_guard_would(ruling: object, decision: object) -> None:
+    step = MajorityStays("pi1")
+    seen_by_guard = {CLUSTER: {step.name: Observation(value=ruling)}}
+    assert not step.probe().secret
+    assert step.decide(Look(CLUSTER, step.name, seen_by_guard)) == decision
