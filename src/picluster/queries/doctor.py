@@ -22,13 +22,9 @@ from picluster.model import Cluster, Node
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.site import Site
-from picluster.steps.doctor.board import BOOTLOADER, HEAT, PAGE_SIZE, POWER, SUPPLY
-from picluster.steps.doctor.boot import CGROUP_VERSION, COMMAND_LINE, KERNEL
+from picluster.steps.doctor import board, boot, disks, network, service
 from picluster.steps.doctor.disk_speed import disk_speed
-from picluster.steps.doctor.disks import DISK_HEALTH, LOGS, ROOM, root_medium
 from picluster.steps.doctor.finding import Check, Finding, Light, problem
-from picluster.steps.doctor.network import IPTABLES, NAME_SERVERS, TWINS, uplink
-from picluster.steps.doctor.service import APT_IDLE, CERTIFICATES, K3S, is_installed
 from picluster.steps.doctor.step_findings import finding_of
 from picluster.steps.storage.readiness import FitForLonghorn
 
@@ -57,7 +53,7 @@ class Patient:
     def has_k3s(self) -> bool:
         """Whether K3s is installed on it."""
         return any(
-            row.check == K3S.name and row.finding.light is not Light.NOT_APPLICABLE
+            row.check == service.K3S.name and row.finding.light is not Light.NOT_APPLICABLE
             for row in self.rows
         )
 
@@ -146,26 +142,14 @@ def _chosen(stage: Stage, broken: Mapping[str, Collection[str]]) -> dict[str, Se
 def checks_of(cluster: Cluster, node: Node) -> list[Check]:
     """Return the doctor's own checks of a node."""
     return [
-        POWER,
-        HEAT,
-        SUPPLY,
-        BOOTLOADER,
-        PAGE_SIZE,
-        COMMAND_LINE,
-        KERNEL,
-        CGROUP_VERSION,
-        root_medium(is_server=node.is_server, is_ha=cluster.is_ha),
+        *board.CHECKS,
+        *boot.CHECKS,
+        disks.root_medium(is_server=node.is_server, is_ha=cluster.is_ha),
         disk_speed(runs_etcd=node.is_server and cluster.is_ha),
-        DISK_HEALTH,
-        ROOM,
-        LOGS,
-        uplink(is_server=node.is_server),
-        NAME_SERVERS,
-        IPTABLES,
-        TWINS,
-        APT_IDLE,
-        K3S,
-        CERTIFICATES,
+        *disks.CHECKS,
+        network.uplink(is_server=node.is_server),
+        *network.CHECKS,
+        *service.CHECKS,
     ]
 
 
@@ -227,7 +211,7 @@ def _rows(cluster: Cluster, node: Node, survey: Survey) -> Iterator[Diagnosed]:
     findings = {step.name: _nonsense(everything, step.probe()) for step in steps}
     sensible = [step for step in steps if findings[step.name] is None]
     for item in judge_target("checks", node.name, sensible, readable):
-        installed = is_installed(look)
+        installed = service.is_installed(look)
         findings[item.step.name] = finding_of(item.step, item.decision, installed=installed)
     yield from (_diagnosed(step, found, node) for step in steps if (found := findings[step.name]))
 

@@ -238,3 +238,5 @@ def _judge_bootloader(look: Look) -> Finding:
 
 
 BOOTLOADER = Check("bootloader", "boot loader and boot order", _BOOTLOADER, _judge_bootloader)
+
+CHECKS = (POWER, HEAT, SUPPLY, BOOTLOADER, PAGE_SIZE)

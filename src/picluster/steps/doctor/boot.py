@@ -195,3 +195,5 @@ def _judge_cgroup_version(look: Look) -> Finding:
 CGROUP_VERSION = Check(
     "cgroup-version", "control groups of version 2", CGROUPS, _judge_cgroup_version
 )
+
+CHECKS = (COMMAND_LINE, KERNEL, CGROUP_VERSION)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from picluster.engine.probe import Answer, Observation, ShellProbe, shown
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
-from picluster.steps.doctor.disks import DISKS, FIX_MEDIUM, Disk
+from picluster.steps.doctor.disks import DISKS, FIX_MEDIUM, Lying
 from picluster.steps.doctor.finding import Check, Finding, not_applicable, ok, problem, warning
 from picluster.steps.k3s.paths import SERVER_DIR
 
@@ -52,9 +52,8 @@ def _judge_speed(look: Look) -> Finding:
     buckets, disks = look.read(ETCD_WRITES), look.find(DISKS)
     if buckets and buckets[-1][1] >= _ENOUGH:
         return _of_etcd(buckets)
-    disk = disks.data.disk if disks and disks.data else None
-    if disk and disk.flushes >= _ENOUGH:
-        return _of_the_kernel(disk)
+    if disks and disks.data and disks.data.flushes >= _ENOUGH:
+        return _of_the_kernel(disks.data)
     return not_applicable("neither etcd nor the kernel has counted enough writes to tell")
 
 
@@ -83,9 +82,9 @@ def _of_etcd(buckets: Sequence[tuple[float, int]]) -> Finding:
     return ok(said)
 
 
-def _of_the_kernel(disk: Disk) -> Finding:
-    mean = disk.milliseconds / disk.flushes
-    said = f"{disk.name} took {mean:.3g} ms for a flush, on average of {disk.flushes} since boot"
+def _of_the_kernel(data: Lying) -> Finding:
+    mean = data.milliseconds / data.flushes
+    said = f"{data.disk} took {mean:.3g} ms for a flush, on average of {data.flushes} since boot"
     if mean > _SLOW_MEAN_MS:
         return warning(f"{said}; etcd asks for 10 ms", _MEANS, FIX_MEDIUM)
     return ok(said)

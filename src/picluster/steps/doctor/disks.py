@@ -17,28 +17,22 @@ FIX_MEDIUM = "put the root of a server on an SSD (NVMe, or USB 3)"
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """A disk: the bus it is on, the kind of a card (`SD` or `MMC`), the flushes since boot.
-
-    They took so many `milliseconds`; both are 0 where the kernel does not tell.
-    """
-
-    name: str
-    bus: str = ""
-    card: str = ""
-    flushes: int = 0
-    milliseconds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Lying:
-    """What a path lies on: the mount, and the disk below it if it is one of this machine's."""
+    """What a path lies on: its mount, and the disk below that, empty if it is none of this machine.
+
+    `bus` and `card` (`SD` or `MMC`) tell of what kind that is, empty if they do not; its flushes
+    since boot took so many milliseconds, both 0 where the kernel does not tell.
+    """
 
     at: str
     kind: str
     source: str
-    options: frozenset[str] = frozenset()
-    disk: Disk | None = None
+    options: frozenset[str]
+    disk: str = ""
+    bus: str = ""
+    card: str = ""
+    flushes: int = 0
+    milliseconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +46,16 @@ class Disks:
 
 
 def _disks(seen: Observation) -> Disks:
-    said = Answer(seen)
-    flushes = _rows(said, "flushes", 3)
-    below = {}
-    for path, (name, bus, card) in _rows(said, "disk", 4).items():
-        counted = (whole(each, "flushes") for each in flushes.get(path, ()))
-        below[path] = Disk(name, bus.strip("-"), card.strip("-"), *counted)
-    lying = {
-        path: Lying(at, kind, source, frozenset(options.split(",")), below.get(path))
-        for path, (at, kind, source, options) in _rows(said, "at", 5).items()
-    }
+    said, lying = Answer(seen), {}
+    for line in said.every("lies"):
+        words = ["" if word == "-" else word for word in line.split(" ")]
+        if len(words) != 10:  # noqa: PLR2004 - as many as the script prints
+            raise Unreadable(f"`lies` is not ten words: {shown(line)}")
+        path, at, kind, source, options, disk, bus, card, *counts = words
+        flushes, took = (whole(each, "lies") for each in counts)
+        given = frozenset(options.split(","))
+        lying[path] = Lying(at, kind, source, given, disk, bus, card, flushes, took)
     return Disks(said.flag("inside"), lying.get("root"), lying.get("logs"), lying.get("data"))
-
-
-def _rows(said: Answer, key: str, count: int) -> dict[str, list[str]]:
-    """Return the words of each line by the first one."""
-    rows = {}
-    for line in said.every(key):
-        first, *words = line.split(" ")
-        if len(words) + 1 != count:
-            raise Unreadable(f"`{key}` is not {count} words: {shown(line)}")
-        rows[first] = words
-    return rows
 
 
 DISKS = ShellProbe("disks", shell(__package__, "disks"), _disks)
@@ -95,19 +77,16 @@ def _judge_medium(look: Look, *, is_server: bool, is_ha: bool) -> Finding:
             "turn it off (`raspi-config`, Performance, Overlay File System; on Ubuntu "
             "/etc/overlayroot.conf), and reboot",
         )
-    disk = root.disk
-    if disk is None:
-        return ok(root.source)
-    if disk.card == "SD" and is_server:
+    if root.card == "SD" and is_server:
         return warning(
-            f"/ is on the SD card {disk.name}",
+            f"/ is on the SD card {root.disk}",
             "etcd writes all the time: cards are too slow for it and wear out, and a slow one "
             "loses its votes"
             if is_ha
             else "a server's writes wear cards out",
             FIX_MEDIUM,
         )
-    return ok(f"{disk.name}, {disk.bus}" if disk.bus else disk.name)
+    return ok(", ".join(filter(None, (root.disk or root.source, root.bus))))
 
 
 def _over_the_network(source: str, *, is_server: bool) -> Finding:
@@ -245,3 +224,5 @@ def _judge_logs(look: Look) -> Finding:
 
 
 LOGS = Check("logs", "room for the logs of pods", DISKS, _judge_logs)
+
+CHECKS = (DISK_HEALTH, ROOM, LOGS)

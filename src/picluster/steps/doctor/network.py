@@ -76,11 +76,6 @@ class Resolvers:
     upstream: tuple[str, ...] = ()
 
 
-def _resolvers(seen: Observation) -> Resolvers:
-    said = Answer(seen)
-    return Resolvers(said.every("server"), said.every("upstream"))
-
-
 # The files that K3s looks at.
 _RESOLVERS = ShellProbe(
     "name-servers",
@@ -90,7 +85,7 @@ _RESOLVERS = ShellProbe(
     '    [ "$key" != nameserver ] || echo "${pair%%:*}=$address"\n'
     "  done <${pair#*:}\n"
     "done; true",
-    _resolvers,
+    lambda seen: Resolvers(Answer(seen).every("server"), Answer(seen).every("upstream")),
 )
 
 
@@ -140,18 +135,13 @@ class IptablesSeen:
     legacy: tuple[str, ...] = ()
 
 
-def _iptables(seen: Observation) -> IptablesSeen:
-    said = Answer(seen)
-    return IptablesSeen(said.text("version", ""), said.every("legacy"))
-
-
 _IPTABLES = ShellProbe(
     "iptables",
     "! command -v iptables >/dev/null || "
     "{ printf version=; iptables --version 2>/dev/null; echo; }\n"
     "[ -r /proc/net/ip_tables_names ] || return 0\n"
     'while read -r table; do echo "legacy=$table"; done </proc/net/ip_tables_names',
-    _iptables,
+    lambda seen: IptablesSeen(Answer(seen).text("version", ""), Answer(seen).every("legacy")),
 )
 
 
@@ -234,3 +224,5 @@ def _judge_twins(look: Look) -> Finding:
 
 
 TWINS = Check("twins", "its own network address and K3s password", _TWINS, _judge_twins)
+
+CHECKS = (NAME_SERVERS, IPTABLES, TWINS)

@@ -53,8 +53,11 @@ def _service(seen: Observation) -> Service:
     )
 
 
-_READING = f"read_journal() {{\n{journal.reading('$unit', _SECONDS, _LINES)}}}\n"
-_SERVICE = ShellProbe("k3s", _READING + shell(__package__, "k3s"), _service)
+_SERVICE = ShellProbe(
+    "k3s",
+    shell(__package__, "k3s", JOURNAL=journal.reading("$unit", _SECONDS, _LINES)),
+    _service,
+)
 
 
 def _judge_service(look: Look) -> Finding:
@@ -177,3 +180,5 @@ def _judge_apt(look: Look) -> Finding:
 
 
 APT_IDLE = Check("apt-idle", "nobody else installs packages", _INSTALLING, _judge_apt)
+
+CHECKS = (APT_IDLE, K3S, CERTIFICATES)

@@ -23,7 +23,7 @@ from picluster.steps.doctor.board import BOOTLOADER, HEAT, PAGE_SIZE, POWER, SUP
 from picluster.steps.doctor.boot import CGROUP_VERSION, COMMAND_LINE
 from picluster.steps.doctor.boot import KERNEL as RUNNING
 from picluster.steps.doctor.disk_speed import disk_speed
-from picluster.steps.doctor.disks import DISK_HEALTH, DISKS, LOGS, ROOM, Disk, Lying, root_medium
+from picluster.steps.doctor.disks import DISK_HEALTH, DISKS, LOGS, ROOM, Lying, root_medium
 from picluster.steps.doctor.finding import Check, Finding, Light
 from picluster.steps.doctor.network import IPTABLES, NAME_SERVERS, TWINS, uplink
 from picluster.steps.doctor.service import APT_IDLE, CERTIFICATES, K3S
@@ -278,9 +278,9 @@ def test_a_card_is_known_below_whatever_is_stacked_on_it(tmp_path: Path) -> None
     link(tree, "sys/dev/block/254:0", "sys/devices/virtual/block/dm-0")
     link(tree, "sys/devices/virtual/block/dm-0/slaves/mmcblk0p2", f"{CARD}/mmcblk0p2")
     root = seen(SERVER, tree)[DISKS.name].value
-    card = Disk("mmcblk0", "mmc", "SD", 4000, 8000)
-    options = frozenset({"rw", "noatime"})
-    assert root.root == Lying("/", "ext4", "/dev/mapper/vg-root", options, card)  # type: ignore[attr-defined]
+    given = frozenset({"rw", "noatime"})
+    lies = Lying("/", "ext4", "/dev/mapper/vg-root", given, "mmcblk0", "mmc", "SD", 4000, 8000)
+    assert root.root == lies  # type: ignore[attr-defined]
     assert root.data == root.root  # type: ignore[attr-defined]
 
 

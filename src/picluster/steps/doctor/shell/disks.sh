@@ -1,8 +1,8 @@
-# Prints, for the root, the logs and K3s's data: `at=` the mount that each lies on, and `disk=` the
-# disk below that, whatever is stacked on it. A mount's device is that of what it mounts; of btrfs,
-# which makes one up, the source's name tells.
+# Prints what the root, the logs and K3s's data lie on: the mount, the disk below that, whatever is
+# stacked on it, and how long its flushes took. A mount's device is that of what it mounts; of
+# btrfs, which makes one up, the source's name tells.
 disk_below() {
-  disk=''
+  disk=- bus=- card=- flushes=0 took=0
   cd -P "/sys/dev/block/$1" 2>/dev/null || {
     case $2 in /dev/?*) cd -P "/sys/class/block/${2##*/}" 2>/dev/null || return 0 ;; *) return 0 ;; esac
   }
@@ -12,7 +12,20 @@ disk_below() {
     elif [ -e "$1" ]; then cd -P "$1" || return 0
     else break; fi
   done
-  [ ! -e device ] || disk=${PWD##*/}
+  [ -e device ] || return 0
+  disk=${PWD##*/}
+  case $disk:$PWD in
+    nvme*) bus=nvme ;;
+    mmcblk*) bus=mmc ;;
+    *:*/usb*) bus=usb ;;
+    *:*/ata*) bus=sata ;;
+  esac
+  [ ! -r device/type ] || read -r card <device/type
+  # A container sees the counts of its host.
+  [ $inside = no ] && [ -r stat ] && read -r counts <stat || return 0
+  # shellcheck disable=SC2086 # words are what is wanted
+  set -- $counts
+  [ $# -lt 17 ] || flushes=${16} took=${17}
 }
 inside=no
 [ ! -e /run/systemd/container ] || inside=yes
@@ -33,26 +46,8 @@ lies=$(awk -v data="$data" '
   END { for (name in found) print name, found[name] }' /proc/self/mountinfo)
 while read -r name at device kind source options; do
   [ -n "$name" ] || continue
-  echo "at=$name $at $kind $source $options"
   disk_below "$device" "$source"
-  [ -n "$disk" ] || continue
-  bus=-
-  case $disk:$PWD in
-    nvme*) bus=nvme ;;
-    mmcblk*) bus=mmc ;;
-    *:*/usb*) bus=usb ;;
-    *:*/ata*) bus=sata ;;
-  esac
-  card=-
-  [ ! -r device/type ] || read -r card <device/type
-  echo "disk=$name $disk $bus $card"
-  # A container sees the counts of its host.
-  if [ $inside = no ] && [ -r stat ]; then
-    read -r counts <stat
-    # shellcheck disable=SC2086 # words are what is wanted
-    set -- $counts
-    [ $# -lt 17 ] || echo "flushes=$name ${16} ${17}"
-  fi
+  echo "lies=$name $at $kind $source $options $disk $bus $card $flushes $took"
 done <<LIES
 $lies
 LIES
