@@ -37,17 +37,16 @@ class Lying:
 
 @dataclass(frozen=True, slots=True)
 class Disks:
-    """What the root, the logs and K3s's data lie on; a container (`inside`) has no own disks."""
+    """What the root, the logs and K3s's data lie on."""
 
-    inside: bool = False
     root: Lying | None = None
     logs: Lying | None = None
     data: Lying | None = None
 
 
 def _disks(seen: Observation) -> Disks:
-    said, lying = Answer(seen), {}
-    for line in said.every("lies"):
+    lying = {}
+    for line in Answer(seen).every("lies"):
         words = ["" if word == "-" else word for word in line.split(" ")]
         if len(words) != 10:  # noqa: PLR2004 - as many as the script prints
             raise Unreadable(f"`lies` is not ten words: {shown(line)}")
@@ -55,7 +54,7 @@ def _disks(seen: Observation) -> Disks:
         flushes, took = (whole(each, "lies") for each in counts)
         given = frozenset(options.split(","))
         lying[path] = Lying(at, kind, source, given, disk, bus, card, flushes, took)
-    return Disks(said.flag("inside"), lying.get("root"), lying.get("logs"), lying.get("data"))
+    return Disks(lying.get("root"), lying.get("logs"), lying.get("data"))
 
 
 DISKS = ShellProbe("disks", shell(__package__, "disks"), _disks)
@@ -63,20 +62,11 @@ DISKS = ShellProbe("disks", shell(__package__, "disks"), _disks)
 
 def _judge_medium(look: Look, *, is_server: bool, is_ha: bool) -> Finding:
     """etcd waits for every write to reach the medium; containerd cannot stack on NFS."""
-    disks = look.read(DISKS)
-    root = disks.root
+    root = look.read(DISKS).root
     if root is None:
         return not_applicable("the kernel does not tell how / is mounted")
     if root.kind.startswith("nfs"):
         return _over_the_network(root.source, is_server=is_server)
-    # `raspi-config` calls it the overlay file system, Ubuntu overlayroot.
-    if root.kind == "overlay" and not disks.inside:
-        return problem(
-            "/ is an overlay",
-            "all that is written is in memory, and gone after a reboot: K3s and its data as well",
-            "turn it off (`raspi-config`, Performance, Overlay File System; on Ubuntu "
-            "/etc/overlayroot.conf), and reboot",
-        )
     if root.card == "SD" and is_server:
         return warning(
             f"/ is on the SD card {root.disk}",

@@ -22,14 +22,11 @@ disk_below() {
   esac
   [ ! -r device/type ] || read -r card <device/type
   # A container sees the counts of its host.
-  [ $inside = no ] && [ -r stat ] && read -r counts <stat || return 0
+  [ ! -e /run/systemd/container ] && [ -r stat ] && read -r counts <stat || return 0
   # shellcheck disable=SC2086 # words are what is wanted
   set -- $counts
   [ $# -lt 17 ] || flushes=${16} took=${17}
 }
-inside=no
-[ ! -e /run/systemd/container ] || inside=yes
-echo "inside=$inside"
 data=/
 ! cd -P /var/lib/rancher 2>/dev/null || data=$PWD
 lies=$(awk -v data="$data" '
