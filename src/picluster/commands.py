@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from picluster.engine.events import Connected, RunFinished, RunStarted
@@ -121,7 +122,7 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[Run]:
     try:
         run.absent = _connect(site, run)
         run.take_lock = _node_lock(site, run.absent).take
-        _foresee(site, run, phases)
+        foresee(run, (partial(PHASES[name], site) for name in phases))
         yield run
     finally:
         site.api.close()
@@ -162,14 +163,14 @@ def _connect(site: Site, run: Run) -> frozenset[str]:
     return frozenset(absent)
 
 
-def _foresee(site: Site, run: Run, phases: Sequence[str]) -> None:
+def foresee(run: Run, phases: Iterable[Callable[[], Phase]]) -> None:
     """Have the first look at each node ask what the phases will ask, as far as they can be built.
 
     What keeps one from being built is told when its turn comes.
     """
-    for name in phases:
+    for build in phases:
         with suppress(PiclusterError):
-            run.seen.foresee(PHASES[name](site), run.absent)
+            run.seen.foresee(build(), run.absent)
 
 
 def _node_lock(site: Site, absent: frozenset[str]) -> FirstThatIsThere:

@@ -26,6 +26,8 @@ from picluster.model import Cluster, parse
 from picluster.phases.preflight import preflight
 from picluster.phases.prepare import prepare
 from picluster.queries.doctor import diagnose
+from picluster.queries.status import status
+from picluster.queries.validate import validate
 from picluster.steps.doctor.finding import Light
 
 FILE = f"""\
@@ -160,6 +162,24 @@ def test_an_up_with_nothing_to_do_asks_each_node_once_and_makes_few_processes(
     assert max(node.bytes_sent) <= 32_000, node.bytes_sent
     written = [item.step.name for item in items if _writes(item)]
     assert len(cluster.nodes) > 1 or not written, "this node was not as it should be"
+
+
+def test_a_validation_looks_once(tmp_path: Path) -> None:
+    root = with_k3s(node_tree(tmp_path / "node"), CLUSTER.k3s.version)
+    node = MeteredNode(root)
+    made = site_on(ShellNodes(tmp_path), parse(FILE + "longhorn: {}\n").cluster, tmp_path)
+    assert validate(replace(made, sessions=node.sessions)).installed
+    assert len(node.forks) == 1
+    assert sum(node.forks) <= 42
+
+
+def test_a_status_makes_few_processes(tmp_path: Path) -> None:
+    root = with_k3s(node_tree(tmp_path / "node"), CLUSTER.k3s.version)
+    node = MeteredNode(root)
+    made = site_on(ShellNodes(tmp_path), CLUSTER, tmp_path)
+    (row,) = status(replace(made, sessions=node.sessions)).nodes
+    assert row.vitals is not None
+    assert sum(node.forks) <= 4, node.forks
 
 
 def _writes(item: Judged) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from picluster.commands import under_way
+from picluster.commands import foresee, under_way
 from picluster.engine.plan import PhasePlan
 from picluster.engine.runner import plan_phase
 from picluster.engine.survey import Look
@@ -61,6 +62,9 @@ def validate(site: Site) -> Verdict:
     """Look once; at what `up` would do only if there is a cluster."""
     cluster = site.cluster
     with under_way(site) as run:
+        # Not the doors of applications: one that hangs would make every other look a long one.
+        at_once = wanted(("prepare", "k3s", "registry", "longhorn"), cluster)
+        foresee(run, (partial(_PHASES[name], site) for name in at_once))
         plans = [plan_phase(preflight(cluster), run)]
         k3s = plan_phase(_PHASES["k3s"](site), run)
         installed = any(_has_k3s(k3s, node.name) for node in cluster.nodes)
