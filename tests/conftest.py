@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
@@ -15,3 +18,15 @@ settings.register_profile(  # what `python -m tests.mutants` runs them with: is 
     phases=(Phase.explicit, Phase.generate),
 )
 settings.load_profile("shared-machines")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "a directory with a real K3s: the binary, install.sh, sha256sum-ARCH.txt, images"
+    parser.addoption("--release", type=Path, help=told)
+    parser.addoption("--next", type=Path, help=f"{told}; what is upgraded to")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Tell which K3s is run, if it is a real one."""
+    named = [config.getoption(name) for name in ("--release", "--next")]
+    return [f"a real K3s, from {directory}" for directory in named if directory]

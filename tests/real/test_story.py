@@ -15,7 +15,7 @@ from picluster.lab import faults
 from picluster.paths import cluster_state
 from tests.lab.bench import Bench, Pi
 from tests.lab.kube import nodes_seen_by
-from tests.real.conftest import Release, use
+from tests.real.release import Release, use
 
 _HOME_OF_VOLUMES = "/var/lib/rancher/k3s/storage"
 

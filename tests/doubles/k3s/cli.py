@@ -121,7 +121,7 @@ def _run_agent(options: Options) -> int:
         except client.Refused as why:
             error(f"Failed to validate connection to cluster at {server}: {why}")
             time.sleep(paced(5.0))
-    about = describe(options, host.node_name(options), host.node_ip(options), etcd=False)
+    about = describe(options, host.node_name(options), host.node_ip(options))
     link = client.client(ca, "node", client.secret_of(token))
     agent = client.NodeAgent(about, host.password(), link, [server], data)
 

@@ -66,6 +66,12 @@ def _outgoing_ip() -> str:
     return ""
 
 
+def machine_id() -> str:
+    """Return what systemd calls this machine; empty where it has not been given a name yet."""
+    path = at("/etc/machine-id")
+    return path.read_text().strip() if path.exists() else ""
+
+
 def password() -> str:
     """Return the password by which the cluster knows this node again; made at the first start."""
     path = at("/etc/rancher/node/password")

@@ -23,6 +23,7 @@ from . import stamp
 from .config import Options
 from .controllers import tick
 from .flannel import free_subnet, leases
+from .host import machine_id
 from .log import info, now
 from .members import Cluster, NoQuorum, NotLeading, Transaction
 from .pace import paced
@@ -44,8 +45,10 @@ _SECRETS = {"token", "agent-token", "etcd-s3-access-key", "etcd-s3-secret-key", 
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
-def describe(options: Options, name: str, ip: str, *, etcd: bool) -> Object:
-    """Return what a node tells the cluster about itself."""
+def describe(
+    options: Options, name: str, ip: str, *, etcd: bool = False, member: str = ""
+) -> Object:
+    """Return what a node tells the cluster about itself; `member` is what its etcd is called."""
     arguments = [options.role]
     for option, value in sorted(options.values.items()):
         shown = "********" if option in _SECRETS else value
@@ -59,6 +62,8 @@ def describe(options: Options, name: str, ip: str, *, etcd: bool) -> Object:
         "version": stamp.VERSION,
         "server": options.role == "server",
         "etcd": etcd,
+        "member": member,
+        "machine": machine_id(),
         "labels": labels,
         "taints": [_taint(taint) for taint in options.items("node-taint")],
         "args": arguments,
@@ -258,6 +263,11 @@ def _node(about: Object, live: Object | None, subnet: str) -> Object:
         "k3s.io/node-env": "{}",
         "picluster.dev/stand-in": "true",
     }
+    if about["etcd"]:
+        annotations |= {
+            "etcd.k3s.cattle.io/node-name": about["member"],
+            "etcd.k3s.cattle.io/node-address": about["ip"],
+        }
     key: Key = ("", "nodes", "", name)
     node = plain("v1", "Node", key, spec={}, status={}) if live is None else dict(live)
     meta = node["metadata"]
@@ -287,7 +297,7 @@ def _node(about: Object, live: Object | None, subnet: str) -> Object:
             "containerRuntimeVersion": "containerd://stand-in",
             "osImage": "stand-in",
             "kernelVersion": "stand-in",
-            "machineID": "",
+            "machineID": about["machine"],
             "systemUUID": "",
             "bootID": "",
         },

@@ -109,7 +109,13 @@ class ServerProcess:
         info("Kube API server is now running (stand-in)")
         info(f"k3s {stamp.VERSION} stand-in is up and running")
         host.notify("READY=1")
-        about = describe(self.options, self.name, self.ip, etcd=self.etcd)
+        about = describe(
+            self.options,
+            self.name,
+            self.ip,
+            etcd=self.etcd,
+            member=self._member_id() if self.etcd else "",
+        )
         agent = client.NodeAgent(about, host.password(), peers, [self._own_url()], self.place.data)
         agent.start()
         threading.Event().wait()
