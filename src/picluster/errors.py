@@ -5,6 +5,7 @@
     ├── ConfigInvalid           3  cluster.yaml cannot be used; lists every problem at once
     ├── NodeError               4  a node could not be worked on at all
     │   ├── Unreachable            no answer on the network; may be retried
+    │   │   └── OutOfTime          it did not end in the time that it was given; is not
     │   ├── AuthenticationFailed   the node refused every key or password
     │   ├── HostKeyUnknown         first contact, and nobody agreed to trust the key
     │   ├── HostKeyChanged         the key is not the pinned one
@@ -73,6 +74,10 @@ class NodeError(PiclusterError):
 
 class Unreachable(NodeError):
     """No usable answer from the node on the network, or the connection was lost."""
+
+
+class OutOfTime(Unreachable):
+    """What ran on the node did not end in its time: asked once more, it would take as long."""
 
 
 class TooMuchOutput(NodeError):

@@ -32,7 +32,8 @@ class ShellChannel:
         """Take the time that a send may last; nothing here takes any."""
 
     def exec_command(self, command: str) -> None:
-        """Start the command, as sshd does: with the login's shell."""
+        """Start the command, as sshd does: with the login's shell. The next one begins anew."""
+        self.closed, self._waiting, self._ended = False, {}, set()
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
             ["sh", "-c", f"{self.greeting}\n{command}"], stdin=pipe, stdout=pipe, stderr=pipe

@@ -5,29 +5,29 @@ In `why` and `fix`, `USER` stands for whom it refused.
 
 from __future__ import annotations
 
-import re
-
 from picluster.causes.cause import Cause
 
-_ASKS = (
+ASKS = Cause(
     r"a password is required|no tty present|a terminal is required|"
-    r"interactive authentication is required"
+    r"interactive authentication is required",
+    "sudo asks for a password for USER",
+    # Asked like this, sudo says the same to those who may not use it at all.
+    "set ssh.sudo_password (such as `prompt`), or allow it without: "
+    "`echo 'USER ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_USER` "
+    "as root on the node, which also helps if USER may not use sudo at all",
 )
+"""What is the matter, too, where a sudo that was given no password says something unknown."""
+
+WRONG_PASSWORD = Cause(
+    r"incorrect (password|authentication) attempt|no password was provided",
+    "sudo does not accept the password",
+    "correct what ssh.sudo_password refers to",
+)
+"""The same, where it was given one."""
 
 SUDO: tuple[Cause, ...] = (
-    Cause(
-        r"incorrect (password|authentication) attempt|no password was provided",
-        "sudo does not accept the password",
-        "correct what ssh.sudo_password refers to",
-    ),
-    Cause(
-        _ASKS,
-        "sudo asks for a password for USER",
-        # Asked like this, sudo says the same to those who may not use it at all.
-        "set ssh.sudo_password (such as `prompt`), or allow it without: "
-        "`echo 'USER ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/010_USER` "
-        "as root on the node, which also helps if USER may not use sudo at all",
-    ),
+    WRONG_PASSWORD,
+    ASKS,
     Cause(
         r"is not in the sudoers file|is not allowed to (execute|run sudo)|"
         r"Sorry, user \S+ may not run |"
@@ -51,12 +51,3 @@ SUDO: tuple[Cause, ...] = (
         "install it, or log in as root",
     ),
 )
-
-
-def asks_for_a_password(out: bytes, err: str) -> bool:
-    """Whether sudo wanted a password before it began anything: it says so, and nobody else a word.
-
-    A script that goes on to call sudo itself has begun, and must not be run again.
-    """
-    lines = [line for line in err.splitlines() if line.strip()]
-    return not out and len(lines) == 1 and re.search(_ASKS, lines[0]) is not None

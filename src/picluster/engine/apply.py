@@ -18,7 +18,14 @@ from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
 from picluster.engine.step import Act, Action, Change, Reboot, Run, Upload, WriteFile
-from picluster.errors import ActionFailed, Interrupted, PiclusterError, Unreachable, Unreadable
+from picluster.errors import (
+    ActionFailed,
+    Interrupted,
+    OutOfTime,
+    PiclusterError,
+    Unreachable,
+    Unreadable,
+)
 from picluster.secret import redact
 
 SAYS = "picluster: "
@@ -151,7 +158,7 @@ class Applier:
             done.run()
         except Unreachable as error:
             rest = tasks[done.finished :]
-            if not all(task.change.retry_safe for task in rest):
+            if isinstance(error, OutOfTime) or not all(task.change.retry_safe for task in rest):
                 raise StepError(rest[0].item.step.name, error) from error
             self.sessions.renew(self.target, done.session)
             _Batch(self, rest).run()

@@ -108,7 +108,10 @@ class NodeLock:
         return self._try.granted and not self._try.over
 
     def take(self) -> None:
-        """Take the lock, or raise `Locked` naming who holds it, or a `NodeError` if it is away."""
+        """Take the lock. Raises `Locked` naming who holds it, or a `NodeError` if it cannot be had.
+
+        Only who finds it held says so: whatever else keeps a node from granting it is its own.
+        """
         if self.held:
             return
         now = self._try = _Try()
@@ -123,7 +126,12 @@ class NodeLock:
         if now.lost is not None:
             raise now.lost
         if not now.granted:
-            raise _locked(self.node, "", said or "the lock could not be taken")
+            raise NodeError(
+                "the lock of the cluster cannot be taken on it",
+                where=self.node,
+                why=f"it said: {said}" if said else "it said nothing",
+                fix="look for a full or read-only /run on it, and for what keeps it busy",
+            )
 
     def _hold(self, now: _Try) -> None:
         path, directory = quote(self.path), quote(str(PurePosixPath(self.path).parent))
@@ -163,10 +171,10 @@ class FirstThatIsThere:
         self.locks[-1].take()
 
 
-def _locked(where: str, holder: str, why: str = "") -> Locked:
+def _locked(where: str, holder: str) -> Locked:
     return Locked(
         "another picluster run is working on this cluster",
         where=where,
-        why=why or (f"held by {holder}" if holder else ""),
+        why=f"held by {holder}" if holder else "",
         fix="wait for it to finish; the lock goes away with the run that holds it",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import shown
 from picluster.engine.recollection import Recollection
 from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
@@ -23,7 +25,10 @@ from picluster.engine.step import (
     key_of,
 )
 from picluster.engine.survey import Survey
-from picluster.errors import ActionFailed, PiclusterError, Unreadable
+from picluster.errors import PiclusterError, Unreadable
+
+# No probe prints any but tab and line ends: what is a file's content comes as base64.
+_STEERS_A_TERMINAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Sightings:
@@ -91,9 +96,14 @@ def _answers(
 def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observation:
     """Read an answer at once: one that makes no sense fails its target and no other."""
     try:
+        if _STEERS_A_TERMINAL.search(seen.out):
+            raise Unreadable(f"there are control characters in it: {shown(seen.out)}")
         return replace(seen, value=probe.parse(seen))
     except Unreadable as error:
-        raise error.about(target, "" if probe.secret else f"{seen.out}\n{seen.err}") from None
+        if probe.secret:
+            hidden = f"that to `{probe.name}`, not shown, as it may hold a secret"
+            raise Unreadable(hidden).about(target, "") from None
+        raise error.about(target, f"{seen.out}\n{seen.err}") from None
 
 
 def _ask(
@@ -110,14 +120,6 @@ def _ask(
     except Unreadable as error:
         said = b"" if any(probe.secret for probe in probes.values()) else done.err or done.out
         raise error.about(node, said.decode("utf-8", "replace")) from None
-    except ValueError as error:
-        raise ActionFailed(
-            "the look at the node was cut short",
-            where=node,
-            why=f"{error}; exit status {done.status}",
-            fix="run it again; if it persists, look for a full disk or memory on the node",
-            evidence=done.err.decode("utf-8", "replace")[-2000:],
-        ) from error
     dated = [replace(each, asked=asked, answered=answered) for each in observations]
     return dict(zip(probes, dated, strict=True))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from picluster.engine.session import Completed, Connector, Session, Traffic
-from picluster.errors import NodeError, PiclusterError, Unreachable
+from picluster.errors import NodeError, OutOfTime, PiclusterError, Unreachable
 
 
 class Sessions:
@@ -81,14 +81,14 @@ class Sessions:
     def read(self, node: str, script: str, *, timeout: float) -> Completed:
         """Run a script that only reads; once more, anew, if the connection turns out to be lost.
 
-        Raises a `NodeError`.
+        What ran out of its time is not run again. Raises a `NodeError`.
         """
         session = None
         try:
             session = self.get(node)
             return session.run(script, timeout=timeout)
-        except Unreachable:
-            if node in self.away:
+        except Unreachable as error:
+            if node in self.away or isinstance(error, OutOfTime):
                 raise
             return self.renew(node, session).run(script, timeout=timeout)
 

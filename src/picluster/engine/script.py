@@ -135,14 +135,14 @@ class _Collected:
 def split_output(out: bytes, err: bytes, marker: str, count: int) -> list[Observation]:
     """Return what each of `count` snippets printed and how it ended.
 
-    Raises ValueError when the output stops before the last one ended: the script was cut short.
+    Raises `Unreadable` when it stops before the last one ended: the script was cut short.
     """
     stdout, stderr = _collect(out, marker), _collect(err, marker)
     observations = []
     for number in range(count):
         seen = stdout.get(number)
         if seen is None or seen.status is None:
-            raise ValueError(f"the output ends within snippet {number + 1} of {count}")
+            raise Unreadable(f"it ends within part {number + 1} of {count}")
         printed_err = "\n".join(stderr.get(number, _Collected()).lines)
         observations.append(Observation(seen.status, "\n".join(seen.lines), printed_err))
     return observations

@@ -19,6 +19,9 @@ KILL = b"K"
 # wait for the rest of a line; a sudo that does not ask leaves them before the marker.
 _NO_SECOND_TRY = b"\n\n"
 
+# What sudo says is quoted, and translated where it is known: in its user's language it is not.
+_IN_ENGLISH = "env LC_ALL=C"
+
 GRACE_SECONDS = 10
 """How long a script that ran out of time may take to end by itself after TERM."""
 
@@ -114,6 +117,6 @@ def _invocation(rest: str, script: str, user: str, password: str | None) -> Invo
     if user == "root":
         return Invocation(f"sh -c {shlex.quote(wrapper)}", opening, begins)
     if password is None:
-        return Invocation(f"sudo -n -- sh -c {shlex.quote(wrapper)}", opening, begins)
-    sudo = f"sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
+        return Invocation(f"{_IN_ENGLISH} sudo -n -- sh -c {shlex.quote(wrapper)}", opening, begins)
+    sudo = f"{_IN_ENGLISH} sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
     return Invocation(sudo, password.encode() + b"\n" + _NO_SECOND_TRY + opening, begins)

@@ -10,15 +10,22 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from picluster.causes.cause import explain
-from picluster.causes.sudo import SUDO, asks_for_a_password
+from picluster.causes.sudo import ASKS, SUDO, WRONG_PASSWORD
 from picluster.engine.session import Completed, OnOutput, Traffic
-from picluster.errors import ActionFailed, SudoUnavailable, TooMuchOutput, Unreachable
+from picluster.errors import (
+    ActionFailed,
+    NodeError,
+    OutOfTime,
+    SudoUnavailable,
+    TooMuchOutput,
+    Unreachable,
+)
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.forward import LocalForward
 from picluster.ssh.remote_shell import GRACE_SECONDS, KILL, Invocation, fed_invocation, invocation
@@ -33,6 +40,7 @@ _WAIT_SECONDS = 0.5
 _SLICE = 128 * 1024
 _RECEIVE = 64 * 1024
 _LAST_WORDS = 300
+_ROOT = "root"
 
 MOST_OUTPUT = 32 * 1024 * 1024
 """How many bytes a script may print on each of its streams; files travel in blocks below it."""
@@ -58,32 +66,48 @@ class SshSession:
 
     def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
         """Run a script as root; see `Session.run`."""
-        done = self._run(script, timeout, on_output)
-        if done.status != 0 and self._sudo_gets_the_password(done):
-            done = self._run(script, timeout, on_output)
-        if done.status != 0:
-            self._check_sudo(done)
-        return done
 
-    def _run(self, script: str, timeout: float, on_output: OnOutput | None) -> Completed:
-        call = self._call(script)
-        exchange = _Exchange(self, call, timeout, on_output)
-        done = exchange.run([call.opening])
+        def once() -> Completed:
+            call = self._call(script)
+            return _Exchange(self, call, timeout, on_output).run([call.opening])
+
+        done = self._as_root(once)
         self.traffic.add(scripts=1)
         return done
 
-    def _sudo_gets_the_password(self, done: Completed) -> bool:
-        """Whether sudo asked before it let the script begin, and can be told the login's password.
+    def _as_root(self, once: Callable[[], Completed]) -> Completed:
+        """Run something; once more with the login's password if that may let it begin.
 
-        A key that was let in needs none, and Raspberry Pi OS asks at sudo all the same.
+        A key that was let in needs none, and Raspberry Pi OS asks at sudo all the same. What sudo
+        says of that depends on its version and its language; what counts is that nothing began.
         """
         endpoint = self.endpoint
-        if endpoint.sudo_password is not None or endpoint.password is None:
-            return False
-        if not asks_for_a_password(done.out, done.err.decode("utf-8", "replace")):
-            return False
+        try:
+            return once()
+        except _NotBegun as refused:
+            untold = endpoint.sudo_password is None and endpoint.password is not None
+            if not untold or endpoint.password is None or self.user == _ROOT or not refused.status:
+                raise self._explained(refused) from None
         self.endpoint = replace(endpoint, sudo_password=endpoint.password())
-        return True
+        try:
+            return once()
+        except _NotBegun as refused:
+            raise self._explained(refused) from None
+
+    def _explained(self, refused: _NotBegun) -> NodeError:
+        where, said = str(self.endpoint), refused.said
+        if refused.status == 0 or self.user == _ROOT:
+            return Unreachable(
+                "it ran something else than the script that it was given",
+                where=where,
+                why=f"its login shell printed: {said or 'nothing'}",
+                fix=f"let the shell of {self.user} run commands: look at ForceCommand in "
+                "`sshd -T`, at `command=` in authorized_keys and at the shell's own start-up files",
+            )
+        told = self.endpoint.sudo_password is not None
+        return no_rights(
+            said or f"nothing, and ended with status {refused.status}", self.user, where, told=told
+        )
 
     def upload(
         self, source: Path, path: str, *, sha256: str, mode: int, owner: str, timeout: float
@@ -91,14 +115,17 @@ class SshSession:
         """Stream a file into place; see `Session.upload`."""
         size = source.stat().st_size
         script = _receiving_script(path, size, sha256, mode, owner)
-        call = self._call(script, fed=True)
-        exchange = _Exchange(self, call, timeout, None)
-        with source.open("rb") as file:
-            slices = iter(lambda: file.read(_SLICE), b"")
-            done = exchange.run(itertools.chain([call.opening], slices))
+
+        def once() -> Completed:
+            call = self._call(script, fed=True)
+            with source.open("rb") as file:
+                slices = iter(lambda: file.read(_SLICE), b"")
+                parts = itertools.chain([call.opening], slices)
+                return _Exchange(self, call, timeout, None).run(parts)
+
+        done = self._as_root(once)
         self.traffic.add(uploads=1)
         if done.status != 0:
-            self._check_sudo(done)
             raise _upload_failure(self.node, source, path, done)
 
     def forward(self, host: str, port: int) -> LocalForward:
@@ -137,20 +164,27 @@ class SshSession:
         prepare = fed_invocation if fed else invocation
         return prepare(script, user=self.user, password=password)
 
-    def _check_sudo(self, done: Completed) -> None:
-        """Raise `SudoUnavailable` if it was sudo that failed, and not the script."""
-        refused = sudo_refusal(done.err.decode("utf-8", "replace"), self.user, str(self.endpoint))
-        if refused is not None:
-            raise refused
+
+class _NotBegun(Exception):
+    """A command ended before the script in it began: not one line of that was run.
+
+    `said` is the end of what there was to hear instead.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
 
 
-def sudo_refusal(said: str, user: str, where: str) -> SudoUnavailable | None:
-    """Return the failure that sudo's words on standard error mean; None if they are none of its."""
-    cause = explain(said, SUDO)
-    if cause is None:
-        return None
+def no_rights(said: str, user: str, where: str, *, told: bool) -> SudoUnavailable:
+    """Return why sudo did not begin anything; `told` says whether it was given a password.
+
+    That it did not is a fact; its words, where they are known, say why.
+    """
+    cause = explain(said, SUDO) or (WRONG_PASSWORD if told else ASKS)
     why, fix = (text.replace("USER", user) for text in (cause.why, cause.fix))
-    return SudoUnavailable(why, where=where, fix=fix)
+    return SudoUnavailable(why, where=where, why=f"it said: {said}", fix=fix)
 
 
 class _Heard:
@@ -192,13 +226,14 @@ class _Exchange:
         import paramiko  # noqa: PLC0415 - loaded long before, by the connection
 
         try:
-            channel = self.session.transport.open_session(timeout=_OPEN_SECONDS)
+            channel = self.session.transport.open_session(timeout=self._open_seconds())
             with contextlib.closing(channel):
-                channel.settimeout(_OPEN_SECONDS)
-                channel.exec_command(self.command)
+                channel.settimeout(self._open_seconds())
+                self._request(channel)
                 self._feed(channel, parts)
                 status = self._read(channel)
         except (OSError, EOFError, paramiko.SSHException) as error:
+            self._refuse_if_late("it did not even begin to run the command")
             raise Unreachable(
                 "the connection was lost",
                 where=str(self.session.endpoint),
@@ -207,20 +242,25 @@ class _Exchange:
             ) from error
         return self._completed(status)
 
+    def _open_seconds(self) -> float:
+        return max(0.0, min(_OPEN_SECONDS, self.deadline - time.monotonic()))
+
+    def _request(self, channel: paramiko.Channel) -> None:
+        """Ask for the command to be run; Paramiko would wait for the answer for ever."""
+        waiting = threading.Timer(self._open_seconds(), channel.close)
+        waiting.daemon = True
+        waiting.start()
+        try:
+            channel.exec_command(self.command)
+        finally:
+            waiting.cancel()
+
     def _completed(self, status: int) -> Completed:
         out, err = self.heard["stdout"], self.heard["stderr"]
         self.session.traffic.add(bytes_received=len(out.data) + len(err.data))
-        if not out.begun and status == 0:
-            raise Unreachable(
-                "it ran something else than the script that it was given",
-                where=str(self.session.endpoint),
-                why=f"its login shell printed: {self._last_words()}",
-                fix=f"let the shell of {self.session.user} run commands: look at ForceCommand in "
-                "`sshd -T`, at `command=` in authorized_keys and at the shell's own start-up files",
-            )
         if not out.begun:
             # Nothing of it is an answer, and all of it may say why: a shell that lets nobody in.
-            return Completed(status, b"", bytes(err.data or out.data))
+            raise _NotBegun(status, self._last_words())
         return Completed(status, bytes(out.data), bytes(err.data))
 
     def _feed(self, channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
@@ -272,7 +312,7 @@ class _Exchange:
             raise TooMuchOutput(
                 f"a script printed more than {MOST_OUTPUT // 1024 // 1024} MiB, and is being ended",
                 where=str(self.session.endpoint),
-                why=f"its last output was: {self._last_words()}",
+                why=f"its last output was: {self._last_words() or 'nothing'}",
                 fix="something on the node prints without end: a tool that was replaced, a file or "
                 "a log that grew without limit; what it printed last says which",
             )
@@ -286,17 +326,23 @@ class _Exchange:
 
     def _last_words(self) -> str:
         last = bytes((self.heard["stderr"].data or self.heard["stdout"].data)[-_LAST_WORDS:])
-        return last.decode("utf-8", "replace").strip() or "nothing"
+        return last.decode("utf-8", "replace").strip()
 
     def _check_deadline(self, channel: paramiko.Channel) -> None:
+        if time.monotonic() >= self.deadline:
+            self._stop(channel)
+            self._refuse_if_late(
+                f"no end after {self.timeout:.0f} s; what ran there is being ended "
+                f"(killed after another {GRACE_SECONDS} s)"
+            )
+
+    def _refuse_if_late(self, what: str) -> None:
         if time.monotonic() < self.deadline:
             return
-        self._stop(channel)
-        raise Unreachable(
-            f"no end after {self.timeout:.0f} s; what ran there is being ended "
-            f"(killed after another {GRACE_SECONDS} s)",
+        raise OutOfTime(
+            what,
             where=str(self.session.endpoint),
-            why=f"its last output was: {self._last_words()}",
+            why=f"its last output was: {self._last_words() or 'nothing'}",
             fix="raise limits.command if the node is merely slow",
         )
 

@@ -14,10 +14,10 @@ from tests.doubles.ssh_channel import ShellChannel, session_over
 
 from picluster.commands import _node_lock
 from picluster.engine import lock as node_lock
-from picluster.engine.lock import NodeLock
+from picluster.engine.lock import FirstThatIsThere, NodeLock
 from picluster.engine.pool import Sessions
 from picluster.engine.session import Session, Traffic
-from picluster.errors import Locked
+from picluster.errors import Locked, NodeError
 
 
 @dataclass
@@ -65,6 +65,24 @@ def test_a_greeting_of_the_login_shell_is_no_other_run(
     with pytest.raises(Locked) as caught:
         lock_at(tmp_path / "own/home.lock", greeting).take()
     assert caught.value.why == f"held by {(tmp_path / 'own/home.lock').read_text()}"
+
+
+@pytest.mark.parametrize("said", ["File exists", ""], ids=["a message", "silence"])
+def test_a_node_that_cannot_grant_it_is_no_other_run_and_the_next_one_is_asked(
+    lock_at: Callable[..., NodeLock],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+) -> None:
+    monkeypatch.setattr(node_lock, "_GRANT_SECONDS", 0.3)
+    (tmp_path / "file").write_text("")
+    at, greeting = tmp_path / "file/home.lock", "" if said else "sleep 1"
+    with pytest.raises(NodeError, match="cannot be taken") as caught:
+        lock_at(at, greeting).take()
+    assert said in caught.value.why
+    good = lock_at(tmp_path / "own/home.lock")
+    FirstThatIsThere([lock_at(at, greeting), good]).take()
+    assert good.held
 
 
 def test_nobody_but_root_can_open_it(lock_at: Callable[..., NodeLock], tmp_path: Path) -> None:

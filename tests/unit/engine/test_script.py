@@ -107,7 +107,7 @@ def test_output_comes_back_as_it_was_printed(text: str) -> None:
 def test_a_cut_stream_is_not_taken_for_a_result() -> None:
     marker = new_marker()
     out, err = run_shell(compile_probes(["echo one", "echo two"], marker))
-    with pytest.raises(ValueError, match="snippet 2 of 2"):
+    with pytest.raises(Unreadable, match="part 2 of 2"):
         split_output(out[: out.index(b"two")], err, marker, 2)
 
 

@@ -54,8 +54,9 @@ def test_a_login_shell_that_runs_nothing_is_no_success() -> None:
 
 
 def test_a_login_shell_that_lets_nobody_in_is_quoted() -> None:
-    done, _ = run("echo out", "echo 'This account is currently not available.'; exit 1")
-    assert done == Completed(1, b"", b"This account is currently not available.\n")
+    with pytest.raises(Unreachable, match="something else than the script") as caught:
+        run("echo out", "echo 'This account is currently not available.'; exit 1")
+    assert "This account is currently not available." in caught.value.why
 
 
 def test_a_node_that_never_stops_printing_is_stopped_at_the_limit() -> None:

@@ -19,6 +19,7 @@ from picluster.steps.k3s import paths
 Datastore: TypeAlias = Literal["none", "sqlite", "etcd"]
 
 _DATASTORES: Final[dict[str, Datastore]] = {"none": "none", "sqlite": "sqlite", "etcd": "etcd"}
+_UNITS = ("", "k3s", "k3s-agent")
 _TOKEN = f"{paths.SERVER_DIR}/token"
 
 
@@ -54,12 +55,15 @@ def _read_state(seen: Observation) -> K3sState:
     active, datastore = said.text("active", ""), said.text("datastore", "none")
     if datastore not in _DATASTORES:
         raise Unreadable(f"`datastore` is none that K3s has: {shown(datastore)}")
+    unit = said.text("unit", "")
+    if unit not in _UNITS:
+        raise Unreadable(f"`unit` is none that K3s has: {shown(unit)}")
     return K3sState(
         arch=said.text("arch", ""),
         version=said.text("version", ""),
         staged=said.text("staged", ""),
         installer=said.flag("installer"),
-        unit=said.text("unit", ""),
+        unit=unit,
         recorder=said.flag("recorder"),
         # A unit that is starting or restarting counts as running: it will go on by itself.
         active=active in {"active", "activating", "reloading"},

@@ -44,8 +44,8 @@ class System:
 def _system(seen: Observation) -> System:
     said = Answer(seen)
     return System(
-        said.text("user", ""),
-        said.text("init", ""),
+        said.text("user"),
+        said.text("init"),
         said.flag("apt"),
         said.text("arch", ""),
         said.text("kernel", ""),

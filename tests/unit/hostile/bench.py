@@ -1,0 +1,357 @@
+"""A cluster of two good nodes and a bad one, over SSH, and what each command makes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.doubles.api_in_memory import ApiInMemory
+from tests.doubles.shell_nodes import ShellNodes
+from tests.doubles.ssh_node import SshNode
+from tests.doubles.well_node import PREPARED, WellNode, k3s, names_of, packed, prepared
+from tests.unit.kube.kube_double import Authority, k3s_yaml
+from tests.unit.phases.sites import site_on
+
+from picluster import commands
+from picluster.commands import Build
+from picluster.engine.events import TargetFailed
+from picluster.engine.journal import Journal
+from picluster.engine.phase import Phase
+from picluster.engine.plan import PhasePlan
+from picluster.engine.pool import Sessions
+from picluster.engine.session import Completed, OnOutput, Traffic
+from picluster.engine.step import Step
+from picluster.errors import NodeError, PiclusterError
+from picluster.kube.kubeconfig import document, rewrite
+from picluster.kube.kubeconfig import parse as parse_kubeconfig
+from picluster.kube.nodes import NodeState
+from picluster.model import parse
+from picluster.operations.execution import run_everywhere
+from picluster.operations.reset import reset
+from picluster.operations.restart import restart
+from picluster.operations.upgrade import upgrade
+from picluster.paths import Here
+from picluster.phases.catalog import PHASES
+from picluster.phases.preflight import preflight
+from picluster.queries.doctor import checks_of, diagnose
+from picluster.queries.status import status
+from picluster.queries.validate import validate
+from picluster.secret import Secret
+from picluster.site import Scope, Site, make_site
+from picluster.ssh.connector import SshConnector
+from picluster.ssh.endpoint import Endpoint
+from picluster.ssh.host_keys import HostKeys, accept_new
+from picluster.ssh.session import SshSession
+from picluster.ssh.user_config import UserConfig
+from picluster.steps.doctor.finding import Light
+from picluster.steps.k3s import paths
+from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.token import choose_token
+from picluster.steps.vitals import VITALS
+from picluster.ui.node_lines import Printer
+from picluster.ui.recap import Recap
+from picluster.ui.words import ASCII
+
+CLUSTER = parse(
+    """\
+name: home
+nodes:
+  - {name: pi1, address: 10.0.0.1, role: server}
+  - {name: pi2, address: 10.0.0.2, role: agent}
+  - {name: pi3, address: 10.0.0.3, role: agent}
+k3s: {version: v1.33.4+k3s1, token: 'env:TOKEN'}
+limits: {node_ready: 1s}
+"""
+).cluster
+GOOD, BAD = ("pi1", "pi2"), "pi3"
+TOKEN = Secret("0123456789abcdef")
+PENDING: Mapping[str, Mapping[str, str]] = {
+    "up": {"swap": "on=/dev/zram0"},
+    "plan": {"swap": "on=/dev/zram0"},
+    "upgrade": {"k3s-config": f"access=600 root:root\ncontent={packed('old: yes')}"},
+    "reset": {"k3s-uninstalled": PREPARED["k3s-uninstalled"] + "\nleft=/etc/rancher/k3s"},
+}
+"""What is to be done on every node, by command: what probes print before it is."""
+
+
+# ------------------------------------------------------------------ the cluster's API
+
+
+class _Objects(ApiInMemory):
+    def at(self, _: str) -> _Objects:
+        return self
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class HomeApi(ClusterApi):
+    """The API of a cluster whose nodes are all Ready."""
+
+    def access(self) -> _Objects:  # type: ignore[override]
+        return _objects()
+
+    def nodes(self) -> dict[str, NodeState] | None:
+        return {node.name: self.find(node.name) for node in CLUSTER.nodes}
+
+    def find(self, name: str) -> NodeState:
+        roles = frozenset({"control-plane"} if CLUSTER.node(name).is_server else ())
+        return NodeState(name, True, version=CLUSTER.k3s.version, roles=roles)
+
+    node = find
+
+    def lease(self, name: str) -> None:
+        return None
+
+
+@functools.cache
+def _objects() -> _Objects:
+    return _Objects(*(node.name for node in CLUSTER.nodes))
+
+
+@functools.cache
+def _admin() -> str:
+    authority = Authority()
+    return k3s_yaml(authority, authority.issue("admin"))
+
+
+# ------------------------------------------------------------------ the nodes
+
+
+@functools.cache
+def _known(here: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """Return the names of the probes of each node, and what they print there."""
+    site = site_on(ShellNodes(here), CLUSTER, here)
+    site = replace(site, token=choose_token(TOKEN, here / "token"))
+    asked: Sequence[Phase] = (
+        preflight(CLUSTER),
+        *(PHASES[name](site) for name in ("prepare", "k3s")),
+        *restart(site, frozenset()),
+        *reset(data=False)(site, frozenset()),
+    )
+    found = {}
+    for node in CLUSTER.nodes:
+        steps: list[Step] = [step for phase in asked for step in phase.steps_for(node.name)]
+        asked_too = (VITALS, *(check.probe for check in checks_of(CLUSTER, node)))
+        names = {probe.text: probe.name for probe in asked_too} | names_of(steps)
+        unit = paths.unit(node.role)
+        credentials = {
+            f"{paths.SERVER_DIR}/token": TOKEN.reveal(),
+            paths.KUBECONFIG: _admin(),
+        }
+        found[node.name] = (
+            names,
+            prepared(steps)
+            | {
+                "k3s-state": k3s(unit, CLUSTER.k3s.version),
+                "k3s-credentials": "\n".join(f"{k}={packed(v)}" for k, v in credentials.items()),
+            },
+        )
+    return found
+
+
+class Impatient(SshSession):
+    """A session whose scripts may take no longer than a test may."""
+
+    patience = 0.5
+
+    def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
+        return SshSession.run(
+            self, script, timeout=min(timeout, self.patience), on_output=on_output
+        )
+
+
+class _Kept:
+    """Stands for a connection that outlives a command."""
+
+    def close(self) -> None:
+        """Stay open for the next one."""
+
+
+@dataclass
+class Home:
+    """Three nodes that listen, and the connections to those that are good, which stay open."""
+
+    path: Path
+    key: Path
+    user: str = "root"
+    password: str = ""
+    patience: float = 10.0
+    traffic: Traffic = field(default_factory=Traffic)
+    nodes: dict[str, SshNode] = field(default_factory=dict)
+    _open: dict[str, SshSession] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for node in CLUSTER.nodes:
+            names, known = _known(self.path)[node.name]
+            self.nodes[node.name] = SshNode(WellNode(node.name, node.address, names, known))
+        self.host_keys = HostKeys(self.path / "known_hosts", accept_new)
+        self.config = UserConfig(ssh=None, file=self.path / "none")
+
+    @property
+    def bad(self) -> SshNode:
+        return self.nodes[BAD]
+
+    @property
+    def changed(self) -> set[str]:
+        """The nodes on which something was to be changed."""
+        return {name for name, node in self.nodes.items() if node.well.actions}
+
+    def connect(self, node: str) -> SshSession:
+        """Connect; to a good node once for all commands."""
+        if node == BAD:
+            opened = self._connect(node, self.user)
+            session = Impatient(
+                opened.endpoint, opened.user, opened.transport, opened.connection, self.traffic
+            )
+            Impatient.patience = self.patience
+            return session
+        if node not in self._open:
+            self._open[node] = self._connect(node, "root")
+        one = self._open[node]
+        return SshSession(one.endpoint, one.user, one.transport, _Kept(), self.traffic)
+
+    def _connect(self, node: str, user: str) -> SshSession:
+        password = (lambda: Secret(self.password)) if self.password else None
+        port = self.nodes[node].port
+        endpoint = Endpoint(node, "127.0.0.1", port, user, self.key, password=password)
+        connector = SshConnector(
+            {node: endpoint}, self.host_keys, traffic=self.traffic, config=self.config
+        )
+        return connector.connect(node)
+
+    def close(self) -> None:
+        for node in self.nodes.values():
+            node.close()
+
+
+# ------------------------------------------------------------------ the commands
+
+
+@dataclass
+class Outcome:
+    """What a command came to: its exit code, which nodes it did its work on, what it told of each.
+
+    `told` is everything that it said of a node's failure; `kept` how many bytes it wrote down.
+    """
+
+    code: int
+    done: set[str]
+    told: dict[str, str]
+    kept: int = 0
+
+
+def _told(error: PiclusterError | None) -> str:
+    return f"{error}\n{error.evidence}" if error else ""
+
+
+def _of_plans(plans: Sequence[PhasePlan], missing: Mapping[str, NodeError]) -> dict[str, str]:
+    told = {name: _told(error) for name, error in missing.items()}
+    for item in (item for plan in plans for item in plan.blocked):
+        told[item.target] = f"{told.get(item.target, '')}{item.decision}"
+    return told
+
+
+def _operated(act: Callable[[Site], int]) -> Callable[[Home, Site], Outcome]:
+    return lambda home, site: Outcome(act(site), home.changed, {})
+
+
+def _built(build: Build) -> Callable[[Home, Site], Outcome]:
+    return _operated(lambda site: commands.operate(site, build))
+
+
+def _plan(_: Home, site: Site) -> Outcome:
+    seen = commands.plan_up(site, _PHASES)
+    done = {item.target for plan in seen.plans for item in plan.changes}
+    return Outcome(seen.exit_code, done, _of_plans(seen.plans, seen.missing))
+
+
+def _status(_: Home, site: Site) -> Outcome:
+    seen = status(replace(site, scope=Scope(optional=_ALL)))
+    done = {node.name for node in seen.nodes if node.vitals}
+    told = {node.name: "; ".join(node.troubles) for node in seen.nodes}
+    return Outcome(seen.exit_code, done, told)
+
+
+def _doctor(_: Home, site: Site) -> Outcome:
+    seen = diagnose(replace(site, scope=Scope(optional=_ALL)))
+    told = {
+        each.name: _told(each.unreached)
+        + "".join(row.finding.evidence for row in each.lit(Light.PROBLEM))
+        for each in seen.patients
+    }
+    return Outcome(seen.exit_code, {each.name for each in seen.patients if each.rows}, told)
+
+
+def _validate(_: Home, site: Site) -> Outcome:
+    seen = validate(site)
+    done = {item.target for plan in seen.plans for item in plan.items}
+    return Outcome(seen.exit_code, done, _of_plans(seen.plans, seen.missing))
+
+
+def _exec(home: Home, site: Site) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_everywhere(site, sorted(_ALL), "uptime", 3, Printer())
+    done = {name for name in _ALL if f"{name}: {name} ran uptime\n" in out.getvalue()}
+    return Outcome(code, done, {BAD: err.getvalue()[-4000:]})
+
+
+_ALL = frozenset(node.name for node in CLUSTER.nodes)
+_PHASES = ("prepare", "k3s")
+
+COMMANDS: Mapping[str, Callable[[Home, Site], Outcome]] = {
+    "up": _operated(lambda site: commands.up(site, _PHASES)),
+    "plan": _plan,
+    "status": _status,
+    "doctor": _doctor,
+    "validate": _validate,
+    "exec": _exec,
+    "restart": _built(restart),
+    "upgrade": _built(upgrade),
+    "reset": _built(reset(data=False)),
+}
+
+
+def carry_out(home: Home, command: str) -> Outcome:
+    """Run a command; what is raised but a `PiclusterError` is a bug, and goes on up."""
+    state = home.path / f"state-{len(home.nodes['pi1'].calls)}-{command}"
+    state.mkdir()
+    saved = document(rewrite(parse_kubeconfig(_admin()), CLUSTER.name, "https://10.0.0.1:6443"))
+    for file in ("kubeconfig", "user"):
+        (state / file).write_text(saved)
+    for node in home.nodes.values():
+        node.well.actions.clear()
+        node.well.pending = PENDING.get(command, {})
+    journal, recap = Journal(state), Recap(ASCII)
+    failed: dict[str, str] = {}
+
+    def hear(event: object) -> None:
+        journal(event)
+        recap(event)
+        if isinstance(event, TargetFailed):
+            said = "\n".join((event.what, event.why, event.fix, event.evidence))
+            failed[event.target] = failed.get(event.target, "") + said
+
+    site = make_site(
+        CLUSTER,
+        Sessions(home),
+        file=state / "cluster.yaml",
+        here=Here(state, state / "cache"),
+        user_kubeconfig=state / "user",
+        token=TOKEN,
+    )
+    site = replace(site, command=command, emit=hear)
+    try:
+        outcome = COMMANDS[command](home, site)
+    except PiclusterError as error:
+        outcome = Outcome(error.exit_code, home.changed, {error.where: _told(error)})
+    finally:
+        journal.close()
+    outcome.told |= {name: outcome.told.get(name, "") + said for name, said in failed.items()}
+    outcome.kept = len(recap.text()) + sum(path.stat().st_size for path in state.glob("*.*"))
+    return outcome
