@@ -8,15 +8,14 @@ the same everywhere, and that a fault in it cannot harm.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import re
-import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from picluster.engine.probe import ShellProbe
+from picluster.engine.script import compile_actions, compile_probes
 from picluster.engine.step import Script, Step
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile
@@ -68,6 +67,24 @@ PREPARED = {
 
 
 @dataclass
+class Notes:
+    """What scripts were made of, by their markers: a good node understands no shell."""
+
+    probes: dict[str, Sequence[str]] = field(default_factory=dict)
+    actions: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def compile_probes(self, snippets: Sequence[str], marker: str) -> str:
+        """Stand in for the function of that name, and note what it is given."""
+        self.probes[marker] = snippets
+        return compile_probes(snippets, marker)
+
+    def compile_actions(self, snippets: Sequence[str], marker: str) -> str:
+        """Stand in for the function of that name, and note what it is given."""
+        self.actions[marker] = snippets
+        return compile_actions(snippets, marker)
+
+
+@dataclass
 class WellNode:
     """One node. `pending` is what probes print until something is changed on it, by their names.
 
@@ -79,6 +96,7 @@ class WellNode:
     address: str
     names: Mapping[str, str]
     known: Mapping[str, str]
+    notes: Notes
     pending: Mapping[str, str] = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
 
@@ -87,9 +105,9 @@ class WellNode:
         marker = _MARKER.search(script)
         if marker is None:
             return self._plainly(script), "", 0
-        snippets, changes = _parts(script.replace(marker[0], "MARKER"))
-        if changes:
-            self.actions += snippets
+        changes = self.notes.actions.get(marker[0])
+        snippets = self.notes.probes[marker[0]] if changes is None else changes
+        self.actions += changes or ()
         out = err = ""
         for number, snippet in enumerate(snippets):
             frame = f"\n{marker[0]} {number} 0\n"
@@ -111,15 +129,6 @@ class WellNode:
         if "systemctl show" in script:
             return "ActiveState=active\nSubState=running\n"
         return f"{self.name} ran {script}\n"
-
-
-@functools.cache
-def _parts(script: str) -> tuple[list[str], bool]:
-    """Return the snippets of a script of many, and whether they change something."""
-    words = shlex.split(script)
-    asks = ("_ask", "eval")
-    found = [words[at + 1] for at, word in enumerate(words) if word in asks]
-    return [snippet for snippet in found if snippet != "$1;"], "-e;" in words
 
 
 def names_of(steps: Iterable[Step]) -> dict[str, str]:

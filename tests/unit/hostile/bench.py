@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.shell_nodes import ShellNodes
 from tests.doubles.ssh_node import SshNode
-from tests.doubles.well_node import PREPARED, WellNode, k3s, names_of, packed, prepared
+from tests.doubles.well_node import PREPARED, Notes, WellNode, k3s, names_of, packed, prepared
 from tests.unit.kube.kube_double import Authority, k3s_yaml
 from tests.unit.phases.sites import site_on
 
@@ -182,13 +182,16 @@ class Home:
     password: str = ""
     patience: float = 10.0
     traffic: Traffic = field(default_factory=Traffic)
+    notes: Notes = field(default_factory=Notes)
     nodes: dict[str, SshNode] = field(default_factory=dict)
     _open: dict[str, SshSession] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in CLUSTER.nodes:
             names, known = _known(self.path)[node.name]
-            self.nodes[node.name] = SshNode(WellNode(node.name, node.address, names, known))
+            self.nodes[node.name] = SshNode(
+                WellNode(node.name, node.address, names, known, self.notes)
+            )
         self.host_keys = HostKeys(self.path / "known_hosts", accept_new)
         self.config = UserConfig(ssh=None, file=self.path / "none")
 

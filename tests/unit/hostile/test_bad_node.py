@@ -122,7 +122,9 @@ def home(key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    monkeypatch.setattr("picluster.engine.observe.compile_probes", home.notes.compile_probes)
+    monkeypatch.setattr("picluster.engine.apply.compile_actions", home.notes.compile_actions)
     monkeypatch.setattr("picluster.site.ClusterApi", HomeApi)
     monkeypatch.setattr("picluster.ssh.session.MOST_OUTPUT", LIMIT)
 
