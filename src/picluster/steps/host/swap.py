@@ -35,9 +35,9 @@ printf '# Written by picluster.\\n[Main]\\nMechanism=none\\n' \
 """,
 }
 # Whatever makes it at boot: a generator's unit of that name is overruled by a masked one.
-_NO_UNIT_FOR = 'systemctl mask --quiet "$(systemd-escape -p --suffix=swap {device})"\n'
+_NO_UNIT_FOR = 'systemctl mask --quiet -- "$(systemd-escape -p --suffix=swap -- {device})"\n'
 # A unit file of the administrator's in /etc is in the way of a mask, but can be disabled.
-_NO_UNIT = "systemctl disable --now {unit} || systemctl mask --now {unit}\n"
+_NO_UNIT = "systemctl disable --now -- {unit} || systemctl mask --now -- {unit}\n"
 _OFF_NOW = """
 systemctl daemon-reload
 swapoff -a || {

@@ -85,8 +85,11 @@ class Workshop:
 
     def image_ids(self, references: Sequence[str]) -> dict[str, str]:
         """Return Docker's ids of the images that are there."""
-        ask = "docker image inspect -f '{{.Id}}' "
-        lines = (f"echo {quote(name)} $({ask}{quote(name)} 2>/dev/null)" for name in references)
+        ask = "docker image inspect -f '{{.Id}}' --"
+        lines = (
+            f"printf '%s ' {quote(name)}; {ask} {quote(name)} 2>/dev/null || echo"
+            for name in references
+        )
         done = self._run("\n".join(lines) or "true", _ASK_SECONDS)
         rows = [line.split() for line in _text(done.out).splitlines()]
         return {row[0]: row[1] for row in rows if len(row) == len(("name", "id"))}
@@ -151,7 +154,7 @@ class Workshop:
             return
         progress.report(f"pulling {reference}")
         with self._login("pull") as environment:
-            self._do(f"pulling {reference}", f"{environment}docker pull -q {quote(reference)}")
+            self._do(f"pulling {reference}", f"{environment}docker pull -q -- {quote(reference)}")
 
     def load(self, archive: ImageArchive, reference: str, progress: Progress) -> None:
         """Load an archive, and let its image be known by this reference."""
@@ -162,7 +165,7 @@ class Workshop:
         self._do(
             f"loading {archive.path.name}",
             f"there={quote(there)}\ntrap 'rm -f \"$there\"' EXIT\n"
-            f'docker load -q -i "$there"\ndocker tag {known} {quote(reference)}',
+            f'docker load -q -i "$there"\ndocker tag -- {known} {quote(reference)}',
         )
 
     # -------------------------------------------------------------- work
@@ -208,8 +211,8 @@ class Workshop:
                 progress.report(f"pushing {name}")
                 self._do(
                     f"pushing {name}",
-                    f"docker tag {quote(image)} {quote(name)}\n"
-                    f"{environment}docker push {quote(name)}",
+                    f"docker tag -- {quote(image)} {quote(name)}\n"
+                    f"{environment}docker push -- {quote(name)}",
                     fix="is the registry up? `picluster phase registry` repairs it",
                 )
 

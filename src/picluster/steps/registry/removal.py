@@ -64,6 +64,7 @@ def certificate_directories(registries: Sequence[str]) -> list[str]:
     return [f"{paths.CERTS_D}/{name}" for name in registries]
 
 
+_OURS = (paths.CONTAINER, paths.COLLECTOR)
 OUR_CONTAINERS = ShellProbe(
     GONE,
     "docker ps -a --format 'container={{.Names}}' 2>/dev/null "
@@ -104,7 +105,7 @@ class RegistryGone:
 
     def decide(self, look: Look) -> Decision:
         """Want none."""
-        found = look.read(OUR_CONTAINERS)
+        found = [name for name in _OURS if name in look.read(OUR_CONTAINERS)]
         if not found:
             return Satisfied()
         return Change(
@@ -248,7 +249,8 @@ class FilesGone:
 
     def decide(self, look: Look) -> Decision:
         """Want none of them."""
-        found = look.read(self.probe())
+        there = look.read(self.probe())
+        found = [path for path in self.paths if path in there]
         if not found:
             return Satisfied()
         return Change(

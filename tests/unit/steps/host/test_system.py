@@ -78,7 +78,7 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
         (SwapOff(), ("provider=dphys-swapfile",), "dphys", "dphys-swapfile uninstall"),
         (SwapOff(), ("provider=zram-tools",), "zram-tools", "--now zramswap"),
         (SwapOff(), ("provider=zram-generator",), "zram-gen", "zram-generator.conf"),
-        (SwapOff(), ("unit=a.swap",), "a.swap turns it on", "disable --now a.swap"),
+        (SwapOff(), ("unit=a.swap",), "a.swap turns it on", "disable --now -- a.swap"),
         (MODULES, ("there=overlay", "can=vxlan", "there=iscsi_tcp"), "not loaded", "modprobe"),
         (SYSCTLS, ("net.ipv4.tcp_rmem=1 2 3",), "ip_forward is not there", "ip_forward=1"),
         (SYSCTLS, ("net.ipv4.ip_forward=1", "net.ipv4.tcp_rmem=0"), "is 0", "'net.ipv4.tcp"),

@@ -103,7 +103,7 @@ def test_a_purge_takes_these_packages_and_no_rule_of_the_hosts_own(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     asked = (tmp_path / "apt").read_text().split()
-    assert asked[asked.index("purge") :] == ["purge", "docker.io", "runc"]
+    assert asked[asked.index("purge") :] == ["purge", "--", "docker.io", "runc"]
     assert (tmp_path / "restored").read_text() == "-A INPUT -j ACCEPT\n"
 
 

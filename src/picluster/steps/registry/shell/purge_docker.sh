@@ -1,7 +1,7 @@
 systemctl stop docker.socket docker containerd 2>/dev/null || true
 export DEBIAN_FRONTEND=noninteractive
 eval "set -- $PACKAGES"
-apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge "$@"
+apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 purge -- "$@"
 for directory in /var/lib/docker /var/lib/containerd; do
   [ ! -d $directory ] || find $directory -mindepth 1 -delete
   rmdir $directory 2>/dev/null || true
