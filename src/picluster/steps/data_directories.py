@@ -1,47 +1,78 @@
-"""Data that outlives what made it: kept and named, or deleted because that was asked for."""
+"""Data that outlives what made it: kept and named, or deleted because that was asked for.
+
+Only what its owner made is deleted: entries that nobody else puts there, in a directory that has
+the owner's mark if there is one. Whatever else is in the directory stays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePosixPath
 
-from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, Script
+from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.shell import shell
+from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.sizes import told_size
 
 _DELETE_SECONDS = 3600.0
 _MEASURE_SECONDS = 30
+_MOST_NAMED = 5
+_OF_THE_FILE_SYSTEM = "lost+found"
+
 OF_REGISTRY = ("docker/registry",)
 """What a registry keeps its images in (distribution's filesystem driver)."""
-OF_LONGHORN = ("longhorn-disk.cfg", "replicas", "engine-binaries", "unix-domain-socket")
+REGISTRY_MARK = ".picluster-registry"
+"""Is put into a directory that was empty when the registry came, and says that it is its own."""
+OF_LONGHORN = (
+    *("longhorn-disk.cfg", "replicas", "backing-images"),
+    *("engine-binaries", "unix-domain-socket"),
+)
 """What Longhorn puts on a disk of its own, and what its manager and engines leave on a node."""
 
 
-def _measure(path: str) -> Script:
-    """Print the size of what a directory holds; an empty one holds nothing."""
-    where = quote(path)
-    return Script(
-        f'[ -n "$(ls -A {where} 2>/dev/null)" ] || exit 0\n'
-        f"echo there=yes\n"
-        f"bytes=$(timeout {_MEASURE_SECONDS} du -sb {where} 2>/dev/null | cut -f1)\n"
-        'echo "bytes=$bytes"'
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a directory holds: entries of its owner's, others' by name, and `size` in words."""
+
+    real: str = ""
+    marked: bool = False
+    own: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    size: str = ""
+
+
+def _held(seen: Observation, *, own: Sequence[str], mark: str) -> Held:
+    said = Answer(seen)
+    entries = said.every("entry")
+    above = {str(parent) for each in own for parent in PurePosixPath(each).parents}
+    beside = [
+        each
+        for each in entries
+        if each not in (*own, *above, mark, _OF_THE_FILE_SYSTEM)
+        and str(PurePosixPath(each).parent) in (above or {"."})
+    ]
+    return Held(
+        real=said.text("real", ""),
+        marked=said.flag("marked"),
+        own=tuple(each for each in own if each in entries) if own else tuple(beside),
+        others=tuple(beside) if own else (),
+        size=told_size(said.text("bytes", "")) or "more than could be measured",
     )
 
 
-def _signs(path: str, own: Sequence[str]) -> str:
-    """Return shell that tells whether one of what only its owner puts there is there."""
-    tests = " || ".join(f"[ -e {quote(f'{path}/{each}')} ]" for each in own)
-    bare = f'[ "$(ls -A {quote(path)})" = lost+found ]'  # a file system that nobody used yet
-    return f"\nif {tests} || {bare}; then echo own=yes; fi"
-
-
-def _size(look: Look) -> str:
-    """Say how much there is; empty if there is nothing."""
-    facts = look.own.facts
-    if facts.get("there") != "yes":
-        return ""
-    return told_size(facts.get("bytes", "")) or "more than could be measured"
+def _look_into(path: str, own: Sequence[str], mark: str) -> ShellProbe[Held]:
+    script = shell(
+        __package__,
+        "measure_data",
+        DATA=path,
+        OWN=tuple(own),
+        MARK=mark,
+        SECONDS_TO_MEASURE=_MEASURE_SECONDS,
+    )
+    return ShellProbe(f"data-{path}", script, partial(_held, own=own, mark=mark))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +92,29 @@ class DataKept:
         """State what is true."""
         return f"{self.path} is kept"
 
-    def probe(self) -> Script:
+    def probe(self) -> ShellProbe[Held]:
         """Measure it."""
-        return _measure(self.path)
+        return _look_into(self.path, (), "")
 
     def decide(self, look: Look) -> Decision:
         """Say what is kept."""
-        size = _size(look)
-        kept = f"kept: {self.what} in {self.path} ({size})"
-        return Satisfied(warning=f"{kept}; --data deletes them" if size else "")
+        held = look.read(self.probe())
+        kept = f"kept: {self.what} in {self.path} ({held.size})"
+        return Satisfied(warning=f"{kept}; --data deletes them" if held.own else "")
 
 
 @dataclass(frozen=True, slots=True)
 class DataDeleted:
-    """A directory of data is emptied: it may be a mount point, which stays.
+    """A directory has nothing of its owner's any more; it may be a mount point, which stays.
 
-    `own` are entries of which one is there if the directory is what it is taken for; one without
-    any may hold anything, and is left alone. Empty: the directory is known by its path.
+    `own` are the entries that only its owner puts there; without any, all of it is its owner's.
+    Without the file `mark` it is not known who made them.
     """
 
     what: str
     path: str
     own: Sequence[str] = ()
+    mark: str = ""
 
     @property
     def name(self) -> str:
@@ -92,37 +124,50 @@ class DataDeleted:
     @property
     def title(self) -> str:
         """State what is true."""
-        return f"{self.path} holds nothing"
+        return f"{self.path} holds nothing of {self.what}"
 
-    def probe(self) -> Script:
-        """Measure it, and see whether it is what it is taken for."""
-        measured = _measure(self.path)
-        if not self.own:
-            return measured
-        return replace(measured, text=measured.text + _signs(self.path, self.own))
+    def probe(self) -> ShellProbe[Held]:
+        """Measure it, and see whose it is."""
+        return _look_into(self.path, self.own, self.mark)
 
     def decide(self, look: Look) -> Decision:
-        """Want it empty."""
-        size = _size(look)
-        if not size:
-            return Satisfied()
-        if self.own and look.own.facts.get("own") != "yes":
+        """Want what is its owner's gone."""
+        held = look.read(self.probe())
+        others = _named(held.others)
+        if not held.own:
+            left = f"left alone: {others} in {self.path}, as nothing says that it is {self.what}"
+            return Satisfied(warning=left if others else "")
+        if held.real != self.path:
             return Blocked(
-                f"{self.path} is not deleted: it holds files ({size}), and nothing says that they "
-                f"are {self.what}",
-                f"look at it and empty it by hand if they may go: there is no {self.own[0]} in "
+                f"{self.path} is not emptied: it leads to {held.real}",
+                f"name {held.real} in the cluster file, or empty it by hand if it may go; or run "
+                "the reset without --data",
+            )
+        if self.mark and not held.marked:
+            return Blocked(
+                f"{self.path} is not emptied: it holds {_named(held.own)} ({held.size}), and "
+                "picluster did not make it",
+                f"look at it and empty it by hand if it may go: there is no {self.mark} in "
                 f"{self.path}; or run the reset without --data",
             )
+        stays = f"; {others} in it stays" if others else ""
         return Change(
-            f"DELETE {self.what} in {self.path} ({size})",
-            (Run(_empty(self.path), timeout=_DELETE_SECONDS),),
+            f"DELETE {self.what} in {self.path} ({held.size}){stays}",
+            (self.deleting,),
             reason="--data asks for it",
             risk=Risk.DATA_LOSS,
             retry_safe=True,
         )
 
+    @property
+    def deleting(self) -> Run:
+        """What takes its owner's entries away."""
+        script = shell(
+            __package__, "delete_data", DATA=self.path, OWN=tuple(self.own), MARK=self.mark
+        )
+        return Run(script, timeout=_DELETE_SECONDS)
 
-def _empty(path: str) -> str:
-    """Return shell that empties a directory, and removes it unless something is mounted there."""
-    where = quote(path)
-    return f"find {where} -mindepth 1 -delete\nmountpoint -q {where} || rmdir {where}\n"
+
+def _named(entries: Sequence[str]) -> str:
+    more = len(entries) - _MOST_NAMED
+    return ", ".join(entries[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

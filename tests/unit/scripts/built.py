@@ -38,30 +38,25 @@ from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.engine.shell import shell
 from picluster.engine.step import (
     Act,
-    Call,
     Change,
-    Query,
     Run,
-    Script,
     Step,
     Upload,
     WriteFile,
-    key_of,
 )
 from picluster.engine.survey import Look
 from picluster.errors import PiclusterError, Unreachable
 from picluster.operations import membership, registry, reset, restart, snapshot, upgrade
+from picluster.paths import Here
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.deploy import inspection, repair
 from picluster.phases.preflight import preflight
-from picluster.phases.site import Site, make_site
 from picluster.queries.doctor import borrowed_from, checks_of
 from picluster.queries.status import _looks as status_looks
 from picluster.queries.support import _phases as support
 from picluster.secret import Secret
+from picluster.site import Site, make_site
 from picluster.ssh.session import _receiving_script
-from picluster.steps.access.login import KeyLogin
-from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.bundle import Bundle, Origin
 
 EVIL = "x';canary;'\"$(canary)`canary`"
@@ -170,17 +165,17 @@ class Builder:
             self.tried.cluster,
             Sessions(self.sessions),
             file=self.tried.file,
-            state=here / "state",
-            cache=here / "cache",
+            here=Here(here / "state", here / "cache"),
             user_kubeconfig=here / "kubeconfig",
             token=Secret(f"K10{EVIL}::server:{EVIL}"),
             registry_password=Secret(EVIL),
+            mirror_passwords={
+                each.host: Secret(EVIL) for each in self.tried.cluster.k3s.registry_access
+            },
             by_key=self.sessions.connect,
         )
-        tools = Tools(
-            made.sessions, self.api, made.tools.get(Artifacts), KeyLogin(self.sessions.connect)
-        )
-        return replace(made, api=self.api, tools=tools)  # type: ignore[arg-type]
+        # The first of a kind is what is handed out.
+        return replace(made, api=self.api, tools=Tools(self.api, *made.tools._tools))
 
     def build(self, here: Path, worlds: int) -> None:
         """Build all there is, each with so many different answers of the nodes."""
@@ -190,8 +185,8 @@ class Builder:
                 self._judge(phase, site)
         for node in site.cluster.nodes:
             for check in checks_of(site.cluster, node):
-                probe = check.probe()
-                if isinstance(probe, Script | ShellProbe):
+                probe = check.probe
+                if isinstance(probe, ShellProbe):
                     self.scripts.add(compile_probes([probe.text], "m"))
         with contextlib.suppress(PiclusterError):
             NodeLock(site.sessions, "pi1", f"/run/{EVIL}/lock").take()
@@ -216,20 +211,15 @@ class Builder:
     def _look(self, step: Step, seen: dict[str, Observation], site: Site) -> None:
         with self._errors(step):
             probe = step.probe()
-            if probe is None or key_of(step, probe) in seen:
+            if probe is None or probe.name in seen:
                 return
-            if isinstance(probe, Script | ShellProbe):
+            if isinstance(probe, ShellProbe):
                 self.scripts.add(compile_probes([probe.text], "m"))
                 said = answer(probe.text, self.chance)
                 status = self.chance.choice((0, 0, 0, 1))
-                facts = None
-                if isinstance(probe, ShellProbe):
-                    facts = self._parsed(probe, status)
-                    if facts is None:
-                        return
-                seen[key_of(step, probe)] = Observation(status, said, value=facts)
-            elif isinstance(probe, Query):
-                seen[key_of(step, probe)] = Observation(value=probe.run())
+                facts = self._parsed(probe, status)
+                if facts is not None:
+                    seen[probe.name] = Observation(status, said, value=facts)
             else:
                 seen[probe.name] = Observation(value=probe.ask(site.tools))
 
@@ -252,9 +242,6 @@ class Builder:
                 self.scripts.add(
                     _receiving_script(each.path, 1, each.sha256, each.mode, each.owner)
                 )
-            elif isinstance(each, Call):
-                with self._errors(change.summary):
-                    each.run(place.progress)
             elif isinstance(each, Act):
                 with self._errors(each):
                     each.perform(place)
@@ -281,7 +268,7 @@ def phases_of(site: Site, here: Path) -> Iterator[Phase]:
     last, first = cluster.nodes[-1].name, cluster.servers[0].name
     builds = [
         upgrade.upgrade,
-        restart.restart(EVIL),
+        restart.restart,
         *(reset.reset(data=data) for data in (True, False)),
         *(membership.replace(name) for name in (first, last)),
         *(membership.remove(name, data=data) for name in (first, last) for data in (True, False)),
@@ -291,7 +278,7 @@ def phases_of(site: Site, here: Path) -> Iterator[Phase]:
         support,
     ]
     if cluster.registry is not None:
-        builds += [registry.listing, registry.collection(EVIL, lambda _: None, untagged=True)]
+        builds += [registry.collection(untagged=True)]
     for build in builds:
         yield from build(site, nobody)
     for name, steps in (("doctor", borrowed_from), ("status", status_looks)):
@@ -347,7 +334,7 @@ def _archive(path: Path, tags: list[str]) -> None:
         tar.addfile(entry, io.BytesIO(text))
 
 
-_MAKERS = {"Run", "Script", "ShellProbe", "shell"}
+_MAKERS = {"Run", "ShellProbe", "shell"}
 
 
 @functools.cache
@@ -386,7 +373,7 @@ def noting_places(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         return made
 
     with monkeypatch.context() as patch:
-        for kind in (Run, Script, ShellProbe):
+        for kind in (Run, ShellProbe):
             patch.setattr(kind, "__init__", wrapped(kind.__init__))
         for name, module in list(sys.modules.items()):
             if name.startswith("picluster.") and getattr(module, "shell", None) is shell:

@@ -12,18 +12,25 @@ from tests.unit.scripts.built import Builder, furnish, noting_places, places_of_
 from tests.unit.scripts.recorder import CANARY, Recorded, record, runs_of
 from tests.unit.scripts.values import HOSTILE, everything_on, tree_of, tried
 
-EVERYTHING = tree_of(everything_on())
+
+def everything() -> Any:
+    """Return the example with all that there is, but for a file that has to be a certificate."""
+    tree = tree_of(everything_on())
+    for access in tree["k3s"]["registry_access"]:
+        access.pop("ca", None)
+    return tree
 
 
 def plain() -> Any:
-    """Return the example with what takes the place of something else switched off."""
-    tree = tree_of(everything_on())
+    """Return it with what takes the place of something else switched off."""
+    tree = everything()
     for section, field in (("k3s", "airgap_dir"), ("images", "archive"), ("k3s", "vip")):
         del tree[section][field]
     tree["bootstrap"]["disable_password_login"] = "true"
     return tree
 
 
+EVERYTHING = everything()
 TREES = {"everything": EVERYTHING, "plain": plain()}
 MANY_WORLDS = 4
 MOST_UNREACHED = 24

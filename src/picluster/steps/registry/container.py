@@ -12,6 +12,7 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Lasting, Verdict, Wait, Waiting
+from picluster.steps.data_directories import REGISTRY_MARK
 from picluster.steps.registry import paths
 from picluster.steps.registry.certificates import CERTIFICATE
 from picluster.steps.registry.credentials import USERS
@@ -249,6 +250,7 @@ def creation(wanted: Definition) -> Run:
         CONTAINER=paths.CONTAINER,
         STAND_IN=paths.COLLECTOR,
         VOLUME=wanted.volume,
+        MARK=REGISTRY_MARK,
         INPUTS=wanted.inputs,
         START=wanted.run(paths.CONTAINER, f"{labels} --restart=always"),
     )

@@ -21,7 +21,12 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
-from picluster.steps.data_directories import OF_REGISTRY, DataDeleted, DataKept
+from picluster.steps.data_directories import (
+    OF_REGISTRY,
+    REGISTRY_MARK,
+    DataDeleted,
+    DataKept,
+)
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     DAEMON_JSON,
@@ -46,7 +51,7 @@ def removal(volume: str, registries: Sequence[str], *, data: bool) -> list[Step]
     """
     return [
         RegistryGone(),
-        DataDeleted("the registry's images", volume, OF_REGISTRY)
+        DataDeleted("the registry's images", volume, OF_REGISTRY, REGISTRY_MARK)
         if data
         else DataKept("the registry's images", volume),
         *docker_removal(registries),

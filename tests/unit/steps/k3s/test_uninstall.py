@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ from tests.unit.steps.k3s.looks import OLD, look
 from tests.unit.steps.looking import printed
 
 from picluster.engine.place import Tools
-from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
+from picluster.engine.step import Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.kubefile import merge_into
-from picluster.steps.data_directories import DataDeleted, DataKept
 from picluster.steps.k3s.credentials_here import (
     CredentialsForgotten,
     CredentialsHere,
@@ -75,58 +73,6 @@ def test_the_script_removes_flannels_routes_and_no_others() -> None:
     assert "ROUTES='10.42.1.0/24 10.0.0.2 eth0'\n" in action.script
     assert "VIP=10.0.0.5\n" in action.script
     assert "10.0.0.77" not in action.script
-
-
-def measured(step: DataKept | DataDeleted, out: str) -> object:
-    return step.decide(Look("pi1", step.name, {"pi1": {step.name: Observation(out=out)}}))
-
-
-@pytest.mark.parametrize("step", [DataKept("photos", "/data"), DataDeleted("photos", "/data")])
-def test_where_there_is_no_data_there_is_nothing_to_say(step: DataKept | DataDeleted) -> None:
-    assert measured(step, "") == Satisfied()
-
-
-def test_data_is_named_with_its_size_before_it_is_deleted() -> None:
-    decision = measured(DataDeleted("photos", "/data"), "there=yes\nbytes=3400000\n")
-    assert isinstance(decision, Change)
-    assert decision.summary == "DELETE photos in /data (3.4 MB)"
-    assert decision.risk is Risk.DATA_LOSS
-
-
-def emptied(directory: Path, own: tuple[str, ...]) -> object:
-    step = DataDeleted("photos", str(directory), own)
-    done = subprocess.run(
-        ["bash", "-c", step.probe().text], capture_output=True, text=True, check=True
-    )
-    return measured(step, done.stdout)
-
-
-def test_a_directory_that_nobody_marked_is_not_emptied(tmp_path: Path) -> None:
-    (tmp_path / "thesis").touch()
-    decision = emptied(tmp_path, ("docker/registry", "other"))
-    assert isinstance(decision, Blocked)
-    assert str(tmp_path) in decision.reason
-    assert "by hand" in decision.fix
-
-
-@pytest.mark.parametrize("own", [("docker/registry",), ("other", "docker/registry"), ()])
-def test_a_directory_with_its_owners_mark_is_emptied(tmp_path: Path, own: tuple[str, ...]) -> None:
-    (tmp_path / "docker" / "registry").mkdir(parents=True)
-    decision = emptied(tmp_path, own)
-    assert isinstance(decision, Change)
-    assert decision.risk is Risk.DATA_LOSS
-
-
-def test_an_unused_file_system_needs_no_mark(tmp_path: Path) -> None:
-    (tmp_path / "lost+found").mkdir()
-    assert isinstance(emptied(tmp_path, ("docker/registry",)), Change)
-
-
-def test_data_that_stays_is_named_too() -> None:
-    decision = measured(DataKept("photos", "/data"), "there=yes\nbytes=\n")
-    assert isinstance(decision, Satisfied)
-    assert "/data" in decision.warning
-    assert "--data" in decision.warning
 
 
 FORGOTTEN = CredentialsForgotten(

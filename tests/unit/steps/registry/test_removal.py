@@ -11,7 +11,7 @@ from tests.doubles.tool_doubles import run_with
 from tests.unit.steps.looking import answered, look_at
 
 from picluster.engine.step import Blocked, Change, Run, Satisfied, Step, WriteFile
-from picluster.steps.data_directories import DataDeleted, DataKept
+from picluster.steps.data_directories import REGISTRY_MARK, DataDeleted, DataKept
 from picluster.steps.registry import paths
 from picluster.steps.registry.removal import (
     DaemonConfigRestored,
@@ -38,7 +38,9 @@ def test_where_there_is_nothing_there_is_nothing_to_do(data: bool) -> None:
 def test_images_are_deleted_only_when_asked() -> None:
     kept, deleted = (removal("/srv/it", [], data=data)[1] for data in (False, True))
     assert isinstance(kept, DataKept)
-    assert deleted == DataDeleted("the registry's images", "/srv/it", ("docker/registry",))
+    assert deleted == DataDeleted(
+        "the registry's images", "/srv/it", ("docker/registry",), REGISTRY_MARK
+    )
 
 
 def test_both_containers_go() -> None:
