@@ -62,7 +62,7 @@ from picluster.steps.k3s.bundle import Bundle, Origin
 EVIL = "x';canary;'\"$(canary)`canary`"
 _SOURCE = Path(picluster.__file__).parent
 _KEYS = re.compile(r"(?<![\w$])([A-Za-z_][A-Za-z_.]*)=")
-_WORDS = re.compile(r"[A-Za-z][A-Za-z-]{2,15}")
+_WORDS = re.compile(r"/[\w./-]{3,40}|[a-z]+/[a-z]+|[A-Za-z][A-Za-z-]{2,15}")
 _ORDINARY = (
     *("yes", "no", "", "0", "1", "2", "64", "active", "inactive", "enabled", "root", "arm64"),
     *("amd64", "etcd", "sqlite", "none", "k3s", "k3s-agent", "v1.33.4+k3s1", "v1.33.5+k3s1"),
