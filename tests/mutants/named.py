@@ -42,6 +42,21 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "if pinned:\n                raise self._changed(node, entry, key, pinned)",
         "",
     ),
+    "a revoked host key is accepted": (
+        "ssh/host_keys.py",
+        "if revoked.blob == blob:",
+        "if False:",
+    ),
+    "a server that moved is restarted at its new address": (
+        "steps/preflight/member_address.py",
+        "if not known or wanted is None or as_ip(known) == wanted:",
+        "if True:",
+    ),
+    "what somebody else wrote into registries.yaml is lost": (
+        "steps/k3s/registries.py",
+        "theirs = bool(present.access) and not present.ours",
+        "theirs = False",
+    ),
     "a wrong pinned token is accepted": (
         "steps/k3s/config.py",
         "if token and self.pinned and passphrase(token) != passphrase(self.candidate):",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import shlex
 import socket
 import threading
 import time
@@ -122,9 +120,8 @@ class SshConnector:
             connection = self._connection(endpoint, route, password)
             connection.open()
         except (NodeError, paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            if connection is not None:
-                connection.close()
-            raise explain_failure(endpoint, route, error) from error
+            _close(connection)
+            raise explain_failure(endpoint, route, error, _said_on_the_way(connection)) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
         self.traffic.add(connections=1)
@@ -157,19 +154,21 @@ class SshConnector:
         reached |= {(route.host, route.port)}
         key = endpoint.key if endpoint.key and endpoint.key.exists() else None
         for hop in route.jumps:
-            way = _with_key(self.config.route(hop.host, hop.user, hop.port), key)
+            way = self.config.route(hop.host, hop.user, hop.port)
+            if key is not None:
+                named = way.named_keys | {key}
+                way = replace(way, keys=(key, *way.keys), named_keys=named)
             if (way.host, way.port) in reached:
                 continue
             if gateway is None:
                 gateway = self._gateway(endpoint, way, password, reached)
             name = f"jump host {hop}"
-            login = Login(way.user, hop.host, name, self.keys.for_route(way, key), password)
+            login = Login(way.user, hop.host, name, self.keys.for_route(way), password)
             gateway = self._through(gateway, name, way, login, endpoint.connect_timeout)
         return gateway
 
     def _through(self, gateway: Any, name: str, route: Route, login: Login, timeout: float) -> Any:
         import fabric  # noqa: PLC0415 - see above
-        import paramiko  # noqa: PLC0415
 
         connection = fabric.Connection(
             route.host,
@@ -188,11 +187,17 @@ class SshConnector:
             "transport_factory": partial(_transport, policy.kinds()),
         }
         if route.command and gateway is None:
-            # As OpenSSH does: the user's shell runs it. Host and user in it are checked names.
-            shell = os.environ.get("SHELL") or "/bin/sh"
-            words = [shell, "-c", f"exec {route.command}"]
-            connection.connect_kwargs["sock"] = paramiko.ProxyCommand(shlex.join(words))
+            from picluster.ssh.proxy_command import ProxyCommand  # noqa: PLC0415 - see above
+
+            connection.connect_kwargs["sock"] = ProxyCommand(route.command)
         return connection
+
+
+def _close(connection: Any) -> None:
+    """Close a connection that may be half open, and those that it goes through."""
+    while connection is not None:
+        connection.client.close()
+        connection = connection.gateway
 
 
 def _with_key(route: Route, key: Path | None) -> Route:
@@ -251,8 +256,19 @@ def _empty_config() -> Any:
     return fabric.Config(lazy=True, ssh_config=paramiko.SSHConfig())
 
 
-def explain_failure(endpoint: Endpoint, route: Route, error: Exception) -> NodeError:
-    """Turn what a login raised into what happened, why, and what to do."""
+def _said_on_the_way(connection: Any) -> str:
+    """Return what the command said that stood in for the connection, if there was one."""
+    command = connection.connect_kwargs.get("sock") if connection is not None else None
+    return command.last_words if command is not None else ""
+
+
+def explain_failure(
+    endpoint: Endpoint, route: Route, error: Exception, said: str = ""
+) -> NodeError:
+    """Turn what a login raised into what happened, why, and what to do.
+
+    `said` is what a ProxyCommand said at its end.
+    """
     unread = ""
     if route.unread:
         unread = (
@@ -263,6 +279,8 @@ def explain_failure(endpoint: Endpoint, route: Route, error: Exception) -> NodeE
         failure.where = failure.where or str(endpoint)
     else:
         why, fix = _network_cause(error)
+        if route.command:
+            why = f"its ProxyCommand in ~/.ssh/config, `{route.command}`: {said or why}"
         what = "it cannot be reached over SSH"
         failure = Unreachable(what, where=str(endpoint), why=why, fix=fix)
     if unread and unread not in failure.why:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.ssh_server import SshServer, running
-from tests.unit.ssh.test_user_config import configure, home, make_key, node, section
+from tests.unit.ssh.test_user_config import configure, home, make_key, node, relay, section
 
 from picluster.errors import AuthenticationFailed, Unreachable
 from picluster.secret import Secret
@@ -204,3 +204,27 @@ def test_a_node_that_nobody_answers_for_is_no_refused_login(home: Path, node: Ss
     configure(home, "Host node\n HostName 127.0.0.1\n Port 1\n")
     with pytest.raises(Unreachable):
         log_in(home)
+
+
+def test_a_jump_host_may_have_a_key_of_its_own(home: Path, node: SshServer) -> None:
+    node.allowed, gates = {make_key(home / "key")}, {make_key(home / "gate")}
+    with running(SshServer(allowed=gates)) as gate:
+        configure(
+            home,
+            section(node, "ProxyJump gate")
+            + section(gate, f"IdentityFile {home}/gate", host="gate"),
+        )
+        log_in(home, key=home / "key")
+        assert gate.forwarded == [("127.0.0.1", node.port)]
+
+
+def test_a_command_that_stands_in_for_the_connection_ends_with_a_refused_login(
+    home: Path, node: SshServer
+) -> None:
+    make_key(home / ".ssh" / "id_ed25519")
+    configure(home, section(node, f"ProxyCommand {relay(home)} %h %p"))
+    with pytest.raises(AuthenticationFailed):
+        log_in(home)
+    pid = (home / "pid").read_text()
+    ended = f"for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>&- || exit 0; sleep 0.2; done; exit 1"
+    subprocess.run(["sh", "-c", ended], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,22 +135,28 @@ def test_the_cluster_files_jump_host_goes_before_the_configurations(
         assert gate.users == ["gate"]
 
 
-@needs_ssh
-def test_a_command_stands_in_for_the_connection(
-    home: Path, node: SshServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SHELL", "/bin/sh")
-    node.allowed = {make_key(home / ".ssh" / "id_ed25519")}
-    relay = home / "relay.py"
-    relay.write_text(
+def relay(home: Path) -> str:
+    """Return a command that carries bytes to a host and port, and leaves its process id behind."""
+    script = home / "relay.py"
+    script.write_text(
         "import os, socket, sys, threading\n"
+        f"open('{home}/pid', 'w').write(str(os.getpid()))\n"
         "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
         "def back():\n"
         "    while data := s.recv(65536): os.write(1, data)\n"
         "threading.Thread(target=back, daemon=True).start()\n"
         "while data := os.read(0, 65536): s.sendall(data)\n"
     )
-    configure(home, section(node, f"ProxyCommand python3 {relay} %h %p 2>{home}/said"))
+    return f"{sys.executable} {script}"
+
+
+@needs_ssh
+def test_a_command_stands_in_for_the_connection(
+    home: Path, node: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    node.allowed = {make_key(home / ".ssh" / "id_ed25519")}
+    configure(home, section(node, f"ProxyCommand {relay(home)} %h %p 2>{home}/said"))
     assert log_in(home) == "pi"
     assert (home / "said").exists(), "no shell ran it"
 
@@ -223,3 +230,11 @@ def test_what_could_not_be_followed_without_ssh_is_named(home: Path) -> None:
         log_in(home)
     assert "Include (line 1 of" in refused.value.why
     assert "Match exec (line 2 of" in refused.value.why
+
+
+def test_a_command_that_fails_is_named(home: Path, node: SshServer) -> None:
+    configure(home, section(node, "ProxyCommand ls /no/%h"))
+    with pytest.raises(Unreachable) as refused:
+        log_in(home)
+    assert "`ls /no/127.0.0.1`" in refused.value.why
+    assert "No such file" in refused.value.why
