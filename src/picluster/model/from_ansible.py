@@ -285,7 +285,7 @@ def _take_k3s(work: _Work) -> None:
     version = work.common("k3s_version", "k3s_release_version")
     found = _VERSION.fullmatch(str(version)) if version else None
     if found and int(found[1].split(".")[1]) < OLDEST_MINOR:
-        known = f"picluster knows 1.{OLDEST_MINOR} and newer; go there first, minor by minor"
+        known = f"what is known here begins at 1.{OLDEST_MINOR}; go there first, minor by minor"
         work.leave("k3s_version", f"{version} is too old: {known}")
     elif found:
         work.put(
