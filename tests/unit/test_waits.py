@@ -17,10 +17,10 @@ SOURCE = Path(__file__).parents[2] / "src/picluster"
 
 ALLOWED = {
     "engine/apply.py StepProgressReport.sleep": "the one place where a wait rests",
-    "engine/lock.py NodeLock.take": "the lock is held for as long as this script sleeps",
+    "engine/lock.py NodeLock._hold": "the lock is held for as long as this script sleeps",
     "engine/lock.py _wait_for_either": "a thread of our own says at once whether it got the lock",
     "ssh/connector.py SshConnector._connect_patiently": "a second or two between three logins",
-    "ssh/proxy_command.py ProxyCommand.recv": "one read, with the limit of the transport that reads",
+    "ssh/proxy_command.py ProxyCommand.recv": "one read, no longer than the transport allows",
     "ssh/session.py _Exchange._read": "a pause of half a second while output is read",
     "ssh/session.py _Exchange._check_deadline": "the limit of one command; the UI shows its life",
     "ssh/forward.py _carry": "a tunnel carries what comes until it is closed",
