@@ -19,9 +19,9 @@ CONTAINERS = {
 
 UNCHANGING = {
     "Path", "PurePosixPath", "TypeVar", "MappingProxyType", "frozenset", "getattr", "join", "range",
-    "re.compile", "shell", "strip", "timedelta", "tuple", "str", "int", "float",
+    "re.compile", "shared", "shell", "strip", "timedelta", "tuple", "str", "int", "float",
 }  # fmt: skip
-"""What makes an object that nobody can change; `shell` is ours, and reads a script's text."""
+"""What makes an object that nobody can change; `shell` and `shared` are ours, and read scripts."""
 
 REGISTERS = {"typer.Typer"}
 """What commands are registered with while modules are imported, which one thread does."""
