@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from tests.unit.phases.test_missing_nodes import site
 from tests.unit.steps.k3s.looks import printed
 
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.survey import Survey
-from picluster.operations.reset import reset
+from picluster.engine.step import Step
+from picluster.engine.survey import CLUSTER, Survey
+from picluster.model import Cluster
+from picluster.operations.reset import node_cleaned, reset
 from picluster.operations.restart import restart
 from picluster.phases.k3s import k3s
 from picluster.site import Site
-from picluster.steps.data_directories import DataDeleted, DataKept
+from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
+from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
+from picluster.steps.k3s.leftovers import own_network
+from picluster.steps.k3s.reset_volumes import VolumesAtReset
+from picluster.steps.k3s.state import state_fact
+from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.k3s.vip import VipManifest
+from picluster.steps.registry.removal import docker_removal, removal
 
 RUNNING: Survey = {"pi4": {"k3s-state": printed(active="active", unit="k3s-agent")}}
 BARE: Survey = {"pi4": {"k3s-state": printed()}}
@@ -59,6 +69,73 @@ def test_every_server_has_the_vip_and_no_agent_does() -> None:
         ["10.0.0.100"],
         [],
     ]
+
+
+def cleaned(cluster: Cluster, *, data: bool, extra: Sequence[Step] = ()) -> list[Step]:
+    """What a node without a registry is cleaned by."""
+    local, replicated = "the volumes of local-path", "Longhorn's replicas"
+    volumes: list[Step] = (
+        [
+            DataDeleted(local, VOLUMES),
+            DataDeleted(replicated, "/var/lib/longhorn", OF_LONGHORN),
+        ]
+        if data
+        else [DataKept(local, VOLUMES), DataKept(replicated, "/var/lib/longhorn")]
+    )
+    return [state_fact(), Uninstalled(own_network(cluster)), *volumes, *extra]
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_a_reset_cleans_every_node_and_then_this_computer(data: bool) -> None:
+    made = site()
+    cluster = made.cluster
+    clean, gone = cleaned(cluster, data=data), Uninstalled(own_network(cluster))
+    (phase,) = reset(data=data)(made, frozenset({"pi4", "pi2"}))
+    assert [(each.title, dict(each.steps), each.barrier) for each in phase.stages] == [
+        (
+            "volumes are named",
+            {CLUSTER: [VolumesAtReset(gone, data, "/var/lib/longhorn", ["pi2", "pi4"])]},
+            True,
+        ),
+        ("agents leave", {"pi4": clean}, False),
+        ("servers leave", {"pi2": clean, "pi3": clean}, False),
+        ("the last server leaves", {"pi1": clean}, False),
+        (
+            "this computer forgets the cluster",
+            {
+                CLUSTER: [
+                    NotReached(
+                        ["pi2", "pi4"],
+                        "it is left as it is; run the reset again when it is back",
+                    ),
+                    CredentialsForgotten(
+                        "home",
+                        gone,
+                        ("pi1", "pi2", "pi3", "pi4"),
+                        made.here.credentials,
+                        made.user_kubeconfig,
+                    ),
+                ]
+            },
+            True,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_a_node_that_had_the_registry_or_built_images_loses_that_too(data: bool) -> None:
+    registry = site("registry: {node: pi1}\n").cluster
+    assert registry.registry is not None
+    names = list(registry.registry_endpoints)
+    assert names
+    there = removal(registry.registry.volume, names, data=data)
+    plain = cleaned(registry, data=data)[1:]
+    assert node_cleaned(registry, registry.node("pi1"), data=data) == [*plain, *there]
+    assert node_cleaned(registry, registry.node("pi2"), data=data) == plain
+    docker = docker_removal(names)
+    built = site("registry: {node: pi1}\nopentakserver: {}\nimages: {builder: pi3}\n").cluster
+    assert node_cleaned(built, built.node("pi3"), data=data) == [*plain, *docker]
+    assert node_cleaned(built, built.node("pi1"), data=data) == [*plain, *there]
 
 
 @pytest.mark.parametrize(("data", "kind"), [(False, DataKept), (True, DataDeleted)])

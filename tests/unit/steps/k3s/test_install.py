@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import printed
 
 from picluster.causes.cause import explain
-from picluster.engine.step import Blocked, Change, Risk, Satisfied
+from picluster.engine.step import Blocked, Change, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.releases import parse_version
-from picluster.steps.k3s.artifacts import binary_name, parse_checksums
+from picluster.steps.k3s.artifacts import Artifacts, binary_name, parse_checksums
 from picluster.steps.k3s.install import (
+    RECORDER,
     Installed,
     Staged,
     StageRelease,
@@ -82,6 +86,119 @@ def test_a_complete_installation_is_left_alone() -> None:
 )
 def test_a_missing_or_half_made_installation_is_completed(facts: dict[str, str]) -> None:
     assert isinstance(decide(**facts), Change)
+
+
+@pytest.mark.parametrize(
+    ("role", "unit", "facts", "reason", "risk"),
+    [
+        ("server", "k3s", {}, "it is not installed", Risk.NONE),
+        ("agent", "k3s-agent", {}, "it is not installed", Risk.NONE),
+        (
+            "server",
+            "k3s",
+            {"version": "v1.33.4+k3s1", "unit": "k3s", "active": "active"},
+            "v1.33.4+k3s1 is installed",
+            Risk.RESTART,
+        ),
+        (
+            "agent",
+            "k3s-agent",
+            {"version": WANTED},
+            "an earlier installation is incomplete",
+            Risk.NONE,
+        ),
+    ],
+)
+def test_what_is_staged_is_installed_with_what_notes_its_start(
+    role: str, unit: str, facts: dict[str, str], reason: str, risk: Risk
+) -> None:
+    decision = Installed(role, WANTED, 900).decide(look(**facts))
+    assert isinstance(decision, Change)
+    recorder, drop_in, install = decision.actions
+    assert recorder == RECORDER
+    assert drop_in == WriteFile(
+        f"/etc/systemd/system/{unit}.service.d/10-picluster.conf",
+        f"[Service]\nExecStartPre=-/usr/local/lib/picluster/record-k3s-start {unit}\n",
+    )
+    assert isinstance(install, Run)
+    assert install.timeout == 900
+    assert f"INSTALL_K3S_EXEC={role} " in install.script
+    assert f"INSTALL_K3S_VERSION={WANTED} sh {STAGING_DIR}/install.sh\n" in install.script
+    assert decision == Change(
+        f"install K3s {WANTED} as {unit}.service",
+        decision.actions,
+        reason=reason,
+        risk=risk,
+        retry_safe=True,
+    )
+
+
+def test_the_recorder_can_be_run() -> None:
+    assert (RECORDER.path, RECORDER.mode) == ("/usr/local/lib/picluster/record-k3s-start", 0o755)
+
+
+@pytest.mark.parametrize(
+    ("facts", "warning", "reason"),
+    [
+        ({}, "", "K3s is not installed"),
+        ({"version": "v1.33.4+k3s1"}, "", "v1.33.4+k3s1 is installed"),
+        ({"staged": WANTED}, "over HTTP", "K3s is not installed; over HTTP"),
+    ],
+)
+def test_a_release_is_staged_and_checked(facts: dict[str, str], warning: str, reason: str) -> None:
+    assert Staged(WANTED, warning).decide(look(arch="arm64", **facts)) == Change(
+        f"put K3s {WANTED} on the node",
+        (StageRelease(WANTED, "arm64"), check_staged(WANTED)),
+        reason=reason,
+        retry_safe=True,
+    )
+
+
+def test_a_step_of_versions_that_cannot_be_is_refused_before_anything_is_staged() -> None:
+    assert Staged(WANTED).decide(look(version="v1.34.1+k3s1")) == refuse_version_step(
+        "v1.34.1+k3s1", WANTED
+    )
+    assert Staged(WANTED).decide(look(version=WANTED, installer="yes")) == Satisfied()
+
+
+@dataclass
+class Uploads:
+    """A node that files are uploaded to."""
+
+    sent: list[tuple[str, str, int, str]] = field(default_factory=list)
+
+    def get(self, node: str) -> Uploads:
+        assert node == "pi1"
+        return self
+
+    def upload(
+        self, source: Path, path: str, *, sha256: str, mode: int, owner: str, timeout: float
+    ) -> None:
+        assert owner == "root:root"
+        assert hashlib.sha256(source.read_bytes()).hexdigest() == sha256
+        self.sent.append((source.name, path, mode, source.read_text()))
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
+    tmp_path: Path, images: bool
+) -> None:
+    (tmp_path / "k3s-arm64").write_text("binary")
+    (tmp_path / "install.sh").write_text("script")
+    digest = hashlib.sha256(b"binary").hexdigest()
+    (tmp_path / "sha256sum-arm64.txt").write_text(f"{digest}  k3s-arm64\n")
+    sent = [
+        ("k3s-arm64", f"{STAGING_DIR}/k3s", 0o755, "binary"),
+        ("install.sh", f"{STAGING_DIR}/install.sh", 0o700, "script"),
+    ]
+    if images:
+        name = "k3s-airgap-images-arm64.tar.zst"
+        (tmp_path / name).write_text("images")
+        sent.append((name, f"/var/lib/rancher/k3s/agent/images/{name}", 0o644, "images"))
+    artifacts, node = Artifacts(WANTED, "", "", tmp_path, tmp_path), Uploads()
+    there = place(artifacts, target="pi1", sessions=node)  # type: ignore[arg-type]
+    StageRelease(WANTED, "arm64").perform(there)
+    assert node.sent == sent
 
 
 def test_replacing_a_running_k3s_counts_as_a_restart() -> None:

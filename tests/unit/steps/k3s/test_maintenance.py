@@ -9,7 +9,15 @@ from tests.doubles.api_in_memory import ApiInMemory
 from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import NEW, OLD, look, printed
 
-from picluster.engine.step import Blocked, Change, Decision, Observation, Risk, Satisfied
+from picluster.engine.step import (
+    Blocked,
+    Change,
+    Decision,
+    Observation,
+    Risk,
+    Run,
+    Satisfied,
+)
 from picluster.engine.survey import CLUSTER
 from picluster.kube.drain import CORDONED
 from picluster.kube.nodes import NodeState
@@ -24,7 +32,16 @@ from picluster.steps.k3s.maintenance import (
 )
 from picluster.steps.k3s.nodes import MEMBERS, Members
 from picluster.steps.k3s.restart import Restarted
-from picluster.steps.k3s.service import Arrival, AwaitArrival, KnownMachine, Running, start
+from picluster.steps.k3s.service import (
+    RUNNING,
+    Arrival,
+    AwaitArrival,
+    KnownMachine,
+    MemberStarted,
+    Ready,
+    Running,
+    start,
+)
 
 READY = NodeState("pi1", ready=True, version=OLD)
 PODS = "/api/v1/namespaces/default/pods"
@@ -47,11 +64,13 @@ def drained(*, alone: bool = False, node: NodeState | None = READY, **facts: str
 
 
 def test_a_node_is_drained_before_another_version() -> None:
-    decision = drained(version=OLD)
-    assert isinstance(decision, Change)
-    assert decision.actions == (DrainNode("pi1", f"upgrade to {NEW}", 600),)
-    assert decision.risk is Risk.DRAIN
-    assert OLD in decision.reason
+    assert drained(version=OLD) == Change(
+        "cordon and drain pi1",
+        (DrainNode("pi1", f"upgrade to {NEW}", 600, ("DaemonSet",)),),
+        reason=f"K3s {OLD} becomes {NEW}",
+        risk=Risk.DRAIN,
+        retry_safe=True,
+    )
 
 
 def test_a_drain_lets_no_new_pods_on_before_it_moves_the_others(api: ApiInMemory) -> None:
@@ -83,9 +102,9 @@ def test_what_needs_no_drain_gets_none(node: NodeState | None, alone: bool, vers
 
 def test_only_our_own_cordon_is_taken_away() -> None:
     step = Uncordoned("pi1")
-    decision = step.decide(look(UNCORDONED, node=CORDONED_BY_US))
-    assert isinstance(decision, Change)
-    assert decision.actions == (UncordonNode("pi1"),)
+    assert step.decide(look(UNCORDONED, node=CORDONED_BY_US)) == Change(
+        "uncordon pi1", (UncordonNode("pi1"),), reason="picluster cordoned it", retry_safe=True
+    )
     somebodys = NodeState("pi1", ready=True, unschedulable=True)
     assert step.decide(look(UNCORDONED, node=somebodys)) == Satisfied()
     assert step.decide(look(UNCORDONED, node=None)) == Satisfied()
@@ -187,7 +206,94 @@ def test_a_service_that_runs_with_what_is_on_disk_is_left_alone() -> None:
 def test_any_other_is_started_anew_and_waited_for(
     facts: dict[str, str], reason: str, risk: Risk
 ) -> None:
-    decision = running(**UP | facts)
+    assert running(**UP | facts) == Change(
+        f"{'start' if risk is Risk.NONE else 'restart'} k3s.service",
+        (start("k3s"), AwaitArrival(ARRIVAL)),
+        reason=reason,
+        risk=risk,
+        retry_safe=True,
+    )
+
+
+@pytest.mark.parametrize("written", ["k3s-config", "k3s-registries", "k3s-token", "k3s-installed"])
+def test_a_service_whose_files_are_about_to_change_is_restarted_after_that(written: str) -> None:
+    planned = frozenset({("pi1", written)})
+    decision = Running(ARRIVAL).decide(look("k3s-running", planned=planned, **UP))
     assert isinstance(decision, Change)
-    assert (decision.reason, decision.risk) == (reason, risk)
-    assert decision.actions == (start("k3s"), AwaitArrival(ARRIVAL))
+    assert decision.reason == "what it reads at start changes"
+
+
+def test_a_unit_is_enabled_and_started_without_being_waited_for() -> None:
+    assert start("k3s").script.split("\n")[1:-1] == [
+        "systemctl daemon-reload",
+        "systemctl enable --quiet k3s",
+        "systemctl reset-failed k3s 2>/dev/null || true",
+        "systemctl restart --no-block k3s",
+    ]
+
+
+def member(**facts: str) -> Decision:
+    return MemberStarted("k3s").decide(look("k3s-member-started", **facts))
+
+
+def test_a_member_that_is_stopped_is_started_and_not_waited_for() -> None:
+    assert member(unit="k3s", datastore="etcd", active="inactive") == Change(
+        "start k3s.service",
+        (Run("systemctl start --no-block k3s", timeout=30),),
+        reason="it is stopped",
+        retry_safe=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"unit": "k3s", "datastore": "etcd", "active": "active"},
+        {"unit": "k3s", "active": "inactive"},
+        {"unit": "k3s-agent", "datastore": "etcd", "active": "inactive"},
+    ],
+)
+def test_nobody_else_is_started_ahead_of_its_turn(facts: dict[str, str]) -> None:
+    assert member(**facts) == Satisfied()
+
+
+def ready(node: NodeState | None, *, planned: bool = False) -> Decision:
+    step = Ready(ARRIVAL)
+    assert not step.probe().secret
+    changes = frozenset({("pi1", RUNNING)} if planned else ())
+    return step.decide(look(step.name, node=node, planned=changes))
+
+
+def test_a_node_that_is_not_ready_is_waited_for() -> None:
+    assert ready(NodeState("pi1", ready=False, ready_reason="KubeletNotReady")) == Change(
+        "wait until pi1 is Ready",
+        (AwaitArrival(ARRIVAL),),
+        reason="not Ready: KubeletNotReady",
+        retry_safe=True,
+    )
+    assert ready(READY) == Satisfied()
+    assert ready(None, planned=True) == Satisfied(detail="not in the cluster yet")
+
+
+@pytest.mark.parametrize(
+    ("state", "missing"),
+    [
+        (NodeState("pi1", ready=False), "not Ready"),
+        (replace(READY, voter=False), "Ready, and still learning etcd's data"),
+        (replace(READY, voter=None), ""),
+    ],
+)
+def test_what_a_server_still_lacks_is_said(state: NodeState, missing: str) -> None:
+    assert ARRIVAL.missing(state) == missing
+
+
+def test_an_agent_need_not_vote() -> None:
+    assert replace(ARRIVAL, votes=False).missing(replace(READY, voter=False)) == ""
+
+
+def test_without_a_datastore_worth_of_traces_only_an_unknown_node_may_come() -> None:
+    assert known(READY) == Blocked(
+        "the cluster has a node pi1 already, and this machine is another one: its card was "
+        "re-flashed, or two machines have one name",
+        "`picluster node replace pi1` takes the old one out and this one in",
+    )
