@@ -136,7 +136,10 @@ nodes:
   - {name: pi1, address: 10.0.0.1, role: server}
   - {name: pi2, address: 10.0.0.2, role: server}
   - {name: pi3, address: 10.0.0.3, role: server, k3s: {node_ip: 10.9.0.3, flannel_iface: eth1}}
-  - {name: pi4, address: 10.0.0.4, role: agent, k3s: {options: {protect-kernel-defaults: true, resolv-conf-x: [a=b]}}}
+  - name: pi4
+    address: 10.0.0.4
+    role: agent
+    k3s: {options: {protect-kernel-defaults: true, resolv-conf-x: [a=b]}}
 k3s:
   tls_san: [api.lan]
   vip: {address: 10.0.0.100}
