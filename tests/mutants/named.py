@@ -165,8 +165,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "an unsafe step is tried again": (
         "engine/apply.py",
-        "if not all(task.change.retry_safe for task in rest):",
-        "if False:",
+        "or not all(task.change.retry_safe for task in rest):",
+        "or False:",
     ),
     "a partial failure is reported as success": (
         "engine/run.py",

@@ -24,6 +24,7 @@ SOURCE = ROOT / "src" / "picluster"
 _recorder = coverage.Coverage(data_file=None, config_file=False, source=[str(SOURCE)])
 _recorder.start()
 _seconds: dict[str, float] = {}
+_failed: set[str] = set()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,6 +38,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _recorder.switch_context("")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.failed:
+        _failed.add(report.nodeid)
+
+
 def pytest_sessionfinish() -> None:
     _recorder.stop()
     data = _recorder.get_data()
@@ -48,4 +54,4 @@ def pytest_sessionfinish() -> None:
                 masks[test][module] |= 1 << line
     lines = {test: {file: hex(mask) for file, mask in each.items()} for test, each in masks.items()}
     path = Path(os.environ[PLACE]) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'all')}.json"
-    path.write_text(json.dumps({"lines": lines, "seconds": _seconds}))
+    path.write_text(json.dumps({"lines": lines, "seconds": _seconds, "failed": sorted(_failed)}))
