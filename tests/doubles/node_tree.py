@@ -92,7 +92,13 @@ _PROGRAMS = {
     "modprobe": "#!/bin/sh\nexit 1\n",
     "systemd-detect-virt": "#!/bin/sh\nexit 1\n",
     "uname": f"#!/bin/sh\necho pi1 {KERNEL}\n",
-    "df": "#!/bin/sh\necho heading\nfor each; do echo sda1 9 9 30000000000 1% $each; done\n",
+    "df": """#!/bin/sh
+case $* in
+  *--output=size,avail*) echo "1K-blocks Avail"; echo "60000000 30000000" ;;
+  *--output=avail*) echo Avail; echo 30000000000 ;;
+  *) echo heading; for each; do echo "sda1 9 9 30000000000 1% $each"; done ;;
+esac
+""",
     "docker": "#!/bin/sh\ncase $* in *image*) echo image=sha256:0 ;; esac\n",
     "dockerd": "",
     "curl": "#!/bin/sh\nprintf 200\n",
