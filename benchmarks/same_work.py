@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.rivals import FILES, PACKAGES
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
-from picluster.engine.run import Run
+from picluster.engine.run import RunState
 from picluster.engine.runner import run_phase
 from picluster.engine.step import Change, Decision, Satisfied, Script, Step
 from picluster.engine.step import Run as RunScript
@@ -47,7 +47,7 @@ def main(file: str) -> None:
     keys = HostKeys(cluster_state(cluster.name) / "known_hosts")
     connector = SshConnector(endpoints_of(cluster, lambda question: ""), keys)
     sessions = Sessions(connector)
-    run = Run(sessions, lambda event: None)
+    run = RunState(sessions, lambda event: None)
     names = [node.name for node in cluster.nodes]
     try:
         sessions.open_all(names)

@@ -13,7 +13,7 @@ from picluster.engine.events import Connected, RunFinished, RunStarted
 from picluster.engine.lock import FirstThatIsThere, NodeLock, WorkstationLock
 from picluster.engine.phase import Phase
 from picluster.engine.plan import PhasePlan, missing_for
-from picluster.engine.run import Run
+from picluster.engine.run import RunState
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.survey import CLUSTER
 from picluster.engine.warned import settle
@@ -102,7 +102,7 @@ def plan(site: Site, build: Build, phases: Sequence[str] = ()) -> Planned:
 
 
 @contextmanager
-def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[Run]:
+def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[RunState]:
     """Connect to every node for a run of these phases; close every connection afterwards.
 
     Raises a `NodeError` if there is nothing to work on without the nodes that are absent.
@@ -118,7 +118,7 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[Run]:
         )
     )
     sessions.traffic.reset()
-    run = Run(sessions, site.emit, site.stop, tools=site.tools, only=site.scope.targets)
+    run = RunState(sessions, site.emit, site.stop, tools=site.tools, only=site.scope.targets)
     try:
         run.absent = _connect(site, run)
         run.take_lock = _node_lock(site, run.absent).take
@@ -135,7 +135,7 @@ def _everyone(site: Site) -> frozenset[str]:
     return everyone if site.scope.targets is None else site.scope.targets
 
 
-def _connect(site: Site, run: Run) -> frozenset[str]:
+def _connect(site: Site, run: RunState) -> frozenset[str]:
     """Open a connection to every node, tell of each, and return which are absent.
 
     Those that are missing are recorded as failures; the others can be worked on all the same.
@@ -163,7 +163,7 @@ def _connect(site: Site, run: Run) -> frozenset[str]:
     return frozenset(absent)
 
 
-def foresee(run: Run, phases: Iterable[Callable[[], Phase]]) -> None:
+def foresee(run: RunState, phases: Iterable[Callable[[], Phase]]) -> None:
     """Have the first look at each node ask what the phases will ask, as far as they can be built.
 
     What keeps one from being built is told when its turn comes.
@@ -193,7 +193,7 @@ def _together(gone: Mapping[str, NodeError]) -> NodeError:
     )
 
 
-def _finish(site: Site, run: Run, exit_code: int) -> int:
+def _finish(site: Site, run: RunState, exit_code: int) -> int:
     """Tell the recap; return the exit code. Unless the user is in a hurry, warnings are settled."""
     if not run.stop.is_set():
         settle(run.warned, run)

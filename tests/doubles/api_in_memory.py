@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from picluster.kube.access import refusal_of
 from picluster.kube.errors import ApiUnavailable
-from picluster.kube.link import Answer
+from picluster.kube.link import HttpAnswer
 from picluster.kube.link import Request as Sent
 from tests.doubles.k3s.apiserver import Api, ApiError, Request, Watch
 from tests.doubles.k3s.controllers import tick
@@ -80,7 +80,7 @@ class ApiInMemory:
         try:
             found = self._api.answer(request)
         except ApiError as error:
-            answer = Answer(error.status, json.dumps(error.as_object()).encode())
+            answer = HttpAnswer(error.status, json.dumps(error.as_object()).encode())
             raise refusal_of(Sent(method, path), answer) from None
         assert not isinstance(found, Watch)
         return found[1] if isinstance(found[1], str) else json.loads(json.dumps(found[1]))

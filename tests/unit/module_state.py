@@ -21,7 +21,7 @@ UNCHANGING = {
     "Path", "PurePosixPath", "TypeVar", "MappingProxyType", "frozenset", "getattr", "join", "range",
     "re.compile", "shared", "shell", "strip", "timedelta", "tuple", "str", "int", "float",
 }  # fmt: skip
-"""What makes an object that nobody can change; `shell` and `shared` are ours, and read scripts."""
+"""What makes an object that nobody can change; `shell` and `shared` read a script's text."""
 
 REGISTERS = {"typer.Typer"}
 """What commands are registered with while modules are imported, which one thread does."""

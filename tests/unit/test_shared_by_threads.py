@@ -31,12 +31,12 @@ from tests.unit.racing import THREADS, race
 from picluster.cli import prompts as cli_prompts
 from picluster.engine.events import StepFinished
 from picluster.engine.pool import Sessions
-from picluster.engine.run import Run
+from picluster.engine.run import RunState
 from picluster.engine.session import Completed, OnOutput, Session, Traffic
 from picluster.errors import NodeError, StepFailed, Unreachable
 from picluster.kube import client as kube_client
 from picluster.kube.access import KubeAccess
-from picluster.kube.link import Answer, LinkDown, Request, Server
+from picluster.kube.link import HttpAnswer, LinkDown, Request, Server
 from picluster.model import load
 from picluster.once import Once
 from picluster.ssh import connector as ssh_connector
@@ -457,7 +457,7 @@ def finished(target: str) -> StepFinished:
 
 
 def test_every_step_of_every_node_is_counted() -> None:
-    run = Run(Sessions(Network()), quiet)
+    run = RunState(Sessions(Network()), quiet)
 
     def work(number: int) -> None:
         for _ in range(50):
@@ -474,7 +474,7 @@ def test_the_lock_of_the_cluster_is_taken_once_and_holds_nobody_up_who_only_coun
     for _ in range(ROUNDS):
         taken: list[str] = []
         counted = threading.Event()
-        run = Run(Sessions(Network()), quiet)
+        run = RunState(Sessions(Network()), quiet)
 
         def take(taken: list[str] = taken, counted: threading.Event = counted) -> None:
             assert counted.wait(1), "counting waits for the lock"
@@ -482,7 +482,7 @@ def test_the_lock_of_the_cluster_is_taken_once_and_holds_nobody_up_who_only_coun
 
         run.take_lock = take
 
-        def work(number: int, run: Run = run, counted: threading.Event = counted) -> bool:
+        def work(number: int, run: RunState = run, counted: threading.Event = counted) -> bool:
             if number == 0:
                 time.sleep(MOMENT)
                 run.count(finished("pi1"))
@@ -519,13 +519,13 @@ class Link:
     links: Links
     via: str = "tunnel"
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> HttpAnswer:
         if request.path == "/readyz":
             self.links.looks[self.server.node] += 1
         elif self.server.node in self.links.down:
             time.sleep(MOMENT * next(_LATER))
             raise LinkDown("cut")
-        return Answer(200, b"{}", {"content-type": "application/json"})
+        return HttpAnswer(200, b"{}", {"content-type": "application/json"})
 
     def close(self) -> None:
         """There is nothing to close."""

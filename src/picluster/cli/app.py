@@ -14,7 +14,6 @@ from picluster.cli.image import image
 from picluster.cli.init import init
 from picluster.cli.options import (
     DEFAULT_FILE,
-    Allowed,
     AsText,
     Data,
     DryRun,
@@ -24,6 +23,7 @@ from picluster.cli.options import (
     Limit,
     OneByOne,
     Options,
+    Overwritten,
     Range,
     Volumes,
     Yes,
@@ -36,7 +36,7 @@ from picluster.cli.support import support_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from picluster.cli.context import Invocation
+    from picluster.cli.context import Asked
 
 app = typer.Typer(
     name="picluster",
@@ -74,7 +74,7 @@ def up(
     limit: Limit = None,
     phases: Range,
     dry_run: DryRun = False,
-    allowed: Allowed,
+    allowed: Overwritten,
     given: Options,
 ) -> None:
     """Make the cluster what the file says. Run it as often as you like."""
@@ -94,7 +94,7 @@ def plan(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 if there is something to do.")
     ] = False,
-    allowed: Allowed,
+    allowed: Overwritten,
     given: Options,
 ) -> None:
     """Show what `up` would do, with reasons and differences. Changes nothing anywhere."""
@@ -107,7 +107,7 @@ def plan(
 
 
 @command(app)
-def diff(*, limit: Limit = None, phases: Range, allowed: Allowed, given: AsText) -> None:
+def diff(*, limit: Limit = None, phases: Range, allowed: Overwritten, given: AsText) -> None:
     """Show every file that `up` would write, line by line."""
     from picluster.cli import work
     from picluster.cli.context import asked_of
@@ -125,7 +125,7 @@ def phase(
     data: Data = False,
     limit: Limit = None,
     dry_run: DryRun = False,
-    allowed: Allowed,
+    allowed: Overwritten,
     given: Options,
 ) -> None:
     """Run one phase of `up` alone. `reset`, `restart`, `upgrade` and `validate` work here too."""
@@ -133,7 +133,7 @@ def phase(
     from picluster.cli.context import asked_of
     from picluster.phases.catalog import select
 
-    operations: dict[str, Callable[[Invocation], int]] = {
+    operations: dict[str, Callable[[Asked], int]] = {
         "reset": partial(_reset, data=data, yes=yes, dry_run=dry_run),
         "restart": partial(_restart, dry_run=dry_run),
         "upgrade": partial(_upgrade, dry_run=dry_run),
@@ -164,7 +164,7 @@ def deploy(
     from picluster.cli.context import asked_of
     from picluster.phases.deploy import repair
 
-    asked = asked_of(given, allowed=Allowed(force_conflicts=force_conflicts))
+    asked = asked_of(given, allowed=Overwritten(force_conflicts=force_conflicts))
     if not fix:
         sys.exit(work.up(asked, "phase-deploy", ["deploy"], dry_run=dry_run))
     sys.exit(work.operate(asked, "deploy", lambda site, _: [repair(site)], dry_run=dry_run))
@@ -248,7 +248,7 @@ def restart(
     sys.exit(_restart(asked_of(given, node), dry_run=dry_run))
 
 
-def _restart(asked: Invocation, *, dry_run: bool) -> int:
+def _restart(asked: Asked, *, dry_run: bool) -> int:
     from picluster.cli import work
     from picluster.operations.restart import restart as restarted
 
@@ -276,7 +276,7 @@ def upgrade(
     sys.exit(upgrading.upgrade(given, limit, to, dry_run=dry_run))
 
 
-def _upgrade(asked: Invocation, *, dry_run: bool) -> int:
+def _upgrade(asked: Asked, *, dry_run: bool) -> int:
     from picluster.cli.upgrade import upgraded
 
     return upgraded(asked, dry_run=dry_run)
@@ -309,7 +309,7 @@ def reset(
     sys.exit(_reset(asked_of(given), data=data, yes=yes, dry_run=dry_run))
 
 
-def _reset(asked: Invocation, *, data: bool, yes: bool, dry_run: bool) -> int:
+def _reset(asked: Asked, *, data: bool, yes: bool, dry_run: bool) -> int:
     from dataclasses import replace
 
     from picluster.cli import work

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from picluster.cli.options import Allowed, Options
+from picluster.cli.options import Options, Overwritten
 from picluster.cli.prompts import Prompts, at_a_terminal
 from picluster.cli.sinks import Sinks, open_sinks
 from picluster.cli.terms import agreed, limited, whoever_is_there
@@ -26,7 +26,7 @@ _NOTICE_FILE = "lab-notice.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class Asked:
     """One command as it was typed: its options, and the site that it is about."""
 
     given: Options
@@ -50,7 +50,7 @@ def invocation(
     scope: Scope = EVERYWHERE,
     consents: Consents = NOTHING_SPECIAL,
     token: Secret | None = None,
-) -> Invocation:
+) -> Asked:
     """Put a command's site together; the `token` is used where the cluster file refers to none.
 
     Asks for what the file has prompted for. Raises `ConfigInvalid`.
@@ -71,22 +71,22 @@ def invocation(
         by_key=connector.connect_by_key,
     )
     made = replace(made, scope=scope, consents=consents, notices=_notices(given.file))
-    return Invocation(given, made, prompts)
+    return Asked(given, made, prompts)
 
 
 def asked_of(
-    given: Options, nodes: Sequence[str] | None = None, allowed: Allowed | None = None
-) -> Invocation:
+    given: Options, nodes: Sequence[str] | None = None, allowed: Overwritten | None = None
+) -> Asked:
     """Read the cluster file; the command is about these nodes, all if none are named.
 
     Raises `ConfigInvalid`, `UsageError`.
     """
     cluster = load(given.file).cluster
-    consents = agreed(cluster, given.file, allowed or Allowed())
+    consents = agreed(cluster, given.file, allowed or Overwritten())
     return invocation(given, cluster, limited(cluster, nodes), consents)
 
 
-def asked_of_whoever_is_there(given: Options) -> Invocation:
+def asked_of_whoever_is_there(given: Options) -> Asked:
     """Read the cluster file; the command can do without any one node. Raises `ConfigInvalid`."""
     cluster = load(given.file).cluster
     return invocation(given, cluster, whoever_is_there(cluster))

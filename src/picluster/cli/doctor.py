@@ -10,7 +10,7 @@ import typer
 from picluster.cli.options import Options
 
 if TYPE_CHECKING:
-    from picluster.cli.context import Invocation
+    from picluster.cli.context import Asked
     from picluster.queries.doctor import Diagnosis
 
 Fix = Annotated[bool, typer.Option("--fix", help="Mend what can be mended without any risk.")]
@@ -49,7 +49,7 @@ def doctor(*, node: Nodes = None, fix: Fix = False, given: Options) -> None:
     sys.exit(diagnosis.exit_code)
 
 
-def _mend(asked: Invocation, diagnosis: Diagnosis) -> None:
+def _mend(asked: Asked, diagnosis: Diagnosis) -> None:
     """Do it, telling what is done on standard error; what fails is found by the next look."""
     from picluster import commands
     from picluster.cli.interrupt import asking_to_stop

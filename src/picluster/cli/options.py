@@ -90,7 +90,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class Overwritten:
     """What may be overwritten."""
 
     format_disk: Format = None

@@ -10,7 +10,7 @@ import typer
 from picluster.cli.options import DryRun, OneByOne, Options, command
 
 if TYPE_CHECKING:
-    from picluster.cli.context import Invocation
+    from picluster.cli.context import Asked
 
 app = typer.Typer(
     help="Look into the cluster's own registry, and tidy it up.",
@@ -57,7 +57,7 @@ def gc(
     sys.exit(work.operate(asked, "registry-gc", build, dry_run=dry_run))
 
 
-def _asked_of_its_node(given: Options) -> Invocation:
+def _asked_of_its_node(given: Options) -> Asked:
     from picluster.cli.context import invocation
     from picluster.cli.terms import limited
     from picluster.model import load

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from picluster.cli.options import Allowed, Volumes
+from picluster.cli.options import Overwritten, Volumes
 from picluster.errors import UsageError
 from picluster.model import Cluster
 from picluster.site import EVERYWHERE, Consents, Scope
@@ -29,7 +29,7 @@ def whoever_is_there(cluster: Cluster, scope: Scope = EVERYWHERE) -> Scope:
     return replace(scope, optional=frozenset(node.name for node in cluster.nodes))
 
 
-def agreed(cluster: Cluster, file: Path, allowed: Allowed) -> Consents:
+def agreed(cluster: Cluster, file: Path, allowed: Overwritten) -> Consents:
     """Return what may be overwritten. Raises `UsageError` for a disk that the file lacks."""
     disks = set()
     for text in allowed.format_disk or ():

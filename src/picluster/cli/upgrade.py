@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from picluster.cli import work
-from picluster.cli.context import Invocation, asked_of, invocation
+from picluster.cli.context import Asked, asked_of, invocation
 from picluster.cli.options import Options
 from picluster.cli.terms import limited
 from picluster.errors import UsageError
@@ -21,7 +21,7 @@ def upgrade(given: Options, nodes: Sequence[str] | None, to: str | None, *, dry_
     return upgraded(asked, dry_run=dry_run)
 
 
-def upgraded(asked: Invocation, *, dry_run: bool) -> int:
+def upgraded(asked: Asked, *, dry_run: bool) -> int:
     """Do it for a site that is made already."""
     from picluster.operations.upgrade import next_stop
     from picluster.operations.upgrade import upgrade as every_stop
@@ -32,7 +32,7 @@ def upgraded(asked: Invocation, *, dry_run: bool) -> int:
 
 def _with_version(
     given: Options, nodes: Sequence[str] | None, version: str, dry_run: bool
-) -> Invocation:
+) -> Asked:
     """Ask for the site with another release in its file, which is written unless it is a dry run.
 
     What the file says is what the next `up` does, so it has to say where the cluster goes.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from picluster import commands
-from picluster.cli.context import Invocation
+from picluster.cli.context import Asked
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.cli.prompts import confirm_name
 from picluster.commands import Build, Planned
@@ -26,14 +26,14 @@ T = TypeVar("T")
 CHANGES_PENDING = 2
 
 
-def up(asked: Invocation, command: str, phases: Sequence[str], *, dry_run: bool) -> int:
+def up(asked: Asked, command: str, phases: Sequence[str], *, dry_run: bool) -> int:
     """Run phases and print the recap, or only what they would do; return the exit code."""
     if dry_run:
         return show_plan(asked, phases)
     return _carry_out(asked, command, lambda site: commands.up(site, phases))
 
 
-def operate(asked: Invocation, command: str, build: Build, *, dry_run: bool = False) -> int:
+def operate(asked: Asked, command: str, build: Build, *, dry_run: bool = False) -> int:
     """Run an operation's phases, or show what they would do; return the exit code."""
     if dry_run:
         return _planned(asked, lambda site: commands.plan(site, build)).exit_code
@@ -41,7 +41,7 @@ def operate(asked: Invocation, command: str, build: Build, *, dry_run: bool = Fa
 
 
 def destroy(
-    asked: Invocation, command: str, build: Build, *, name: str, what: str, yes: bool, dry_run: bool
+    asked: Asked, command: str, build: Build, *, name: str, what: str, yes: bool, dry_run: bool
 ) -> int:
     """Show what an operation would destroy, let `name` be typed unless `yes`, then run it.
 
@@ -55,7 +55,7 @@ def destroy(
     return operate(asked, command, build)
 
 
-def _carry_out(asked: Invocation, command: str, act: Callable[[Site], int]) -> int:
+def _carry_out(asked: Asked, command: str, act: Callable[[Site], int]) -> int:
     with asked.run(command) as (site, sinks):
         try:
             with asking_to_stop(site.stop, site.abort):
@@ -71,7 +71,7 @@ def _carry_out(asked: Invocation, command: str, act: Callable[[Site], int]) -> i
                 sinks.conclude(site.tools)
 
 
-def show_plan(asked: Invocation, phases: Sequence[str], *, exit_code: bool = False) -> int:
+def show_plan(asked: Asked, phases: Sequence[str], *, exit_code: bool = False) -> int:
     """Print what `up` would do.
 
     Returns 4 if a node is missing, 5 if it would refuse to begin, 2 if that is asked for and there
@@ -82,7 +82,7 @@ def show_plan(asked: Invocation, phases: Sequence[str], *, exit_code: bool = Fal
     return seen.exit_code or pending
 
 
-def show_diff(asked: Invocation, phases: Sequence[str]) -> int:
+def show_diff(asked: Asked, phases: Sequence[str]) -> int:
     """Print what would change in files. Returns 4 or 5 if `up` could not do all of it."""
     seen = look(asked, "plan", lambda site: commands.plan_up(site, phases))
     show(plan_view.as_diff(seen.plans), sys.stdout)
@@ -90,7 +90,7 @@ def show_diff(asked: Invocation, phases: Sequence[str]) -> int:
     return seen.exit_code
 
 
-def _planned(asked: Invocation, act: Callable[[Site], Planned]) -> Planned:
+def _planned(asked: Asked, act: Callable[[Site], Planned]) -> Planned:
     """Print what would be done, and return it."""
     seen, site = look(asked, "plan", act), asked.site
     if asked.given.json:
@@ -102,7 +102,7 @@ def _planned(asked: Invocation, act: Callable[[Site], Planned]) -> Planned:
     return seen
 
 
-def look(asked: Invocation, command: str, act: Callable[[Site], T]) -> T:
+def look(asked: Asked, command: str, act: Callable[[Site], T]) -> T:
     """Return what is seen; say on a terminal what takes so long, as nothing else is to be seen."""
     if sys.stderr.isatty():
         cluster = asked.site.cluster
@@ -111,13 +111,13 @@ def look(asked: Invocation, command: str, act: Callable[[Site], T]) -> T:
     return glance(asked, command, act)
 
 
-def glance(asked: Invocation, command: str, act: Callable[[Site], T]) -> T:
+def glance(asked: Asked, command: str, act: Callable[[Site], T]) -> T:
     """Return what is seen, and say nothing."""
     with asked.run(command, progress=False) as (site, _), ending_at_once(site.abort):
         return act(site)
 
 
-def validate(asked: Invocation) -> int:
+def validate(asked: Asked) -> int:
     """Print every check's outcome; return the exit code."""
     verdict = look(asked, "validate", validate_query.validate)
     if asked.given.json:
@@ -127,7 +127,7 @@ def validate(asked: Invocation) -> int:
     return verdict.exit_code
 
 
-def status(asked: Invocation) -> int:
+def status(asked: Asked) -> int:
     """Print how the cluster is; return the exit code that says whether it is well."""
     now = glance(asked, "status", status_query.status)
     if asked.given.json:
@@ -137,7 +137,7 @@ def status(asked: Invocation) -> int:
     return now.exit_code
 
 
-def watch_status(asked: Invocation, seconds: float) -> int:
+def watch_status(asked: Asked, seconds: float) -> int:
     """Print it again and again on a cleared screen, until Ctrl-C."""
     if not sys.stdout.isatty():
         raise UsageError("--watch needs a terminal", fix="run `picluster status` without it")

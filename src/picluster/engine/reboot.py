@@ -32,7 +32,7 @@ _REBOOT = "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms 
 
 
 @dataclass(frozen=True, slots=True)
-class Boot:
+class BootSeen:
     """A node as it shows itself around a reboot; `away` says why it cannot be asked.
 
     `id` is another one after each start, `up` for how many seconds it has been started, `system`
@@ -55,9 +55,9 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
     before = session.run(_BOOT_ID, timeout=_COMMAND_SECONDS).out.decode().strip()
     asked = progress.clock()
     _ask(sessions, node)
-    seen = Boot(before)
+    seen = BootSeen(before)
 
-    def look() -> Boot:
+    def look() -> BootSeen:
         nonlocal asked, seen, session
         try:
             if seen.id == before or seen.away:
@@ -67,7 +67,7 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
         except HostKeyChanged:
             raise
         except NodeError as error:
-            seen = Boot(away=error.what)
+            seen = BootSeen(away=error.what)
         if seen.id == before and progress.clock() - asked > _ASK_AGAIN_SECONDS:
             asked = progress.clock()
             _ask(sessions, node)
@@ -85,7 +85,7 @@ def reboot(sessions: Sessions, node: str, timeout: float, progress: Progress) ->
     )
 
 
-def judge(boot: Boot, before: str) -> Verdict:
+def judge(boot: BootSeen, before: str) -> Verdict:
     """Want another boot than that `before`, which is over with starting. Pure.
 
     Whether it is degraded is for probes to judge.
@@ -110,9 +110,9 @@ def _ask(sessions: Sessions, node: str) -> None:
         sessions.get(node).run(_REBOOT, timeout=_COMMAND_SECONDS)
 
 
-def _look(session: Session) -> Boot:
+def _look(session: Session) -> BootSeen:
     said = session.run(_LOOK, timeout=_COMMAND_SECONDS).out.decode("utf-8", "replace").split()
     if len(said) < len(("id", "up", "system")):
-        return Boot(away="it answers, but not yet as it should")
+        return BootSeen(away="it answers, but not yet as it should")
     number, up, system, *jobs = said
-    return Boot(number, int(up) if up.isascii() and up.isdigit() else 0, system, tuple(jobs))
+    return BootSeen(number, int(up) if up.isascii() and up.isdigit() else 0, system, tuple(jobs))

@@ -37,7 +37,7 @@ class Warned:
 
 
 @dataclass(slots=True)
-class Run:
+class RunState:
     """The state of one run, shared by the threads that work on its targets.
 
     `take_lock` is called before the first change; it raises `Locked` if another run holds the

@@ -23,14 +23,14 @@ from picluster.engine.observe import Sightings, observe, observe_all
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge_target
 from picluster.engine.refusal import refusal, refuse_if_blocked
-from picluster.engine.run import Run, Warned
+from picluster.engine.run import RunState, Warned
 from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, is_shell, key_of
 from picluster.engine.survey import Look
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
 
 
-def plan_phase(phase: Phase, run: Run) -> PhasePlan:
+def plan_phase(phase: Phase, run: RunState) -> PhasePlan:
     """Look at every target and judge; change nothing.
 
     Nodes that cannot be worked on are recorded in the run, and nothing is planned for them. Raises
@@ -44,7 +44,7 @@ def plan_phase(phase: Phase, run: Run) -> PhasePlan:
     return replace(plan, left_out=left_out)
 
 
-def run_phase(phase: Phase, run: Run) -> bool:
+def run_phase(phase: Phase, run: RunState) -> bool:
     """Make the phase so on every target; return whether later phases may go on.
 
     What fails on a target is recorded in the run and told to its sinks. Raised is only what ends
@@ -63,7 +63,7 @@ def run_phase(phase: Phase, run: Run) -> bool:
     return goes_on
 
 
-def _possible(phase: Phase, run: Run) -> tuple[Phase, tuple[LeftOut, ...]]:
+def _possible(phase: Phase, run: RunState) -> tuple[Phase, tuple[LeftOut, ...]]:
     """Leave out the stages that need a node which cannot be worked on; say which node it is."""
     missing, kept = run.missing, []
     left_out: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def _possible(phase: Phase, run: Run) -> tuple[Phase, tuple[LeftOut, ...]]:
     return replace(phase, stages=tuple(kept)), told
 
 
-def _converge_phase(phase: Phase, run: Run) -> tuple[bool, Outcome]:
+def _converge_phase(phase: Phase, run: RunState) -> tuple[bool, Outcome]:
     sightings = Sightings()
     plan = _look_and_judge(phase, run, sightings)
     refuse_if_blocked(plan.blocked, run)
@@ -101,7 +101,7 @@ def _converge_phase(phase: Phase, run: Run) -> tuple[bool, Outcome]:
     return True, "failed" if failed else "changed" if plan.changes else "ok"
 
 
-def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: Run) -> bool:
+def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: RunState) -> bool:
     """Whether what became of a target of a barrier stage keeps the others from going on."""
     if target not in run.failures:
         return False
@@ -111,7 +111,7 @@ def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: Run) ->
     return stage.guard is not None and target not in away
 
 
-def _look_and_judge(phase: Phase, run: Run, sightings: Sightings) -> PhasePlan:
+def _look_and_judge(phase: Phase, run: RunState, sightings: Sightings) -> PhasePlan:
     """Survey every target, nodes first: queries about the cluster may lean on what nodes said."""
     steps = {target: phase.steps_for(target) for target in phase.targets()}
     queries = {target for target in steps if _only_queries(steps[target])}
@@ -140,11 +140,11 @@ def _only_queries(steps: Sequence[Step]) -> bool:
     return not any(probe is not None and is_shell(probe) for probe in probes)
 
 
-def _scope(phase: Phase, run: Run) -> set[str]:
+def _scope(phase: Phase, run: RunState) -> set[str]:
     return {target for target in phase.targets() if run.may_change(target)}
 
 
-def _run_stage(phase: Phase, stage: Stage, run: Run, sightings: Sightings) -> None:
+def _run_stage(phase: Phase, stage: Stage, run: RunState, sightings: Sightings) -> None:
     """Converge the stage's targets, as many at once as its width allows."""
     targets = [target for target in stage.steps if run.may_change(target)]
     if not targets:
@@ -167,7 +167,7 @@ def _run_stage(phase: Phase, stage: Stage, run: Run, sightings: Sightings) -> No
 
 
 def _give_what_was_held_back_another_chance(
-    work: Sequence[_Convergence], halted: Event, run: Run
+    work: Sequence[_Convergence], halted: Event, run: RunState
 ) -> None:
     """Ask the guard anew where others were changed: what it missed may be back by that."""
     brought_in_order = any(each.applied for each in work)
@@ -180,7 +180,7 @@ def _give_what_was_held_back_another_chance(
             each.leave_as_it_is(each.held)
 
 
-def _skip(phase: str, stage: Stage, targets: Sequence[str], run: Run) -> None:
+def _skip(phase: str, stage: Stage, targets: Sequence[str], run: RunState) -> None:
     for target in targets:
         if run.in_scope(target):
             for step in stage.steps[target]:
@@ -192,7 +192,7 @@ def _count(
     target: str,
     step: Step,
     outcome: Outcome,
-    run: Run,
+    run: RunState,
     *,
     detail: str = "",
     warning: str = "",
@@ -226,7 +226,7 @@ class _Convergence:
     """The rounds of look, judge and change of one target in one stage."""
 
     def __init__(
-        self, phase: Phase, stage: Stage, target: str, run: Run, sightings: Sightings
+        self, phase: Phase, stage: Stage, target: str, run: RunState, sightings: Sightings
     ) -> None:
         self.phase = phase
         self.stage = stage

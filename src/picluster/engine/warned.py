@@ -9,12 +9,12 @@ from itertools import groupby
 from picluster.engine.events import WarningSettled
 from picluster.engine.observe import observe, observe_all
 from picluster.engine.plan import judge_target
-from picluster.engine.run import Run, Warned
+from picluster.engine.run import RunState, Warned
 from picluster.engine.step import Satisfied
 from picluster.secret import redact
 
 
-def settle(warned: Sequence[Warned], run: Run) -> None:
+def settle(warned: Sequence[Warned], run: RunState) -> None:
     """Look again at what was warned of before the last change, and tell what is different now.
 
     A run that changed nothing since looks at nothing; what cannot be looked at is left as it was
@@ -32,7 +32,7 @@ def settle(warned: Sequence[Warned], run: Run) -> None:
                 )
 
 
-def _again(said: Sequence[Warned], run: Run) -> Iterator[tuple[Warned, str]]:
+def _again(said: Sequence[Warned], run: RunState) -> Iterator[tuple[Warned, str]]:
     """Look at one phase's targets, as a step may lean on others; yield what its steps say now."""
     phase, sightings = said[0].phase, said[0].sightings
     looks = {

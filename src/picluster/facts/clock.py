@@ -21,7 +21,7 @@ else echo synchronised=no; fi
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockAhead:
     """By how much a clock is ahead of this computer's, in seconds: at least and at most.
 
     It is read over a network, on a machine that may be busy: all that is known of the moment is
@@ -38,14 +38,14 @@ class Reading:
         """The likeliest difference."""
         return (self.least + self.most) / 2
 
-    def ahead_of(self, other: Reading) -> float:
+    def ahead_of(self, other: ClockAhead) -> float:
         """By how many seconds it is certainly ahead of the other; below zero it is behind."""
         if self.least > other.most:
             return self.least - other.most
         return min(0.0, self.most - other.least)
 
 
-HERE = Reading(0.0, 0.0)
+HERE = ClockAhead(0.0, 0.0)
 """This computer's own clock."""
 
 
@@ -57,15 +57,15 @@ class Unread:
 UNREAD = Unread()
 
 
-def read_clock(seen: Observation) -> Reading | Unread:
+def read_clock(seen: Observation) -> ClockAhead | Unread:
     """Read what the probe printed, between the question and the answer."""
     answer = Answer(seen)
     if not answer.has("now"):
         return UNREAD
     now = answer.decimal("now")
-    return Reading(now - seen.answered, now - seen.asked, answer.flag("synchronised"))
+    return ClockAhead(now - seen.answered, now - seen.asked, answer.flag("synchronised"))
 
 
-CLOCK: ShellProbe[Reading | Unread] = ShellProbe(
+CLOCK: ShellProbe[ClockAhead | Unread] = ShellProbe(
     "clock", f'echo "now=$(date +%s.%N)"\n{SYNCHRONISED}', read_clock
 )

@@ -75,7 +75,7 @@ def _path(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class KernelLimits:
     """Kernel parameters that are numbers: what is in force, and what a file sets at boot.
 
     `settable` are those that this machine may set; in a container its host decides.
@@ -86,13 +86,13 @@ class Limits:
     text: str = ""
 
 
-def sysctl_limits(name: str, keys: Sequence[str], file: str) -> ShellProbe[Limits]:
+def sysctl_limits(name: str, keys: Sequence[str], file: str) -> ShellProbe[KernelLimits]:
     """Ask for limits in force, which of them can be set, and for the file that sets them."""
 
-    def read(seen: Observation) -> Limits:
+    def read(seen: Observation) -> KernelLimits:
         said = Answer(seen)
         values = {key: said.number(key) for key in keys if said.has(key)}
-        return Limits(values, frozenset(said.every("settable")), said.content("file") or "")
+        return KernelLimits(values, frozenset(said.every("settable")), said.content("file") or "")
 
     lines = [f"[ -w {quote(_path(key))} ] && echo settable={quote(key)}\n" for key in keys]
     where = quote(file)

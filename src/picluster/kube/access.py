@@ -16,7 +16,7 @@ from picluster.kube.api import JSON
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound, Tried
 from picluster.kube.health import PATH, SECONDS, failing_checks
 from picluster.kube.kubeconfig import AdminKubeconfig, parse
-from picluster.kube.link import Answer, LinkDown, Request, Server, trust_context
+from picluster.kube.link import HttpAnswer, LinkDown, Request, Server, trust_context
 from picluster.secret import Secret, redact
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class KubeAccess:
         self._links[server.node] = link
         return link
 
-    def _look(self, link: Link, tried: list[Tried]) -> Answer | None:
+    def _look(self, link: Link, tried: list[Tried]) -> HttpAnswer | None:
         try:
             return link.send(_READYZ)
         except LinkDown as error:
@@ -226,7 +226,7 @@ class KubeAccess:
             self._pause(min(max(asked, _PAUSES[attempt]), _LONGEST_PAUSE))
 
 
-def _date(answer: Answer) -> float | None:
+def _date(answer: HttpAnswer) -> float | None:
     """Return the time that an answer was sent at; Go's HTTP server puts it into every one."""
     try:
         return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
@@ -244,7 +244,7 @@ def _doing(request: Request) -> str:
     return f"{request}, which may or may not have been done"
 
 
-def _result(request: Request, link: Link, answer: Answer) -> Any:
+def _result(request: Request, link: Link, answer: HttpAnswer) -> Any:
     """Turn an answer into data, or into the error that says no."""
     if 200 <= answer.status < 300:  # noqa: PLR2004  # the range is HTTP's
         text = answer.body.decode("utf-8", "replace")
@@ -255,7 +255,7 @@ def _result(request: Request, link: Link, answer: Answer) -> Any:
     raise refusal_of(request, answer)
 
 
-def refusal_of(request: Request, answer: Answer) -> ApiRefused:
+def refusal_of(request: Request, answer: HttpAnswer) -> ApiRefused:
     """Read an answer that says no."""
     status = _status_object(answer)
     kind = {404: NotFound, 409: Conflict}.get(answer.status, ApiRefused)
@@ -276,7 +276,7 @@ _FIXES = {
 }
 
 
-def _status_object(answer: Answer) -> dict[str, Any]:
+def _status_object(answer: HttpAnswer) -> dict[str, Any]:
     text = answer.body.decode("utf-8", "replace")
     try:
         status = json.loads(text)
@@ -295,7 +295,7 @@ def _causes(status: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _what_it_said(answer: Answer) -> str:
+def _what_it_said(answer: HttpAnswer) -> str:
     """One line of an unusable answer: for `/readyz`, the names of the checks that fail."""
     message = str(_status_object(answer).get("message") or "")
     failing = failing_checks(message)

@@ -22,7 +22,7 @@ from urllib3.exceptions import (
 )
 
 from picluster.engine.session import Forward, Session
-from picluster.kube.link import Answer, LinkDown, Request, Server
+from picluster.kube.link import HttpAnswer, LinkDown, Request, Server
 
 CONNECT_SECONDS = 5.0
 _DIRECT_PROBE_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Link:
         self._forward = forward
         self._rest: Any = client.rest_client
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> HttpAnswer:
         """Send one request, once. Raises `LinkDown` if no complete answer came back."""
         url = self.client.configuration.host + request.path
         if request.query:
@@ -106,19 +106,19 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def _answer(response: Any) -> Answer:
+def _answer(response: Any) -> HttpAnswer:
     body = response.data if response.data is not None else response.read()
     headers = {str(name).lower(): str(value) for name, value in response.getheaders().items()}
-    return Answer(
+    return HttpAnswer(
         int(response.status), body.encode() if isinstance(body, str) else bytes(body), headers
     )
 
 
-def _refusal(error: Any) -> Answer:
+def _refusal(error: Any) -> HttpAnswer:
     """Older clients raise what newer ones return."""
     body = error.body or b""
     headers = {str(name).lower(): str(value) for name, value in (error.headers or {}).items()}
-    return Answer(int(error.status), body.encode() if isinstance(body, str) else body, headers)
+    return HttpAnswer(int(error.status), body.encode() if isinstance(body, str) else body, headers)
 
 
 # What OpenSSL says, and what it means here. A Pi has no battery for its clock.

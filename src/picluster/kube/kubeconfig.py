@@ -60,7 +60,7 @@ class AdminKubeconfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KubeconfigEntry:
     """One cluster, user and context, all three called `name`, ready to be put into a kubeconfig."""
 
     name: str
@@ -99,17 +99,17 @@ def parse(text: str | Secret) -> AdminKubeconfig:
     return found
 
 
-def rewrite(admin: AdminKubeconfig, name: str, server: str) -> Entry:
+def rewrite(admin: AdminKubeconfig, name: str, server: str) -> KubeconfigEntry:
     """Rename K3s's `default` to the cluster's name, and point it to `server`, an `https://` URL."""
-    return Entry(name=name, server=server, admin=admin)
+    return KubeconfigEntry(name=name, server=server, admin=admin)
 
 
-def document(entry: Entry) -> str:
+def document(entry: KubeconfigEntry) -> str:
     """Return a complete kubeconfig that holds this entry alone. It contains the key."""
     return merge("", entry)
 
 
-def merge(existing: str, entry: Entry) -> str:
+def merge(existing: str, entry: KubeconfigEntry) -> str:
     """Put the entry into a kubeconfig text and return the new text.
 
     All else is kept, other contexts and unknown keys included. An entry of that name that picluster
@@ -159,7 +159,7 @@ def remove(existing: str, name: str) -> str:
 _CLUSTER_RIVALS = ("certificate-authority", "insecure-skip-tls-verify")
 
 
-def _cluster_fields(entry: Entry) -> dict[str, Any]:
+def _cluster_fields(entry: KubeconfigEntry) -> dict[str, Any]:
     return {
         "server": entry.server,
         "certificate-authority-data": _encode(entry.admin.ca),
@@ -167,7 +167,7 @@ def _cluster_fields(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _user_fields(entry: Entry) -> dict[str, Any]:
+def _user_fields(entry: KubeconfigEntry) -> dict[str, Any]:
     return {
         "client-certificate-data": _encode(entry.admin.certificate),
         "client-key-data": _encode(entry.admin.key.reveal()),
@@ -226,7 +226,7 @@ def _set_field(body: yaml.MappingNode, key: str, value: Any) -> None:
         set_key(body, key, yaml.SequenceNode(seen.tag, extended, flow_style=False))
 
 
-def _refuse_clash(root: yaml.MappingNode, entry: Entry) -> None:
+def _refuse_clash(root: yaml.MappingNode, entry: KubeconfigEntry) -> None:
     """Never write over another cluster's credentials because it happens to have this name."""
     name = entry.name
     cluster, user, context = (named(root, section, name) for section in _INNER)
@@ -252,7 +252,7 @@ def _points_to(context: yaml.MappingNode, name: str) -> bool:
     return scalar(get(body, "cluster")) == name and scalar(get(body, "user")) == name
 
 
-def _same_ca(item: yaml.MappingNode, entry: Entry) -> bool:
+def _same_ca(item: yaml.MappingNode, entry: KubeconfigEntry) -> bool:
     data = scalar(get(get(item, "cluster"), "certificate-authority-data"))
     return "".join(data.split()) == _encode(entry.admin.ca)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from picluster.errors import PiclusterError
 from picluster.kube import kubeconfig
-from picluster.kube.kubeconfig import Entry
+from picluster.kube.kubeconfig import KubeconfigEntry
 from picluster.local_files import create, write_private
 
 
@@ -33,7 +33,7 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
     return Path.home() / ".kube" / "config"
 
 
-def merge_into(path: Path, entry: Entry, *, dry_run: bool = False) -> Written:
+def merge_into(path: Path, entry: KubeconfigEntry, *, dry_run: bool = False) -> Written:
     """Put the entry into the file; see `kubeconfig.merge`. `dry_run` only says if it would change.
 
     Nothing to change: the file is not touched. Otherwise its former content is first kept as

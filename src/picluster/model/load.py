@@ -145,7 +145,7 @@ def _broken_rules(
     ]
 
 
-def _problem_of_rule(found: rules.Finding, tree: Tree) -> Problem:
+def _problem_of_rule(found: rules.Breach, tree: Tree) -> Problem:
     mark = find(tree, found.loc)[0]
     return Problem(*mark, dotted(found.loc), found.what, found.fix, shown(found.value))
 

@@ -27,9 +27,9 @@ from picluster.steps.k3s.restoring import (
     databases_fact,
 )
 from picluster.steps.k3s.snapshots import (
-    Pulled,
     Saved,
     Snapshot,
+    SnapshotHere,
     find_here,
     here_fact,
     nearest,
@@ -52,7 +52,7 @@ def pull(label: str) -> Build:
     """Return what copies a snapshot of a server here."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
-        yield _phase(site, absent, "a snapshot is copied", [Pulled(label, copying(site))])
+        yield _phase(site, absent, "a snapshot is copied", [SnapshotHere(label, copying(site))])
 
     return build
 

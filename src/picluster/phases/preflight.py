@@ -11,7 +11,7 @@ from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.preflight.cgroups import CgroupsFit
 from picluster.steps.preflight.clock import Clock
 from picluster.steps.preflight.identity import HostNames, OwnIdentity
-from picluster.steps.preflight.machine import Disk, Memory, MemoryCgroupKnown, OperatingSystem
+from picluster.steps.preflight.machine import FreeDisk, Memory, MemoryCgroupKnown, OperatingSystem
 from picluster.steps.preflight.member_address import AddressStays
 from picluster.steps.preflight.network import (
     AddressIsItsOwn,
@@ -67,7 +67,7 @@ def _checks(cluster: Cluster, node: Node) -> list[Step]:
         OperatingSystem(),
         RootKept(),
         Memory(node.is_server),
-        Disk(),
+        FreeDisk(),
         CgroupsFit(cluster.k3s.version, _takes_version_1(cluster)),
         Clock(),
         OwnIdentity(),

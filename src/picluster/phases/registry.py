@@ -9,7 +9,7 @@ from picluster.phases.k3s import trusted_authority
 from picluster.site import Site
 from picluster.steps.host.packages import Packages
 from picluster.steps.k3s.paths import REGISTRY_CA
-from picluster.steps.registry.api import Endpoint
+from picluster.steps.registry.api import RegistryEndpoint
 from picluster.steps.registry.certificates import ServerCertificate, TrustedAuthority
 from picluster.steps.registry.container import Definition, RegistryContainer
 from picluster.steps.registry.credentials import Users
@@ -18,7 +18,7 @@ from picluster.steps.registry.exposure import Exposure
 from picluster.steps.registry.image import RegistryImage, find_archive
 from picluster.steps.registry.probe_image import ProbeImage, probe_image
 from picluster.steps.registry.proxy import docker_proxy, proxies
-from picluster.steps.registry.pull import ImagePushed, Pulled, Source, tag_for
+from picluster.steps.registry.pull import ImagePushed, Pulled, PullSource, tag_for
 from picluster.steps.registry.removal import certificate_directories
 
 _NAME = "registry"
@@ -88,7 +88,7 @@ def _use(site: Site, wanted: Registry, node: Node) -> list[Step]:
     image = _image(cluster, wanted)
     first, url = next(iter(cluster.registry_endpoints.items()))
     authority = REGISTRY_CA if wanted.tls else ""
-    source = Source(url, f"{first}/{image.name}", authority, site.registry_users)
+    source = PullSource(url, f"{first}/{image.name}", authority, site.registry_users)
     # The registry's own node has had it already: its service cannot be looked at without.
     tools = [] if node.name == wanted.node else [_curl(cluster, node)]
     return [*tools, *trusted_authority(site), Pulled(image, source)]
@@ -100,13 +100,13 @@ def definition(wanted: Registry) -> Definition:
     return Definition(wanted.image, wanted.port, wanted.volume, wanted.tls, users)
 
 
-def endpoint(site: Site) -> Endpoint:
+def endpoint(site: Site) -> RegistryEndpoint:
     """Return how the registry is spoken to from here; the cluster has to have one."""
     wanted = site.cluster.registry
     if wanted is None:
         raise ValueError("the cluster has no registry")
     authority = site.registry_trust.authority.certificate if site.registry_trust else ""
-    return Endpoint(wanted.node, wanted.port, authority, site.registry_users)
+    return RegistryEndpoint(wanted.node, wanted.port, authority, site.registry_users)
 
 
 def server_names(cluster: Cluster, home: Node) -> list[str]:

@@ -217,7 +217,7 @@ class AskServers:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class PartsRunning:
     """How storage and applications fare; None while the API does not answer."""
 
     running: tuple[PartStatus, ...] | None
@@ -231,17 +231,17 @@ class AskComponents:
     name: str = "parts"
     secret: bool = False
 
-    def ask(self, tools: Tools) -> Running:
+    def ask(self, tools: Tools) -> PartsRunning:
         """Look at each."""
         try:
-            return Running(
+            return PartsRunning(
                 tuple(
                     PartStatus(each.name, each.missing(api_of(tools)), each.url)
                     for each in components_of(self.cluster)
                 )
             )
         except ApiUnavailable:
-            return Running(None)
+            return PartsRunning(None)
 
 
 def _looks(cluster: Cluster, node: Node) -> list[Step]:

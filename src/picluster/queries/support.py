@@ -50,7 +50,7 @@ def gather(site: Site) -> dict[str, str]:
             files[f"nodes/{node.name}.txt"] = evidence.text
         else:
             missing.append(str(unreached.get(node.name, f"{node.name}: it was not looked at")))
-    answers = Look(CLUSTER, ANSWERS.name, survey).find(ANSWERS) or Answers({})
+    answers = Look(CLUSTER, ANSWERS.name, survey).find(ANSWERS) or ClusterAnswers({})
     files |= {f"cluster/{name}": text for name, text in answers.texts.items()}
     missing += [] if answers.texts else ["the cluster: its API does not answer"]
     files["NOTICES.txt"] = "".join(f"{notice}\n" for notice in site.notices)
@@ -138,7 +138,7 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ClusterAnswers:
     """What the cluster says, by the name of a file; nothing while its API does not answer."""
 
     texts: Mapping[str, str]
@@ -151,14 +151,16 @@ class AskCluster:
     name: str = "api"
     secret: bool = True
 
-    def ask(self, tools: Tools) -> Answers:
+    def ask(self, tools: Tools) -> ClusterAnswers:
         """Read it."""
         try:
             api = api_of(tools)
             found = {name: without_specs(api.call("GET", path)) for name, path in _PATHS.items()}
         except PiclusterError:
-            return Answers({})
-        return Answers({name: json.dumps(answer, indent=1) for name, answer in found.items()})
+            return ClusterAnswers({})
+        return ClusterAnswers(
+            {name: json.dumps(answer, indent=1) for name, answer in found.items()}
+        )
 
 
 ANSWERS = AskCluster()

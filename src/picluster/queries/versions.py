@@ -24,7 +24,7 @@ LONGHORN = InstalledLonghorn()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VersionRow:
     """One component. `key` is its name in releases.toml.
 
     `wanted` is empty for what the file does without; `running` is what was seen, oldest first, and
@@ -40,7 +40,7 @@ class Row:
     way: tuple[str, ...] = ()
 
 
-def releases(site: Site) -> list[Row]:
+def releases(site: Site) -> list[VersionRow]:
     """Ask the cluster, if there is one that answers, and compare."""
 
     def build(_: Site, absent: frozenset[str]) -> Iterator[Phase]:
@@ -58,7 +58,7 @@ def releases(site: Site) -> list[Row]:
     return rows(site.cluster, tuple(oldest_first), longhorn.release if longhorn else "")
 
 
-def rows(cluster: Cluster, k3s: tuple[str, ...], longhorn: str) -> list[Row]:
+def rows(cluster: Cluster, k3s: tuple[str, ...], longhorn: str) -> list[VersionRow]:
     """Put together what is asked for, what runs, and what is known; pure."""
     newest = KNOWN.newest[max(KNOWN.newest)]
     ots, rancher, storage, vip = (
@@ -77,9 +77,9 @@ def rows(cluster: Cluster, k3s: tuple[str, ...], longhorn: str) -> list[Row]:
         ("rancher", "Rancher", rancher.version if rancher else ""),
     ]
     return [
-        Row("k3s", "K3s", cluster.k3s.version, newest, k3s, way),
+        VersionRow("k3s", "K3s", cluster.k3s.version, newest, k3s, way),
         *(
-            Row(
+            VersionRow(
                 key,
                 title,
                 release,

@@ -17,9 +17,9 @@ from picluster.errors import AuthenticationFailed, NodeError, Unreachable
 from picluster.once import Once
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.host_keys import HostKeys
-from picluster.ssh.keys import KeyRing, Login, Offers
+from picluster.ssh.keys import Authentication, KeyRing, Offers
 from picluster.ssh.session import SshSession
-from picluster.ssh.user_config import Route, UserConfig
+from picluster.ssh.user_config import SshRoute, UserConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +100,7 @@ class SshConnector:
                 time.sleep(random.uniform(0.3, 0.8) * attempt)  # noqa: S311 - jitter
         raise AssertionError("unreachable")
 
-    def route(self, endpoint: Endpoint) -> Route:
+    def route(self, endpoint: Endpoint) -> SshRoute:
         """Return how a node is reached: as the cluster file says, else as the user's SSH does.
 
         Raises `NodeError` if the user's configuration cannot be understood.
@@ -111,7 +111,7 @@ class SshConnector:
             route = replace(route, jumps=(endpoint.jump,), command="")
         return route
 
-    def _connect(self, endpoint: Endpoint, route: Route, password: Secret | None) -> SshSession:
+    def _connect(self, endpoint: Endpoint, route: SshRoute, password: Secret | None) -> SshSession:
         import paramiko  # noqa: PLC0415 - 0.2 s with Fabric, which only a connection needs
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -129,18 +129,18 @@ class SshConnector:
             endpoint = replace(endpoint, sudo_password=password)
         return SshSession(endpoint, connection.user, transport, connection, self.traffic)
 
-    def _connection(self, endpoint: Endpoint, route: Route, password: Secret | None) -> Any:
+    def _connection(self, endpoint: Endpoint, route: SshRoute, password: Secret | None) -> Any:
         """Return a connection to a node that is not open yet."""
         gateway = self._gateway(endpoint, route, password)
         # With a password, that alone: the keys were refused before, or there are none.
         offers = self.keys.for_route(route, endpoint.key) if password is None else Offers()
-        login = Login(route.user, endpoint.host, str(endpoint), offers, password)
+        login = Authentication(route.user, endpoint.host, str(endpoint), offers, password)
         return self._through(gateway, endpoint.node, route, login, endpoint.connect_timeout)
 
     def _gateway(
         self,
         endpoint: Endpoint,
-        route: Route,
+        route: SshRoute,
         password: Secret | None,
         reached: frozenset[tuple[str, int]] = frozenset(),
     ) -> Any:
@@ -163,11 +163,13 @@ class SshConnector:
             if gateway is None:
                 gateway = self._gateway(endpoint, way, password, reached)
             name = f"jump host {hop}"
-            login = Login(way.user, hop.host, name, self.keys.for_route(way), password)
+            login = Authentication(way.user, hop.host, name, self.keys.for_route(way), password)
             gateway = self._through(gateway, name, way, login, endpoint.connect_timeout)
         return gateway
 
-    def _through(self, gateway: Any, name: str, route: Route, login: Login, timeout: float) -> Any:
+    def _through(
+        self, gateway: Any, name: str, route: SshRoute, login: Authentication, timeout: float
+    ) -> Any:
         import fabric  # noqa: PLC0415 - see above
 
         connection = fabric.Connection(
@@ -200,7 +202,7 @@ def _close(connection: Any) -> None:
         connection = connection.gateway
 
 
-def _with_key(route: Route, key: Path | None) -> Route:
+def _with_key(route: SshRoute, key: Path | None) -> SshRoute:
     """Return the way with one key only, the one that the cluster file names."""
     if key is None:
         return route
@@ -213,7 +215,7 @@ class _Policy:
 
     host_keys: HostKeys
     node: str
-    route: Route
+    route: SshRoute
 
     def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
         self.host_keys.check(self.node, *self.route.pinned_as, key, self.route.known_hosts)
@@ -263,7 +265,7 @@ def _said_on_the_way(connection: Any) -> str:
 
 
 def explain_failure(
-    endpoint: Endpoint, route: Route, error: Exception, said: str = ""
+    endpoint: Endpoint, route: SshRoute, error: Exception, said: str = ""
 ) -> NodeError:
     """Turn what a login raised into what happened, why, and what to do.
 

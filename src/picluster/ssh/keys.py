@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from picluster.errors import AuthenticationFailed
 from picluster.once import Once
-from picluster.ssh.user_config import AGENT_OF_THE_ENVIRONMENT, Route
+from picluster.ssh.user_config import AGENT_OF_THE_ENVIRONMENT, SshRoute
 
 if TYPE_CHECKING:
     import paramiko
@@ -64,7 +64,7 @@ class KeyRing:
     passphrase: Callable[[str], str] | None = None
     _read: Once[Path, paramiko.PKey] = field(default_factory=Once)
 
-    def for_route(self, route: Route, required: Path | None = None) -> Offers:
+    def for_route(self, route: SshRoute, required: Path | None = None) -> Offers:
         """Return what to offer on a way; `required` is a file that has to be one of them.
 
         Raises `AuthenticationFailed` if the required one cannot be used.
@@ -115,7 +115,7 @@ class KeyRing:
 
 
 @dataclass(slots=True)
-class Login:
+class Authentication:
     """Logs one user in: every key in turn, then the password if there is one.
 
     `host` is the name that the user knows the machine by, `where` how messages call it.

@@ -41,7 +41,7 @@ Settings = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SshRoute:
     """How a host is reached: where, as whom, with which keys, through what.
 
     `named_keys` are those of `keys` that somebody wrote down: not only the usual files. `agent` is
@@ -78,16 +78,16 @@ class UserConfig:
 
     ssh: str | None = field(default_factory=lambda: shutil.which("ssh"))
     file: Path | None = None
-    _asked: Once[tuple[str, str | None, int | None], Route] = field(default_factory=Once)
+    _asked: Once[tuple[str, str | None, int | None], SshRoute] = field(default_factory=Once)
 
-    def route(self, host: str, user: str | None = None, port: int | None = None) -> Route:
+    def route(self, host: str, user: str | None = None, port: int | None = None) -> SshRoute:
         """Return how a host is reached; a user or a port that is given is the one.
 
         Raises `NodeError` if the configuration cannot be understood.
         """
         return self._asked.get((host, user, port), lambda: self._ask(host, user, port))
 
-    def _ask(self, host: str, user: str | None, port: int | None) -> Route:
+    def _ask(self, host: str, user: str | None, port: int | None) -> SshRoute:
         if not _HOST.fullmatch(host):
             raise NodeError(
                 f"{host!r} is no name of a host", fix="correct the address in the cluster file"
@@ -141,14 +141,14 @@ class UserConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class WrittenLogin:
     """Who logs in on a host, and with which private key; empty where nobody wrote it down."""
 
     user: str = ""
     key: str = ""
 
 
-def login_of(host: str, path: Path | None = None) -> Login:
+def login_of(host: str, path: Path | None = None) -> WrittenLogin:
     """Return what is configured for a host, in `path` or else in `~/.ssh/config`.
 
     A configuration that cannot be understood says nothing here; connecting tells of that.
@@ -156,10 +156,10 @@ def login_of(host: str, path: Path | None = None) -> Login:
     try:
         route = UserConfig(file=path).route(host)
     except NodeError:
-        return Login()
+        return WrittenLogin()
     named = [key for key in route.keys if key in route.named_keys]
     user = "" if route.user == getpass.getuser() else route.user
-    return Login(user, str(named[0]) if named else "")
+    return WrittenLogin(user, str(named[0]) if named else "")
 
 
 def read_settings(text: str) -> Settings:
@@ -210,7 +210,7 @@ def _criteria(text: str) -> list[str]:
     return found
 
 
-def route_of(host: str, settings: Settings, unread: tuple[str, ...] = ()) -> Route:
+def route_of(host: str, settings: Settings, unread: tuple[str, ...] = ()) -> SshRoute:
     """Return what the settings for a host come to."""
 
     def first(name: str, default: str = "") -> str:
@@ -238,7 +238,7 @@ def route_of(host: str, settings: Settings, unread: tuple[str, ...] = ()) -> Rou
     jump = first("proxyjump", "none")
     command = first("proxycommand", "none")
     hosts = [*first("userknownhostsfile").split(), *first("globalknownhostsfile").split()]
-    return Route(
+    return SshRoute(
         target,
         port,
         user,

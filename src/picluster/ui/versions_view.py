@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from picluster.model.releases import KNOWN, reasons
-from picluster.queries.versions import Row
+from picluster.queries.versions import VersionRow
 from picluster.ui.words import safe
 
 _NONE = "-"
 
 
-def as_text(rows: Sequence[Row], published: Mapping[str, str]) -> str:
+def as_text(rows: Sequence[VersionRow], published: Mapping[str, str]) -> str:
     """Return the table; `published` is what was found on the internet, nothing if nobody looked."""
     head = ["", "in the file", "running", f"known on {KNOWN.checked}"]
     table = [[*head, "published"] if published else head]
@@ -27,7 +27,7 @@ def as_text(rows: Sequence[Row], published: Mapping[str, str]) -> str:
     return "\n".join([*lines, *_between(rows)]) + "\n"
 
 
-def _between(rows: Sequence[Row]) -> Iterator[str]:
+def _between(rows: Sequence[VersionRow]) -> Iterator[str]:
     for row in rows:
         if not row.way:
             continue

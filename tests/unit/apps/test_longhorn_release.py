@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.steps.looking import known, look_at
 
-from picluster.apps.longhorn.release import Installed, NextRelease
+from picluster.apps.longhorn.release import LonghornInstalled, NextRelease
 from picluster.engine.step import Blocked, Satisfied
 
 
@@ -15,7 +15,10 @@ from picluster.engine.step import Blocked, Satisfied
 )
 def test_the_next_one_may_follow(running: str, wanted: str) -> None:
     step = NextRelease(wanted)
-    assert step.decide(look_at(step, known(longhorn_release=Installed(running)))) == Satisfied()
+    assert (
+        step.decide(look_at(step, known(longhorn_release=LonghornInstalled(running))))
+        == Satisfied()
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_a_leap_and_a_way_back_are_refused_with_the_way(
     running: str, wanted: str, said: str, way: str
 ) -> None:
     step = NextRelease(wanted)
-    decision = step.decide(look_at(step, known(longhorn_release=Installed(running))))
+    decision = step.decide(look_at(step, known(longhorn_release=LonghornInstalled(running))))
     assert isinstance(decision, Blocked)
     assert said in decision.reason
     assert way in decision.fix

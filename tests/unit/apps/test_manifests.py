@@ -11,7 +11,7 @@ import pytest
 
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.manifests import (
-    Images,
+    PinnedImages,
     administrator_job,
     door_service,
     identities,
@@ -24,7 +24,9 @@ from picluster.model.k3s import DEFAULT_VERSION, OLDEST_MINOR
 from picluster.model.opentakserver import OpenTakServer, Ports
 from picluster.steps.manifests.objects import identity, marked
 
-IMAGES = Images("lan:5000/server@sha256:1", "lan:5000/ui@sha256:2", "postgres:17", "rabbitmq:3")
+IMAGES = PinnedImages(
+    "lan:5000/server@sha256:1", "lan:5000/ui@sha256:2", "postgres:17", "rabbitmq:3"
+)
 ALL_PORTS = Ports(udp="31090", marti="31443", enrolment="31446")
 VARIANTS = {
     "plain": OpenTakServer(),

@@ -17,7 +17,7 @@ from tests.doubles.k3s.machines import loopback_net
 from tests.doubles.progress import ProgressDouble
 from tests.lab import doors_double
 
-from picluster.apps.opentakserver.manifests import SERVER, Images, objects
+from picluster.apps.opentakserver.manifests import SERVER, PinnedImages, objects
 from picluster.apps.opentakserver.reachable import (
     Answers,
     AnswersAfterChange,
@@ -200,7 +200,7 @@ def free_ports() -> tuple[int, int]:
 def test_a_pod_is_ready_when_its_streams_listen_without_being_connected_to() -> None:
     tcp, with_ssl = free_ports()
     ots = OpenTakServer(ports=Ports(tcp=str(tcp), ssl=str(with_ssl)))
-    made = objects(ots, Images("server", "ui", "database", "broker"), None)
+    made = objects(ots, PinnedImages("server", "ui", "database", "broker"), None)
     (pod,) = (
         each
         for each in made

@@ -13,7 +13,7 @@ from tests.unit.phases.sites import site_on
 
 from picluster import commands
 from picluster.cli import prompts, work
-from picluster.cli.context import Invocation
+from picluster.cli.context import Asked
 from picluster.cli.options import Options
 from picluster.cli.prompts import Prompts
 from picluster.engine.journal import recorded_runs
@@ -30,11 +30,11 @@ def nodes(tmp_path: Path) -> ShellNodes:
 
 
 @pytest.fixture
-def asked(nodes: ShellNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invocation:
+def asked(nodes: ShellNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     # The lock's script waits for the end of the run; these nodes answer when a script is over.
     monkeypatch.setattr("picluster.engine.lock.FirstThatIsThere.take", lambda self: None)
     made = replace(site_on(nodes, parse(FILE).cluster, tmp_path), scope=Scope())
-    return Invocation(Options(), made, Prompts())
+    return Asked(Options(), made, Prompts())
 
 
 def touched(nodes: ShellNodes) -> list[str]:
@@ -46,18 +46,18 @@ def typing(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr(prompts, "_answer", lambda question: answer)
 
 
-def destroy(asked: Invocation, *, yes: bool = False, dry_run: bool = False) -> int:
+def destroy(asked: Asked, *, yes: bool = False, dry_run: bool = False) -> int:
     names = {"name": "home", "what": "touch all"}
     return work.destroy(asked, "reset", everywhere, **names, yes=yes, dry_run=dry_run)
 
 
-def runs(asked: Invocation) -> list[str]:
+def runs(asked: Asked) -> list[str]:
     found = recorded_runs(asked.site.here.state)
     return [each.name.split("-", 1)[1] for each in reversed(found)]
 
 
 def test_what_is_confirmed_is_shown_first_and_done_then(
-    asked: Invocation, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typing(monkeypatch, "home")
     assert destroy(asked) == 0
@@ -66,7 +66,7 @@ def test_what_is_confirmed_is_shown_first_and_done_then(
 
 
 def test_each_run_of_a_command_counts_its_own_connections(
-    asked: Invocation, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typing(monkeypatch, "home")
     destroy(asked)
@@ -77,7 +77,7 @@ def test_each_run_of_a_command_counts_its_own_connections(
 
 @pytest.mark.parametrize("answer", ["", "hom"])
 def test_what_is_not_confirmed_is_not_done(
-    asked: Invocation, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch, answer: str
+    asked: Asked, nodes: ShellNodes, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     typing(monkeypatch, answer)
     with pytest.raises(UsageError, match="nothing was changed"):
@@ -85,26 +85,26 @@ def test_what_is_not_confirmed_is_not_done(
     assert (touched(nodes), runs(asked)) == ([], ["plan"])
 
 
-def test_a_dry_run_shows_it_and_asks_nobody(asked: Invocation, nodes: ShellNodes) -> None:
+def test_a_dry_run_shows_it_and_asks_nobody(asked: Asked, nodes: ShellNodes) -> None:
     assert destroy(asked, dry_run=True) == 0
     assert destroy(asked, dry_run=True, yes=True) == 0
     assert (touched(nodes), runs(asked)) == ([], ["plan", "plan-2"])
 
 
-def test_where_a_node_is_missing_nobody_is_asked(asked: Invocation, nodes: ShellNodes) -> None:
+def test_where_a_node_is_missing_nobody_is_asked(asked: Asked, nodes: ShellNodes) -> None:
     nodes.refuse["pi2"] = AWAY
     assert destroy(asked) == 4
     assert touched(nodes) == []
 
 
-def test_where_there_is_nothing_to_do_nobody_is_asked(asked: Invocation, nodes: ShellNodes) -> None:
+def test_where_there_is_nothing_to_do_nobody_is_asked(asked: Asked, nodes: ShellNodes) -> None:
     assert destroy(asked, yes=True) == 0
     assert destroy(asked) == 0
     assert runs(asked) == ["reset", "plan"]
 
 
 def test_a_plan_as_json_is_one_document(
-    asked: Invocation, capsys: pytest.CaptureFixture[str], nodes: ShellNodes
+    asked: Asked, capsys: pytest.CaptureFixture[str], nodes: ShellNodes
 ) -> None:
     given = replace(asked, given=Options(json=True))
     assert work.operate(given, "restart", everywhere, dry_run=True) == 0
@@ -113,7 +113,7 @@ def test_a_plan_as_json_is_one_document(
 
 
 def test_a_look_ends_with_its_connections_closed_and_another_opens_them_anew(
-    asked: Invocation, nodes: ShellNodes
+    asked: Asked, nodes: ShellNodes
 ) -> None:
     nodes.refuse["pi2"] = AWAY
     first = work.glance(asked, "status", lambda site: commands.plan(site, everywhere))

@@ -9,7 +9,7 @@ from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.engine.runs import Bench
 
 from picluster.engine.pool import Sessions
-from picluster.engine.run import Run as RunState
+from picluster.engine.run import RunState
 
 
 @pytest.fixture

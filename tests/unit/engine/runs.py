@@ -12,7 +12,7 @@ from picluster.engine.events import Event, StepFinished, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import ShellProbe
-from picluster.engine.run import Run as RunState
+from picluster.engine.run import RunState
 from picluster.engine.step import (
     Action,
     Blocked,

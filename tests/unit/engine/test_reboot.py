@@ -8,7 +8,7 @@ import pytest
 from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.progress import ProgressDouble
 
-from picluster.engine.reboot import Boot, judge, reboot
+from picluster.engine.reboot import BootSeen, judge, reboot
 from picluster.engine.waiting import Done, Waiting
 from picluster.errors import HostKeyChanged, Unreachable, WaitFailed
 
@@ -16,23 +16,28 @@ from picluster.errors import HostKeyChanged, Unreachable, WaitFailed
 @pytest.mark.parametrize(
     ("boot", "state"),
     [
-        (Boot(away="no answer"), "rebooting: no answer"),
-        (Boot("old", 9000, "running"), "rebooting: going down"),
-        (Boot("new", 9, "starting"), "rebooted: the system is starting"),
+        (BootSeen(away="no answer"), "rebooting: no answer"),
+        (BootSeen("old", 9000, "running"), "rebooting: going down"),
+        (BootSeen("new", 9, "starting"), "rebooted: the system is starting"),
         (
-            Boot("new", 9, "starting", ("a.service", "b.service", "c.service")),
+            BootSeen("new", 9, "starting", ("a.service", "b.service", "c.service")),
             "rebooted: the system is starting, a.service, b.service above all",
         ),
     ],
 )
-def test_what_a_reboot_waits_for(boot: Boot, state: str) -> None:
+def test_what_a_reboot_waits_for(boot: BootSeen, state: str) -> None:
     assert judge(boot, "old") == Waiting(state)
 
 
 @pytest.mark.parametrize(
-    "boot", [Boot("new", 20, "running"), Boot("new", 20, "degraded"), Boot("new", 121, "starting")]
+    "boot",
+    [
+        BootSeen("new", 20, "running"),
+        BootSeen("new", 20, "degraded"),
+        BootSeen("new", 121, "starting"),
+    ],
 )
-def test_it_is_over_when_the_system_has_started_or_waits_for_something_else(boot: Boot) -> None:
+def test_it_is_over_when_the_system_has_started_or_waits_for_something_else(boot: BootSeen) -> None:
     assert judge(boot, "old") == Done()
 
 

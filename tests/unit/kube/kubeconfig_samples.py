@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.kube.kube_double import b64
 
-from picluster.kube.kubeconfig import AdminKubeconfig, Entry, rewrite
+from picluster.kube.kubeconfig import AdminKubeconfig, KubeconfigEntry, rewrite
 from picluster.secret import Secret
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIKeyKeyKeyKey\n-----END EC PRIVATE KEY-----\n"
@@ -14,7 +14,9 @@ def admin(ca: str = "CA-ONE", certificate: str = "CERT", key: str = KEY) -> Admi
     return AdminKubeconfig("https://127.0.0.1:6443", ca, certificate, Secret(key))
 
 
-def entry(name: str = "home", server: str = "https://192.0.2.10:6443", **kw: str) -> Entry:
+def entry(
+    name: str = "home", server: str = "https://192.0.2.10:6443", **kw: str
+) -> KubeconfigEntry:
     return rewrite(admin(**kw), name, server)
 
 

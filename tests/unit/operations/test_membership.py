@@ -16,7 +16,7 @@ from picluster.commands import Build
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.run import Run
+from picluster.engine.run import RunState
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.step import Blocked
 from picluster.engine.survey import CLUSTER
@@ -146,9 +146,9 @@ def site(api: ServersApi, nodes: ShellNodes, sessions: Sessions, tmp_path: Path)
     return reached_by(made, reached, sessions)
 
 
-def carry_out(build: Build, site: Site, *absent: str) -> Run:
+def carry_out(build: Build, site: Site, *absent: str) -> RunState:
     """Run the phases on pi4 and on the cluster, as the command does."""
-    run = Run(
+    run = RunState(
         site.sessions,
         lambda event: None,
         tools=site.tools,
@@ -199,7 +199,7 @@ def test_a_plan_says_that_the_majority_would_be_lost(
     api: ServersApi, site: Site, operation: Build
 ) -> None:
     api.silent.add("pi2")
-    run = Run(site.sessions, lambda event: None, tools=site.tools)
+    run = RunState(site.sessions, lambda event: None, tools=site.tools)
     plan = plan_phase(next(iter(operation(site, frozenset()))), run)
     said = [item.decision.reason for item in plan.blocked if isinstance(item.decision, Blocked)]
     assert any("pi2 has an API that does not answer" in reason for reason in said), said
@@ -241,7 +241,7 @@ def test_a_new_machine_that_is_lost_before_it_is_ready_costs_the_cluster_nothing
 ) -> None:
     *_, phase = replace("pi4")(with_consents(site, LOSE), frozenset())
     tools = Tools(_LostOnTheWay(), site.sessions, site.api)
-    run = Run(site.sessions, lambda event: None, tools=tools, only={"pi4", CLUSTER})
+    run = RunState(site.sessions, lambda event: None, tools=tools, only={"pi4", CLUSTER})
     assert not run_phase(phase, run)
     assert isinstance(run.failures["pi4"], Unreachable)
     assert api.writes == []

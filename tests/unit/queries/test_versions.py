@@ -10,7 +10,7 @@ from tests.unit.phases.desk import FILE
 from picluster.errors import StepFailed
 from picluster.model import parse
 from picluster.model.releases import KNOWN
-from picluster.queries.versions import Row, current, rows
+from picluster.queries.versions import VersionRow, current, rows
 from picluster.ui.versions_view import as_text
 
 CLUSTER = parse(f"{FILE}k3s: {{version: v1.35.8+k3s1}}\nlonghorn: {{}}\n").cluster
@@ -65,6 +65,6 @@ def test_what_is_published_is_read_and_a_silent_publisher_is_no_failure() -> Non
 
 @pytest.mark.parametrize("evil", ["\x1b[31mv9", "v9\nnext"])
 def test_nothing_that_is_published_reaches_the_terminal_as_it_is(evil: str) -> None:
-    text = as_text([Row("k3s", "K3s", "v1", "v1")], {"k3s": evil})
+    text = as_text([VersionRow("k3s", "K3s", "v1", "v1")], {"k3s": evil})
     assert "\x1b" not in text
     assert len(text.splitlines()) == 2

@@ -25,7 +25,7 @@ from picluster.engine.events import (
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import ShellProbe
-from picluster.engine.run import Run as RunState
+from picluster.engine.run import RunState
 from picluster.engine.runner import run_phase
 from picluster.engine.step import Change, Run, Satisfied, Script
 from picluster.engine.survey import Look

@@ -15,7 +15,7 @@ from picluster.engine.journal import begin
 from picluster.errors import PiclusterError, UsageError
 from picluster.model import load, parse
 from picluster.paths import cluster_state
-from picluster.ui.report.axis import Axis, Place
+from picluster.ui.report.axis import Axis, Stretch
 from picluster.ui.report.page import as_html, verdict
 from picluster.ui.report.story import UNFINISHED, Story, tell
 from picluster.ui.report.topology import topology_of
@@ -79,10 +79,10 @@ def test_the_slowest_come_first_and_what_took_no_time_is_left_out() -> None:
 
 def test_a_place_is_in_percent_and_never_leaves_the_axis() -> None:
     axis = Axis(10)
-    assert axis.place(2, 7) == Place(20.0, 50.0)
+    assert axis.place(2, 7) == Stretch(20.0, 50.0)
     assert axis.place(3, 3).width > 0
     assert axis.place(10, 10).left + axis.place(10, 10).width <= 100
-    assert axis.place(9, 20) == Place(90.0, 10.0)
+    assert axis.place(9, 20) == Stretch(90.0, 10.0)
 
 
 @pytest.mark.parametrize(

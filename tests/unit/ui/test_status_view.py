@@ -16,7 +16,7 @@ from picluster.errors import HostKeyChanged, Unreachable
 from picluster.kube.leases import Life
 from picluster.kube.nodes import NodeState
 from picluster.model import parse
-from picluster.queries.status import NodeStatus, PartStatus, Running, Status, read_status
+from picluster.queries.status import NodeStatus, PartsRunning, PartStatus, Status, read_status
 from picluster.steps.k3s.nodes import Members
 from picluster.steps.vitals import Vitals
 from picluster.ui.status_view import as_document, as_text
@@ -85,8 +85,8 @@ def test_each_trouble_alone_is_not_well() -> None:
 @pytest.mark.parametrize("silent", ["cluster-nodes", "parts"])
 def test_an_api_that_answers_only_one_question_is_not_well(silent: str) -> None:
     cluster = parse("name: home\nnodes: [{name: pi1, address: 10.0.0.1, role: server}]\n").cluster
-    answers = known(cluster_nodes=Members({"pi1": READY}), parts=Running(()))
-    nothing = known(cluster_nodes=Members(None), parts=Running(None))
+    answers = known(cluster_nodes=Members({"pi1": READY}), parts=PartsRunning(()))
+    nothing = known(cluster_nodes=Members(None), parts=PartsRunning(None))
     nodes = {"pi1": known(vitals=Vitals(uptime=9))}
     well, ill = (
         read_status(cluster, {**nodes, CLUSTER: each})
@@ -122,7 +122,7 @@ def seen(
     cluster = known(
         cluster_nodes=Members(nodes),
         servers_that_answer=tuple(answering),
-        parts=Running(() if nodes else None),
+        parts=PartsRunning(() if nodes else None),
     )
     away = {name: OFF for name in ALL_VOTE if name not in there}
     return read_status(TRIO, {**there, CLUSTER: cluster}, (), away)

@@ -18,7 +18,7 @@ _RELEASE = re.compile(r"v([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class LonghornInstalled:
     """The release of Longhorn's manager in the cluster; empty if there is none, or no API."""
 
     release: str = ""
@@ -31,15 +31,15 @@ class InstalledLonghorn:
     name: str = "longhorn-release"
     secret: bool = False
 
-    def ask(self, tools: Tools) -> Installed:
+    def ask(self, tools: Tools) -> LonghornInstalled:
         """Read the tag of the manager's image."""
         try:
             manager = api_of(tools).call("GET", _MANAGER)
         except (ApiUnavailable, NotFound):
-            return Installed()
+            return LonghornInstalled()
         images = [each["image"] for each in manager["spec"]["template"]["spec"]["containers"]]
         tags = [image.rpartition(":")[2] for image in images]
-        return Installed(next((tag for tag in tags if _RELEASE.match(tag)), ""))
+        return LonghornInstalled(next((tag for tag in tags if _RELEASE.match(tag)), ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ _UID, _DATABASE_UID, _BROKER_UID = 1000, 999, 999
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
+class PinnedImages:
     """The images by what they are, each with its digest, so that a pod runs what was built."""
 
     server: str
@@ -39,7 +39,7 @@ class Images:
     broker: str
 
 
-def objects(ots: OpenTakServer, images: Images, storage_class: str | None) -> list[Object]:
+def objects(ots: OpenTakServer, images: PinnedImages, storage_class: str | None) -> list[Object]:
     """Return all objects but the doors and the Secret, which is generated; none holds a secret."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ots.namespace}},
@@ -55,7 +55,7 @@ def objects(ots: OpenTakServer, images: Images, storage_class: str | None) -> li
 
 def identities(ots: OpenTakServer) -> tuple[Identity, ...]:
     """Return which objects `objects` makes, whatever the images are."""
-    return tuple(map(identity, objects(ots, Images("", "", "", ""), None)))
+    return tuple(map(identity, objects(ots, PinnedImages("", "", "", ""), None)))
 
 
 def administrator_job(ots: OpenTakServer, image: str) -> Object:
@@ -179,7 +179,7 @@ def _configure(ots: OpenTakServer, image: str) -> Object:
 # ------------------------------------------------------------------ the server's pod
 
 
-def _server(ots: OpenTakServer, images: Images) -> Object:
+def _server(ots: OpenTakServer, images: PinnedImages) -> Object:
     digest = hashlib.sha256(json.dumps(_config(ots)["data"], sort_keys=True).encode()).hexdigest()
     labels = _labels(SERVER)
     # A change of the configuration starts the pod anew.

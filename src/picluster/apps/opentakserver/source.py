@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.apps.opentakserver.built_in import PLAIN_DATABASE, BuiltIn
-from picluster.apps.opentakserver.manifests import Images, door_service, objects
+from picluster.apps.opentakserver.manifests import PinnedImages, door_service, objects
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
 from picluster.errors import PiclusterError
@@ -13,7 +13,7 @@ from picluster.kube.api import Object
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer
 from picluster.steps.manifests.component import Unsettled
-from picluster.steps.registry.api import Endpoint, reach
+from picluster.steps.registry.api import RegistryEndpoint, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Manifests:
 
     ots: OpenTakServer
     own: BuiltIn
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     prefix: str
     storage_class: str | None = None
 
@@ -37,7 +37,7 @@ class Manifests:
         """Return the server's image with its digest. Raises `Unsettled`."""
         return self.images(tools).server
 
-    def images(self, tools: Tools) -> Images:
+    def images(self, tools: Tools) -> PinnedImages:
         """Return the images with their digests. Raises `Unsettled`."""
         own = self.own
         found = self._digests(
@@ -47,7 +47,7 @@ class Manifests:
             database = found[own.database.reference]
         else:
             database = self.ots.database_image or PLAIN_DATABASE
-        return Images(
+        return PinnedImages(
             server=found[own.server.reference],
             ui=found[own.ui.reference],
             database=database,

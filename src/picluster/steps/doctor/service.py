@@ -9,7 +9,7 @@ from picluster.engine.probe import Answer, Observation, ShellProbe, unpacked_byt
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
-from picluster.facts.clock import CLOCK, Reading
+from picluster.facts.clock import CLOCK, ClockAhead
 from picluster.steps.doctor.finding import (
     NEEDS_A_RESTART,
     Check,
@@ -135,7 +135,7 @@ def _judge_certificates(look: Look) -> Finding:
     if not validity.ends:
         return not_applicable("no certificates here that could be read")
     end, name = min(validity.ends)
-    now = validity.asked + (clock.middle if isinstance(clock, Reading) else 0)
+    now = validity.asked + (clock.middle if isinstance(clock, ClockAhead) else 0)
     days = int((end - now) // _DAY)
     fix = "picluster restart (K3s renews them when it starts)"
     if days < 0:

@@ -9,7 +9,7 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
-from picluster.facts.kernel import Limits, sysctl_limits
+from picluster.facts.kernel import KernelLimits, sysctl_limits
 from picluster.steps.host.kernel import sysctl_text
 
 LIMITS = "inotify-limits"
@@ -38,7 +38,7 @@ class LimitsRaised:
     name: str = LIMITS
     title: str = "the kernel lets enough files be watched"
 
-    def probe(self) -> ShellProbe[Limits]:
+    def probe(self) -> ShellProbe[KernelLimits]:
         """Ask for the limits in force, and for the file that raises them."""
         return sysctl_limits(self.name, tuple(self.floors), LIMITS_FILE)
 
@@ -61,7 +61,7 @@ class LimitsRaised:
             retry_safe=True,
         )
 
-    def _below(self, seen: Limits) -> list[str]:
+    def _below(self, seen: KernelLimits) -> list[str]:
         floors = self.floors
         return [key for key in floors if key in seen.values and seen.values[key] < floors[key]]
 

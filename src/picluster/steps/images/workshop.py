@@ -26,7 +26,7 @@ from picluster.steps.files import send_file
 from picluster.steps.images.archives import ImageArchive, archive_of, name_in
 from picluster.steps.images.context import Context
 from picluster.steps.images.log import BuildLog
-from picluster.steps.registry.api import Endpoint
+from picluster.steps.registry.api import RegistryEndpoint
 from picluster.steps.registry.paths import WORKSHOP
 
 _ASK_SECONDS = 120.0
@@ -62,7 +62,7 @@ class Builder:
     """
 
     node: str
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     prefix: str
     archives: tuple[ImageArchive, ...]
     timeout: float

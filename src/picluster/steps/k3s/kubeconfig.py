@@ -10,7 +10,14 @@ from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import PiclusterError
 from picluster.kube import kubefile
-from picluster.kube.kubeconfig import AdminKubeconfig, Entry, document, merge, parse, rewrite
+from picluster.kube.kubeconfig import (
+    AdminKubeconfig,
+    KubeconfigEntry,
+    document,
+    merge,
+    parse,
+    rewrite,
+)
 from picluster.local_files import write_private
 from picluster.model import Cluster
 from picluster.steps.k3s.config import public_url
@@ -29,7 +36,7 @@ class SaveKubeconfig:
     """Keep a kubeconfig of its own for a cluster, readable by its owner only."""
 
     path: Path
-    entry: Entry
+    entry: KubeconfigEntry
     title: str = "saving the kubeconfig"
 
     def perform(self, place: Place) -> None:
@@ -42,7 +49,7 @@ class MergeKubeconfig:
     """Put an entry into the user's kubeconfig, and keep a backup of that."""
 
     path: Path
-    entry: Entry
+    entry: KubeconfigEntry
     title: str = "merging the kubeconfig"
 
     def perform(self, place: Place) -> None:

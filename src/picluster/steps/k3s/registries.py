@@ -121,7 +121,7 @@ def _certificate(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class RegistriesSeen:
     """The file as it is; `ours` says that picluster wrote it. The content of others is not read."""
 
     access: str = ""
@@ -130,10 +130,10 @@ class Present:
     content: str = ""
 
 
-def read_present(seen: Observation) -> Present:
+def read_present(seen: Observation) -> RegistriesSeen:
     """Read what the probe printed."""
     said = Answer(seen)
-    return Present(
+    return RegistriesSeen(
         said.text("access", ""),
         said.text("sha256", ""),
         said.flag("ours"),
@@ -152,7 +152,7 @@ class RegistriesFile:
     name: str = "k3s-registries"
     title: str = f"{paths.REGISTRIES} is as the cluster file says"
 
-    def probe(self) -> ShellProbe[Present]:
+    def probe(self) -> ShellProbe[RegistriesSeen]:
         """Ask for access, digest, and who wrote it; for the content only if nobody logs in."""
         return ShellProbe(
             self.name,
@@ -193,7 +193,7 @@ class RegistriesFile:
         return hashlib.sha256(self._text.encode()).hexdigest()
 
 
-def _reason(present: Present, access: str, digest: str) -> str:
+def _reason(present: RegistriesSeen, access: str, digest: str) -> str:
     if not present.access:
         return "it is missing"
     if not present.ours:

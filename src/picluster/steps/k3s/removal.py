@@ -42,7 +42,7 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PresenceSeen:
     """What the cluster knows of a node; nothing while there is no API to ask."""
 
     presence: Presence | None
@@ -56,16 +56,16 @@ class AskPresence:
     name: str
     secret: bool = False
 
-    def ask(self, tools: Tools) -> Asked:
+    def ask(self, tools: Tools) -> PresenceSeen:
         """Ask it."""
         try:
             api = api_of(tools)
             seen = get_node(api, self.node)
             leaving = seen is not None and seen.ready
             pods = len(pods_to_leave(api, self.node, _STAYING)) if leaving else 0
-            return Asked(Presence(seen, pods, _has_password(api, self.node)))
+            return PresenceSeen(Presence(seen, pods, _has_password(api, self.node)))
         except PiclusterError:
-            return Asked(None)
+            return PresenceSeen(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -385,7 +385,7 @@ class SavedBeforeUpgrade:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class SnapshotHere:
     """A snapshot that is on a server is on this computer too."""
 
     label: str

@@ -103,17 +103,17 @@ def state_fact() -> Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ServerCredentials:
     """A server's own: the full join token, and the administrator's kubeconfig."""
 
     token: Secret | None = None
     admin: AdminKubeconfig | None = None
 
 
-def _read_credentials(seen: Observation) -> Credentials:
+def _read_credentials(seen: Observation) -> ServerCredentials:
     said = Answer(seen)
     token, kubeconfig = (said.content(_TOKEN) or "").strip(), said.content(paths.KUBECONFIG)
-    return Credentials(
+    return ServerCredentials(
         token=Secret(token) if token else None,
         admin=read_admin(kubeconfig) if kubeconfig else None,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
-from picluster.facts.clock import CLOCK, HERE, Reading, Unread
+from picluster.facts.clock import CLOCK, HERE, ClockAhead, Unread
 
 _WARN_SECONDS = 2.0
 _MOST_SECONDS = 30.0
@@ -24,21 +24,21 @@ class Clock:
     name: str = CLOCK.name
     title: str = "a clock that agrees"
 
-    def probe(self) -> ShellProbe[Reading | Unread]:
+    def probe(self) -> ShellProbe[ClockAhead | Unread]:
         """Print the time, in seconds, and whether it comes from the network."""
         return CLOCK
 
     def decide(self, look: Look) -> Decision:
         """Compare with most of the nodes, and take this computer for a witness."""
         own = look.read(CLOCK)
-        readings = [each for each in look.every(CLOCK).values() if isinstance(each, Reading)]
-        if not isinstance(own, Reading):
+        readings = [each for each in look.every(CLOCK).values() if isinstance(each, ClockAhead)]
+        if not isinstance(own, ClockAhead):
             return Satisfied(warning="its clock could not be read")
         trusted = [each for each in readings if each.synchronised]
         return judge(own, _median(trusted or readings), is_sure=bool(trusted))
 
 
-def judge(own: Reading, most: Reading, *, is_sure: bool) -> Decision:
+def judge(own: ClockAhead, most: ClockAhead, *, is_sure: bool) -> Decision:
     """Judge a clock by the one that most nodes have, which the network set if that `is_sure`."""
     skew, off = own.ahead_of(most), own.ahead_of(HERE)
     if abs(skew) > _MOST_SECONDS:
@@ -58,7 +58,7 @@ def judge(own: Reading, most: Reading, *, is_sure: bool) -> Decision:
 _SET_IT = "`timedatectl` on it says whether time synchronisation works; set it once with `date -s`"
 
 
-def _median(readings: Sequence[Reading]) -> Reading:
+def _median(readings: Sequence[ClockAhead]) -> ClockAhead:
     ordered = sorted(readings, key=lambda each: each.middle)
     return ordered[len(ordered) // 2]
 

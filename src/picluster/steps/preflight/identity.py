@@ -12,7 +12,7 @@ from picluster.facts.names import UNAME
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class MachineIdentity:
     """What has to differ between machines; empty where there is none."""
 
     machine_id: str = ""
@@ -20,9 +20,9 @@ class Identity:
     initiator: str = ""
 
 
-def _identity(seen: Observation) -> Identity:
+def _identity(seen: Observation) -> MachineIdentity:
     said = Answer(seen)
-    return Identity(*(said.text(key, "") for key in ("machine_id", "host_key", "initiator")))
+    return MachineIdentity(*(said.text(key, "") for key in ("machine_id", "host_key", "initiator")))
 
 
 IDENTITY = ShellProbe("identity", shell(__package__, "identity"), _identity)
@@ -35,7 +35,7 @@ class OwnIdentity:
     name: str = IDENTITY.name
     title: str = "its own machine id and host key"
 
-    def probe(self) -> ShellProbe[Identity]:
+    def probe(self) -> ShellProbe[MachineIdentity]:
         """Print what has to differ between machines."""
         return IDENTITY
 

@@ -95,15 +95,15 @@ class OperatingSystem:
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class MemoryInstalled:
     """The memory that the kernel has, in bytes; None where it does not tell."""
 
     memory: int | None
 
 
-def _installed(seen: Observation) -> Installed:
+def _installed(seen: Observation) -> MemoryInstalled:
     said = Answer(seen)
-    return Installed(said.number("kib") * 1024 if said.text("kib", "") else None)
+    return MemoryInstalled(said.number("kib") * 1024 if said.text("kib", "") else None)
 
 
 MEMORY = ShellProbe("memory", shell(__package__, "memory"), _installed)
@@ -117,7 +117,7 @@ class Memory:
     name: str = MEMORY.name
     title: str = "enough memory"
 
-    def probe(self) -> ShellProbe[Installed]:
+    def probe(self) -> ShellProbe[MemoryInstalled]:
         """Read what the kernel has."""
         return MEMORY
 
@@ -157,7 +157,7 @@ FREE_ROOM = ShellProbe("disk", shell(__package__, "free_room"), _free_room)
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class FreeDisk:
     """There is room where K3s keeps images and data."""
 
     name: str = FREE_ROOM.name

@@ -32,7 +32,7 @@ _NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class RegistryEndpoint:
     """How the registry is spoken to: its node and port, whom to trust, who asks.
 
     `authority` is a certificate as PEM; empty is plain HTTP.
@@ -45,7 +45,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What the registry answered; header names are in lower case."""
 
     status: int
@@ -63,10 +63,10 @@ class Answer:
 class RegistryApi:
     """Requests over one open way to the registry."""
 
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     port: int
 
-    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
         """Make one request. Raises `StepFailed` if there is no answer, or one that refuses."""
         answer = self._ask(method, path, body, headers)
         if answer.status >= http.client.BAD_REQUEST and answer.status != _NOT_FOUND:
@@ -144,7 +144,7 @@ class RegistryApi:
             found = _NEXT.search(answer.headers.get("link", ""))
             following = found[1] if found else None
 
-    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         wanted = self.endpoint
         sent = dict(headers)
         if wanted.credentials is not None:
@@ -154,7 +154,7 @@ class RegistryApi:
             connection.request(method, path, body or None, sent)
             got = connection.getresponse()
             lowered = {name.lower(): value for name, value in got.getheaders()}
-            return Answer(got.status, got.read(), lowered)
+            return Reply(got.status, got.read(), lowered)
         except (OSError, http.client.HTTPException) as error:
             raise self._failure("the registry does not answer", str(error)) from error
         finally:
@@ -179,7 +179,7 @@ class RegistryApi:
 
 
 @contextmanager
-def reach(endpoint: Endpoint, sessions: Sessions) -> Iterator[RegistryApi]:
+def reach(endpoint: RegistryEndpoint, sessions: Sessions) -> Iterator[RegistryApi]:
     """Open a way to the registry through its node's connection. Raises a `NodeError`."""
     forward = sessions.get(endpoint.node).forward("127.0.0.1", endpoint.port)
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.steps.registry.api import Endpoint, RegistryApi, reach
+from picluster.steps.registry.api import RegistryApi, RegistryEndpoint, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class StoredImage:
 class Contents:
     """Every image of the registry."""
 
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     name: str = "registry-contents"
     secret: bool = False
 

@@ -33,7 +33,7 @@ class Freed:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class RegistrySeen:
     """The registry that there is, by the digest of its definition; empty if there is none."""
 
     definition: str = ""
@@ -43,7 +43,7 @@ PRESENT = ShellProbe(
     COLLECTED,
     f"docker container inspect -f 'definition={{{{index .Config.Labels \"{LABEL}\"}}}}' "
     f"{paths.CONTAINER} 2>/dev/null || true",
-    lambda seen: Present(Answer(seen).text("definition", "")),
+    lambda seen: RegistrySeen(Answer(seen).text("definition", "")),
 )
 
 
@@ -105,7 +105,7 @@ class GarbageCollected:
     name: str = COLLECTED
     title: str = "the registry holds nothing that no image uses"
 
-    def probe(self) -> ShellProbe[Present]:
+    def probe(self) -> ShellProbe[RegistrySeen]:
         """Ask which container there is."""
         return PRESENT
 

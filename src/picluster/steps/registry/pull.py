@@ -11,7 +11,7 @@ from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
-from picluster.steps.registry.api import Endpoint, reach
+from picluster.steps.registry.api import RegistryEndpoint, reach
 from picluster.steps.registry.container import CONTAINER
 from picluster.steps.registry.credentials import Credentials, curl_quoted
 from picluster.steps.registry.probe_image import (
@@ -30,7 +30,7 @@ _PULL_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PullSource:
     """What a node needs for pulling: the URL that registries.yaml gives, and the image's name.
 
     `image` is how a pod would name it; `authority` is the CA's file on the node, empty for plain
@@ -48,7 +48,7 @@ class PushImage:
     """Put the image into the registry, whatever of it is there already."""
 
     image: ProbeImage
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
 
     @property
     def title(self) -> str:
@@ -62,7 +62,7 @@ class PushImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class PullTried:
     """How a node's try to fetch the image ended; `why_not` is what was said if it failed.
 
     `containerd`: K3s's containerd could be asked; `pulled`: it has the image.
@@ -74,11 +74,11 @@ class Tried:
     why_not: str = ""
 
 
-def read_tried(seen: Observation) -> Tried:
+def read_tried(seen: Observation) -> PullTried:
     """Read what the try printed."""
     said = Answer(seen)
     errors = seen.err.strip().splitlines()
-    return Tried(
+    return PullTried(
         said.flag("fetched"),
         said.flag("containerd"),
         bool(said.text("image", "")),
@@ -98,7 +98,7 @@ class ImagePushed:
     """
 
     image: ProbeImage
-    endpoint: Endpoint
+    endpoint: RegistryEndpoint
     name: str = PUSHED
     title: str = "the registry has an image to try pulls with"
 
@@ -127,7 +127,7 @@ class Pulled:
     """
 
     image: ProbeImage
-    source: Source
+    source: PullSource
     name: str = PULLED
 
     @property
@@ -135,7 +135,7 @@ class Pulled:
         """State what is true."""
         return f"images can be pulled from {self.source.url}"
 
-    def probe(self) -> ShellProbe[Tried]:
+    def probe(self) -> ShellProbe[PullTried]:
         """Fetch the image as a pull would, keeping nothing; ask containerd whether it has it."""
         return replace(
             TRIED,
@@ -159,7 +159,7 @@ class Pulled:
             retry_safe=True,
         )
 
-    def _reason(self, look: Look, tried: Tried) -> str:
+    def _reason(self, look: Look, tried: PullTried) -> str:
         if look.changing(PUSHED):
             return "the registry changes"
         if not tried.fetched:

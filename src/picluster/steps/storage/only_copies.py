@@ -148,7 +148,7 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveVolumeUp:
     """Delete a volume, and make its claim anew; see `kube.claims.give_up`."""
 
     claim: tuple[str, str] | None
@@ -166,7 +166,7 @@ class GiveUp:
         give_up(api_of(place.tools), self.claim, self.persistent_volume, place.progress)
 
 
-def _giving_up(volume: Volume) -> GiveUp:
+def _giving_up(volume: Volume) -> GiveVolumeUp:
     """Longhorn deletes its volume itself, once nobody claims it."""
     its_own = volume.kind == "Longhorn" and volume.claim is not None
-    return GiveUp(volume.claim, "" if its_own else volume.persistent_volume)
+    return GiveVolumeUp(volume.claim, "" if its_own else volume.persistent_volume)

@@ -13,7 +13,7 @@ _NARROWEST = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Stretch:
     """A part of the axis: where it begins and how wide it is, in percent."""
 
     left: float
@@ -26,11 +26,11 @@ class Axis:
 
     seconds: float
 
-    def place(self, start: float, end: float) -> Place:
+    def place(self, start: float, end: float) -> Stretch:
         """Return where a piece of time lies; the shortest is still wide enough to be seen."""
         left = min(max(start / self._whole * 100, 0.0), 100.0 - _NARROWEST)
         width = max((end - start) / self._whole * 100, _NARROWEST)
-        return Place(round(left, 3), round(min(width, 100.0 - left), 3))
+        return Stretch(round(left, 3), round(min(width, 100.0 - left), 3))
 
     def ticks(self) -> Sequence[tuple[float, str]]:
         """Return a few round times, each with its place."""

@@ -10,7 +10,7 @@ from tests.unit.steps.looking import decide
 
 from picluster.engine.probe import Observation
 from picluster.engine.step import Change, Run, Satisfied, WriteFile
-from picluster.facts.kernel import Limits, sysctl_limits
+from picluster.facts.kernel import KernelLimits, sysctl_limits
 from picluster.steps.host.limits import LIMITS_FILE, LimitsRaised
 
 INSTANCES, WATCHES = "fs.inotify.max_user_instances", "fs.inotify.max_user_watches"
@@ -69,7 +69,7 @@ def test_the_probe_reads_this_kernel() -> None:
     probe = sysctl_limits("x", (INSTANCES, "fs.no-such.limit"), "/nonexistent/file")
     done = subprocess.run(["sh", "-c", probe.text], capture_output=True, text=True, check=True)
     limits = probe.parse(Observation(out=done.stdout))
-    assert isinstance(limits, Limits)
+    assert isinstance(limits, KernelLimits)
     assert set(limits.values) == {INSTANCES}
     assert limits.values[INSTANCES] > 0
     assert limits.text == ""

@@ -21,7 +21,7 @@ from picluster.model.images import BuiltImage
 from picluster.steps.images.archives import ImageArchive, archive_of, archives_in, name_in
 from picluster.steps.images.built import ImageBuilt, Produce, Seen
 from picluster.steps.images.workshop import Builder, Workshop, commit_in
-from picluster.steps.registry.api import Endpoint
+from picluster.steps.registry.api import RegistryEndpoint
 from picluster.steps.registry.paths import WORKSHOP
 
 IMAGE = BuiltImage(name="tak/map", tag="1.0", git="https://example.org/map.git", ref="v1")
@@ -32,7 +32,7 @@ def decide(seen: Seen, archives: tuple[ImageArchive, ...] = ()) -> Any:
 
 
 def builder(archives: tuple[ImageArchive, ...] = ()) -> Builder:
-    return Builder("pi4", Endpoint("pi4", 5000), "pi4:5000", archives, 60)
+    return Builder("pi4", RegistryEndpoint("pi4", 5000), "pi4:5000", archives, 60)
 
 
 def test_the_same_inputs_are_not_built_twice() -> None:

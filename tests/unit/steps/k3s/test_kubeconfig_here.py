@@ -16,7 +16,7 @@ from picluster.steps.k3s.kubeconfig import (
     SaveKubeconfig,
     UserKubeconfig,
 )
-from picluster.steps.k3s.state import CREDENTIALS, Credentials
+from picluster.steps.k3s.state import CREDENTIALS, ServerCredentials
 
 SERVERS = ("pi1", "pi2", "pi3")
 URL = "https://192.0.2.10:6443"
@@ -27,7 +27,7 @@ MERGED = UserKubeconfig(SAVED, URL, Path("/merged"))
 def has(certificate: str, ca: str = "CA-ONE") -> Observation:
     """What a server would let others in with; each has a certificate of its own."""
     admin = entry("default", "https://127.0.0.1:6443", certificate=certificate, ca=ca).admin
-    return Observation(value=Credentials(admin=admin))
+    return Observation(value=ServerCredentials(admin=admin))
 
 
 ALL = {server: has(f"CERT-{server}") for server in SERVERS}

@@ -17,13 +17,13 @@ from picluster.kube.nodes import NodeState
 from picluster.kube.quorum import Allowed, Refused
 from picluster.steps.k3s.maintenance import DrainNode
 from picluster.steps.k3s.removal import (
-    Asked,
     DeleteNode,
     Departed,
     Evacuated,
     Fresh,
     MajorityStays,
     Presence,
+    PresenceSeen,
     Stopped,
 )
 from picluster.steps.k3s.state import STATE
@@ -34,7 +34,7 @@ DOWN = NodeState("pi1", ready=False, ready_reason="NodeStatusUnknown")
 
 
 def seen(step: Any, presence: Presence | None) -> Any:
-    observed = Observation(value=Asked(presence))
+    observed = Observation(value=PresenceSeen(presence))
     return step.decide(Look(CLUSTER, step.name, {CLUSTER: {step.name: observed}}))
 
 

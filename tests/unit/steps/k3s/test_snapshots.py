@@ -45,15 +45,15 @@ from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.snapshots import (
     Copying,
     CopySnapshot,
-    Pulled,
     Saved,
     SavedBeforeUpgrade,
     Snapshot,
+    SnapshotHere,
     TakeSnapshot,
     _blocks,
     snapshots_on,
 )
-from picluster.steps.k3s.state import CREDENTIALS, STATE, Credentials
+from picluster.steps.k3s.state import CREDENTIALS, STATE, ServerCredentials
 
 COPYING = Copying(
     "home",
@@ -142,10 +142,10 @@ def test_what_is_on_a_server_is_pulled_by_its_name() -> None:
         "pi2": looking.printed(snapshots_on("pi2", "/snapshots"), "5 1.0 nightly"),
         CLUSTER: known(snapshots_here=()),
     }
-    found = Pulled("nightly", COPYING).decide(Look(CLUSTER, "x", survey))
+    found = SnapshotHere("nightly", COPYING).decide(Look(CLUSTER, "x", survey))
     assert isinstance(found, Change)
     assert found.actions == (CopySnapshot("pi2", "nightly", COPYING),)
-    missing = Pulled("nigthly", COPYING).decide(Look(CLUSTER, "x", survey))
+    missing = SnapshotHere("nigthly", COPYING).decide(Look(CLUSTER, "x", survey))
     assert isinstance(missing, Blocked)
     assert "did you mean nightly" in missing.fix
 
@@ -290,7 +290,7 @@ def test_a_copy_ends_when_the_server_has_given_what_it_said(tmp_path: Path) -> N
 def restorable(made: Bundle, *, token: str = TOKEN, **facts: str) -> Any:
     step = Restorable("pi1", made)
     seen = look(step.name, **facts)
-    held = Credentials(Secret(token) if token else None)
+    held = ServerCredentials(Secret(token) if token else None)
     survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS.name: Observation(value=held)}}
     return step.decide(Look("pi1", step.name, survey))
 

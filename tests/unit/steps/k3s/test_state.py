@@ -11,7 +11,7 @@ from picluster.engine.probe import Observation
 from picluster.errors import Unreadable
 from picluster.secret import Secret, redact
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.state import CREDENTIALS, STATE, Credentials, K3sState, passphrase
+from picluster.steps.k3s.state import CREDENTIALS, STATE, K3sState, ServerCredentials, passphrase
 
 
 def state(*lines: str) -> K3sState:
@@ -19,7 +19,7 @@ def state(*lines: str) -> K3sState:
     return STATE.parse(Observation(out="\n".join(lines)))
 
 
-def credentials(path: str, content: str) -> Credentials:
+def credentials(path: str, content: str) -> ServerCredentials:
     """What is made of a file of the server's."""
     encoded = base64.b64encode(content.encode()).decode()
     return CREDENTIALS.parse(Observation(out=f"{path}={encoded}"))

@@ -15,15 +15,15 @@ from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.steps.k3s.leftovers import OwnNetwork
 from picluster.steps.preflight.clock import Clock
-from picluster.steps.preflight.identity import IDENTITY, HostNames, Identity, OwnIdentity
+from picluster.steps.preflight.identity import IDENTITY, HostNames, MachineIdentity, OwnIdentity
 from picluster.steps.preflight.machine import (
     FREE_ROOM,
     MEMORY,
     SYSTEM,
-    Disk,
-    Installed,
+    FreeDisk,
     Memory,
     MemoryCgroupKnown,
+    MemoryInstalled,
     OperatingSystem,
 )
 from picluster.steps.preflight.network import (
@@ -69,7 +69,7 @@ LEFT_OVER = "route=10.42.1.0/24 via 10.0.0.2 dev eth0"
         (OperatingSystem(), PI_OS),
         (Memory(True), (kib(3.7),)),
         (Memory(False), (kib(0.9),)),
-        (Disk(), free(20)),
+        (FreeDisk(), free(20)),
         (MemoryCgroupKnown(), ("memory=yes",)),
         (
             ADDRESS,
@@ -98,8 +98,8 @@ def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) ->
     [
         (Memory(True), (kib(1.1),), "little for a server"),
         (Memory(True), (), "could not be read"),
-        (Disk(), free(20, 7), "7.0 GiB free in /var/lib"),
-        (Disk(), (), "could not be read"),
+        (FreeDisk(), free(20, 7), "7.0 GiB free in /var/lib"),
+        (FreeDisk(), (), "could not be read"),
         (MemoryCgroupKnown(), ("memory=no",), "reboots"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/24"), "no default route"),
         (ALONE, ("firewall=nftables",), "nftables is active"),
@@ -121,7 +121,7 @@ def test_what_may_go_wrong_is_told(step: Step, lines: tuple[str, ...], warning: 
         (OperatingSystem(), (*PI_OS[:3], "arch=armhf", "kernel=armv7l"), "armhf, and"),
         (Memory(True), (kib(0.7),), "too little for a server"),
         (Memory(False), (kib(0.3),), "too little for an agent"),
-        (Disk(), free(1.5), "only 1.5 GiB free in /"),
+        (FreeDisk(), free(1.5), "only 1.5 GiB free in /"),
         (ADDRESS, ("address=10.0.0.9",), "does not have the address 10.0.0.1"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/8"), "overlaps 10.42.0.0/16"),
         (ADDRESS, ("address=10.0.0.1", "route=10.43.7.1"), "overlaps 10.43.0.0/16"),
@@ -205,8 +205,8 @@ def test_a_host_name_that_prepare_does_not_set_must_be_the_nodes_own() -> None:
     [
         (Memory(True), "kib=²"),
         (Memory(False), "kib=--5"),
-        (Disk(), "free=² /"),
-        (Disk(), "free=1x /var"),
+        (FreeDisk(), "free=² /"),
+        (FreeDisk(), "free=1x /var"),
         (PORTS, "k3s=perhaps"),
         (OperatingSystem(), "apt=²"),
     ],
@@ -227,8 +227,8 @@ def test_the_scripts_run_and_their_answers_are_read(tmp_path: Path) -> None:
         done = run_with(tmp_path, probe.text, systemctl=systemctl)
         answers[probe.name] = probe.parse(Observation(out=done.stdout))
     assert answers["neighbours"] == Neighbours(("k0sworker",), ("ufw",))
-    assert isinstance(answers["identity"], Identity)
-    assert Installed(None) != answers["memory"]
+    assert isinstance(answers["identity"], MachineIdentity)
+    assert MemoryInstalled(None) != answers["memory"]
     assert "/" in answers["disk"].free
 
 
@@ -241,7 +241,7 @@ def test_only_servers_of_several_need_etcds_ports() -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        *(OperatingSystem(), Memory(True), Disk(), MemoryCgroupKnown(), Clock(), OwnIdentity()),
+        *(OperatingSystem(), Memory(True), FreeDisk(), MemoryCgroupKnown(), Clock(), OwnIdentity()),
         *(HostNames(True), ADDRESS, PORTS, ALONE),
     ],
     ids=lambda step: step.name,

@@ -13,20 +13,20 @@ from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
-from picluster.facts.clock import CLOCK, UNREAD, Reading, Unread
+from picluster.facts.clock import CLOCK, UNREAD, ClockAhead, Unread
 from picluster.steps.preflight.clock import Clock
 
 NOW = 1_767_225_600.0
 YEARS = -56 * 31_557_600.0
 
 
-def read(ahead: float, *, trip: float = 0.1, synchronised: bool = False) -> Reading | Unread:
+def read(ahead: float, *, trip: float = 0.1, synchronised: bool = False) -> ClockAhead | Unread:
     """Read a clock that is so much ahead of ours, in the middle of a round trip."""
     said = f"now={NOW + trip / 2 + ahead}\nsynchronised={'yes' if synchronised else 'no'}\n"
     return CLOCK.parse(Observation(out=said, asked=NOW, answered=NOW + trip))
 
 
-def decide(own: Reading | Unread, *others: Reading | Unread) -> Decision:
+def decide(own: ClockAhead | Unread, *others: ClockAhead | Unread) -> Decision:
     facts = {"pi1": own} | {f"pi{number}": each for number, each in enumerate(others, start=2)}
     survey = {name: {CLOCK.name: Observation(value=each)} for name, each in facts.items()}
     return Clock().decide(Look("pi1", CLOCK.name, survey))
@@ -111,5 +111,5 @@ def test_a_look_knows_when_it_was_asked_and_answered(tmp_path: Path) -> None:
     sessions = Sessions(ShellNodes(tmp_path))
     seen = observe(sessions, Tools(), "pi1", [Clock()], 30)[CLOCK.name]
     assert 0 < seen.asked <= seen.answered
-    assert isinstance(seen.value, Reading)
+    assert isinstance(seen.value, ClockAhead)
     assert seen.value.least <= 0 <= seen.value.most, "it is the very clock of this computer"

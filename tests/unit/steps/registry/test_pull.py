@@ -18,7 +18,7 @@ from picluster.engine.step import Change, Observation, Run, Satisfied
 from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.errors import StepFailed
 from picluster.secret import Secret
-from picluster.steps.registry.api import Endpoint, RegistryApi
+from picluster.steps.registry.api import RegistryApi, RegistryEndpoint
 from picluster.steps.registry.container import CONTAINER
 from picluster.steps.registry.contents import images_of
 from picluster.steps.registry.credentials import Credentials
@@ -27,9 +27,9 @@ from picluster.steps.registry.pull import (
     PUSHED,
     ImagePushed,
     Pulled,
+    PullSource,
+    PullTried,
     PushImage,
-    Source,
-    Tried,
     read_tried,
     tag_for,
 )
@@ -46,7 +46,7 @@ def store() -> Iterator[double.Store]:
 
 
 def api(store: double.Store, login: Credentials | None = None) -> RegistryApi:
-    return RegistryApi(Endpoint("pi4", 5000, credentials=login), store.port)
+    return RegistryApi(RegistryEndpoint("pi4", 5000, credentials=login), store.port)
 
 
 def sh(script: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +61,7 @@ def sh(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def pulled(store: double.Store, login: Credentials | None = None) -> Pulled:
-    return Pulled(IMAGE, Source(store.url, f"pi4:5000/{IMAGE.name}", "", login))
+    return Pulled(IMAGE, PullSource(store.url, f"pi4:5000/{IMAGE.name}", "", login))
 
 
 def look_with(store: double.Store, login: Credentials | None = None) -> Observation:
@@ -70,7 +70,7 @@ def look_with(store: double.Store, login: Credentials | None = None) -> Observat
 
 
 def decide(seen: Observation, *planned: str) -> Change | Satisfied:
-    step = Pulled(IMAGE, Source("http://10.0.0.14:5000", f"pi4:5000/{IMAGE.name}"))
+    step = Pulled(IMAGE, PullSource("http://10.0.0.14:5000", f"pi4:5000/{IMAGE.name}"))
     decision = decide_from(step, read_tried(seen), planned=planned)
     assert isinstance(decision, Change | Satisfied)
     return decision
@@ -134,7 +134,7 @@ class TestPulling:
         assert "curl: (7)" in decision.reason
 
     def test_the_password_is_no_argument_of_a_command(self) -> None:
-        step = Pulled(IMAGE, Source("http://x", "x", "", LOGIN))
+        step = Pulled(IMAGE, PullSource("http://x", "x", "", LOGIN))
         holding = [line for line in step.probe().text.splitlines() if "pass" in line]
         assert holding
         assert all(line.startswith("user = ") for line in holding)
@@ -142,7 +142,7 @@ class TestPulling:
 
 def fetching(url: str) -> tuple[str, Wait[str]]:
     """How a wait for the image fares right now, and the wait."""
-    decision = decide_from(Pulled(IMAGE, Source(url, "pi4:5000/x")), Tried())
+    decision = decide_from(Pulled(IMAGE, PullSource(url, "pi4:5000/x")), PullTried())
     assert isinstance(decision, Change)
     wait = decision.actions[0]
     assert isinstance(wait, Wait)
@@ -188,18 +188,18 @@ class TestJudging:
     @pytest.mark.parametrize(
         ("tried", "planned", "pushes"),
         [
-            (Tried(fetched=True), (), False),
-            (Tried(), (), True),
-            (Tried(fetched=True), (CONTAINER,), True),
+            (PullTried(fetched=True), (), False),
+            (PullTried(), (), True),
+            (PullTried(fetched=True), (CONTAINER,), True),
         ],
     )
     def test_it_is_pushed_where_it_cannot_be_pulled(
-        self, tried: Tried, planned: tuple[str, ...], pushes: bool
+        self, tried: PullTried, planned: tuple[str, ...], pushes: bool
     ) -> None:
-        step = ImagePushed(IMAGE, Endpoint("pi4", 5000))
+        step = ImagePushed(IMAGE, RegistryEndpoint("pi4", 5000))
         decision = step.decide(look_at(step, known(image_pulled=tried), planned=planned))
         assert getattr(decision, "actions", ()) == (
-            (PushImage(IMAGE, Endpoint("pi4", 5000)),) if pushes else ()
+            (PushImage(IMAGE, RegistryEndpoint("pi4", 5000)),) if pushes else ()
         )
 
 
@@ -246,4 +246,4 @@ class TestTheApi:
 
     def test_no_answer_is_a_failure_of_its_own(self) -> None:
         with pytest.raises(StepFailed, match="does not answer"):
-            RegistryApi(Endpoint("pi4", 5000), 1).repositories()
+            RegistryApi(RegistryEndpoint("pi4", 5000), 1).repositories()

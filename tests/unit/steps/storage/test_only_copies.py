@@ -33,7 +33,7 @@ from picluster.steps.k3s.restart import Restarted
 from picluster.steps.k3s.service import READY, Arrival, Registered
 from picluster.steps.k3s.state import STATE
 from picluster.steps.k3s.uninstall import UNINSTALLED, Installation, Uninstalled
-from picluster.steps.storage.only_copies import GivenUp, GiveUp, LossesNamed, VolumeConsents
+from picluster.steps.storage.only_copies import GivenUp, GiveVolumeUp, LossesNamed, VolumeConsents
 from picluster.steps.storage.stored_data import STORED, NotKnown, StoredBeforeUpgrade
 
 PHOTOS, DATABASE = "own/photos", "tak/data-postgres-0"
@@ -119,7 +119,7 @@ def test_a_volume_that_is_given_up_is_a_loss_of_data_in_the_plan() -> None:
     assert decision.reason == (
         "--lose-volume names tak/data-postgres-0: StatefulSet tak/postgres starts anew, empty"
     )
-    assert decision.actions == (GiveUp(("tak", "data-postgres-0"), "pvc-data-postgres-0"),)
+    assert decision.actions == (GiveVolumeUp(("tak", "data-postgres-0"), "pvc-data-postgres-0"),)
 
 
 def test_only_this_nodes_volumes_are_given_up() -> None:
@@ -133,7 +133,10 @@ def test_longhorn_deletes_its_own_volume_and_what_nobody_claims_is_only_deleted(
     stored = stored_in([node("pi4")], [claimed, kept], [], [replica("vol", "pi4")])
     decision = seen(GivenUp("pi4", VolumeConsents(lose=frozenset({PHOTOS, "own/old"}))), stored)
     assert isinstance(decision, Change)
-    assert set(decision.actions) == {GiveUp(("own", "photos"), ""), GiveUp(None, "pvc-old")}
+    assert set(decision.actions) == {
+        GiveVolumeUp(("own", "photos"), ""),
+        GiveVolumeUp(None, "pvc-old"),
+    }
     assert "--lose-volume names own/old; " in f"{decision.reason}; ", "no pod uses it"
 
 
@@ -221,7 +224,7 @@ def test_a_claim_that_nobody_else_makes_is_made_again_as_it_was_asked_for(
     )
     volume = persistent("gone", "default/files", hostPath={"path": "/x"})
     api.create("/api/v1/persistentvolumes", "v1", "PersistentVolume", "gone", spec=volume["spec"])
-    GiveUp(("default", "files"), "gone").perform(place(api))
+    GiveVolumeUp(("default", "files"), "gone").perform(place(api))
     with pytest.raises(NotFound):
         api.get("/api/v1/persistentvolumes/gone")
     anew = api.get(path)
@@ -235,7 +238,7 @@ def test_a_volume_that_nobody_claims_is_deleted_and_no_claim_is_made(api: ApiInM
     spec = persistent("old", hostPath={"path": "/x"})["spec"]
     api.create(path, "v1", "PersistentVolume", "old", spec=spec)
     api.sent.clear()
-    deletion = GiveUp(None, "old")
+    deletion = GiveVolumeUp(None, "old")
     assert deletion.title == "deleting the volume old"
     deletion.perform(place(api))
     assert api.writes == [f"DELETE {path}/old"]
@@ -243,7 +246,7 @@ def test_a_volume_that_nobody_claims_is_deleted_and_no_claim_is_made(api: ApiInM
 
 def test_a_claim_that_is_gone_already_is_not_made_again(api: ApiInMemory) -> None:
     api.sent.clear()
-    giving_up = GiveUp(("default", "none"), "")
+    giving_up = GiveVolumeUp(("default", "none"), "")
     assert giving_up.title == "making the claim default/none anew"
     giving_up.perform(place(api))
     assert api.writes == []
@@ -284,7 +287,7 @@ def test_a_pod_that_still_runs_leaves_its_volume_before_the_claim_is_made_anew(
     path = CLAIM.replace("data-db-0", "files")
     former, database = api.get(path)["metadata"]["uid"], api.get(POD)["metadata"]["uid"]
     assert api.get(f"{space}/pods/reader")["spec"]["nodeName"]
-    GiveUp(("default", "files"), "").perform(replaced(place(api), progress=Waiting(api)))
+    GiveVolumeUp(("default", "files"), "").perform(replaced(place(api), progress=Waiting(api)))
     assert api.get(path)["metadata"]["uid"] != former
     assert api.get(POD)["metadata"]["uid"] == database, "a pod of another volume was deleted"
 
@@ -305,7 +308,7 @@ def test_a_claim_of_picluster_s_own_is_picluster_s_own_again(api: ApiInMemory) -
     path = "/apis/storage.k8s.io/v1/storageclasses/local-path"
     api.edit(path, {"metadata": {"annotations": flag}})
     outcomes = [apply(api, files("5Gi"))]
-    GiveUp(("default", "files"), "").perform(place(api))
+    GiveVolumeUp(("default", "files"), "").perform(place(api))
     outcomes += [apply(api, files(size)) for size in ("5Gi", "6Gi")]
     assert [getattr(each, "outcome", each) for each in outcomes] == [
         "created",
