@@ -10,14 +10,18 @@ import pytest
 from tests.doubles.shell_nodes import ShellNodes
 from tests.unit.phases.desk import FILE
 from tests.unit.phases.sites import site_on
+from tests.unit.steps.k3s.looks import printed
 
-from picluster.engine.step import Satisfied
+from picluster.engine.step import Blocked, Decision, Observation, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.nodes import NodeState
 from picluster.model import parse
 from picluster.model.edit import with_k3s_version
-from picluster.operations.upgrade import OnTheWay, Stop, next_stop, upgrade, way
+from picluster.operations.upgrade import ClusterExists, OnTheWay, Stop, next_stop, upgrade, way
+from picluster.phases.k3s import k3s
 from picluster.site import Site
+from picluster.steps.k3s.credentials_here import NotReached
+from picluster.steps.k3s.state import STATE
 
 WHOLE = [
     "v1.33.13+k3s2",
@@ -102,6 +106,53 @@ def test_the_phase_says_how_far_it_is(tmp_path: Path) -> None:
         "every node runs K3s v1.36.4+k3s1 (stop 1 of 2)",
         "every node runs K3s v1.37.1+k3s1 (stop 2 of 2)",
     ]
+
+
+def test_before_the_nodes_are_changed_there_has_to_be_a_cluster_to_upgrade(tmp_path: Path) -> None:
+    made = site(tmp_path, Seen(pi1="v1.36.4+k3s1"))
+    preflight, phase = upgrade(made, frozenset({"pi2", "pi4"}))
+    assert preflight.name == "preflight"
+    exists, behind, *others = phase.stages
+    assert dict(exists.steps) == {CLUSTER: [ClusterExists(("pi1", "pi2", "pi3"))]}
+    said = "it keeps its version of K3s, as an agent may; upgrade again when it is back"
+    assert dict(behind.steps) == {CLUSTER: [NotReached(["pi4"], said)]}
+    assert [each.title for each in others] == [each.title for each in k3s(made).stages]
+
+
+def exists(**states: Observation) -> Decision:
+    step = ClusterExists(("pi1", "pi2"))
+    survey = {name: {STATE.name: seen} for name, seen in states.items()}
+    return step.decide(Look(CLUSTER, step.name, survey))
+
+
+def test_only_a_cluster_that_is_there_is_upgraded() -> None:
+    holds, empty = printed(datastore="etcd"), printed()
+    assert exists(pi1=empty, pi2=holds) == Satisfied()
+    assert exists(pi2=holds) == Satisfied()
+    assert exists(pi1=empty, pi2=empty) == Blocked(
+        "no server holds a cluster yet", "bring it up first: `picluster up`"
+    )
+    assert exists(pi1=empty) == Blocked(
+        "no server that is there holds a cluster, and pi2 cannot be asked",
+        "bring pi2 back",
+        missing=("pi2",),
+    )
+
+
+def test_the_way_is_told_in_its_order(tmp_path: Path) -> None:
+    first, second, third = way(["v1.34.11+k3s1"], "v1.37.1+k3s1")[:3]
+    assert [(each.number, each.of) for each in (first, second, third)] == [(1, 3), (2, 3), (3, 3)]
+    assert OnTheWay(first).decide(Look(CLUSTER, "", {})) == Satisfied(
+        warning="K3s goes to v1.37.1+k3s1 by way of v1.35.8+k3s1, v1.36.4+k3s1: "
+        + "; ".join(first.why)
+    )
+    assert OnTheWay(third).decide(Look(CLUSTER, "", {})) == Satisfied()
+
+
+def test_what_makes_no_sense_as_a_release_is_no_way(tmp_path: Path) -> None:
+    assert way(["dev", "v1.36.4+k3s1"], "v1.37.1+k3s1") == (Stop("v1.37.1+k3s1"),)
+    assert way(["dev"], "v1.37.1+k3s1") == (Stop("v1.37.1+k3s1"),)
+    assert way(["v1.38.1+k3s1"], "v1.37.1+k3s1") == (Stop("v1.37.1+k3s1"),), "nobody goes back"
 
 
 @pytest.mark.parametrize(

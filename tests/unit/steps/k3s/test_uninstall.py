@@ -11,6 +11,7 @@ from tests.unit.steps.k3s.looks import OLD, look
 from tests.unit.steps.looking import printed
 
 from picluster.engine.place import Tools
+from picluster.engine.shell import shell
 from picluster.engine.step import Change, Observation, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.kubefile import merge_into
@@ -20,7 +21,7 @@ from picluster.steps.k3s.credentials_here import (
     ForgetCredentials,
     NotReached,
 )
-from picluster.steps.k3s.leftovers import OwnNetwork
+from picluster.steps.k3s.leftovers import OwnNetwork, clear_text
 from picluster.steps.k3s.uninstall import UNINSTALLED, Uninstalled
 
 OWN = OwnNetwork("10.42.0.0/16", frozenset({"10.0.0.1", "10.0.0.2"}), vip="10.0.0.5")
@@ -42,21 +43,45 @@ def test_a_node_without_k3s_is_left_alone() -> None:
     assert STEP.decide(look(UNINSTALLED, own=EMPTY)) == Satisfied()
 
 
-def test_a_single_left_over_file_is_enough_to_clean_again() -> None:
-    decision = STEP.decide(look(UNINSTALLED, own=found("/etc/rancher/node")))
+@pytest.mark.parametrize(
+    ("own", "version", "summary", "risk"),
+    [
+        (found("/etc/rancher/node"), "", "remove what is left of K3s", Risk.RESTART),
+        (found("/etc/rancher/node"), OLD, f"uninstall K3s {OLD}", Risk.RESTART),
+        (
+            said("left=/etc/rancher/node", "database=yes", snapshots=3),
+            OLD,
+            f"uninstall K3s {OLD}, and delete its copy of the cluster's database and 3 etcd "
+            "snapshots on it",
+            Risk.DATA_LOSS,
+        ),
+        (
+            said("left=/etc/rancher/node", snapshots=1),
+            OLD,
+            f"uninstall K3s {OLD}, and delete 1 etcd snapshots on it",
+            Risk.DATA_LOSS,
+        ),
+    ],
+)
+def test_whatever_is_left_is_removed_and_what_is_lost_is_named(
+    own: Observation, version: str, summary: str, risk: Risk
+) -> None:
+    decision = STEP.decide(look(UNINSTALLED, own=own, version=version))
     assert isinstance(decision, Change)
-    assert decision.summary == "remove what is left of K3s"
-    assert decision.reason == "there is /etc/rancher/node"
-    assert decision.risk is Risk.RESTART
-
-
-def test_a_database_and_snapshots_that_will_be_lost_are_named() -> None:
-    seen = said("left=/usr/local/bin/k3s", "database=yes", snapshots=3)
-    decision = STEP.decide(look(UNINSTALLED, own=seen, version=OLD))
-    assert isinstance(decision, Change)
-    assert decision.risk is Risk.DATA_LOSS
-    assert "copy of the cluster's database" in decision.summary
-    assert "3 etcd snapshots" in decision.summary
+    (run,) = decision.actions
+    assert isinstance(run, Run)
+    assert decision == Change(
+        summary, (run,), reason="there is /etc/rancher/node", risk=risk, retry_safe=True
+    )
+    stopped, cleared, removed = (
+        run.script.index(each)
+        for each in (
+            shell("picluster.steps.k3s", "stop_k3s"),
+            clear_text(OWN, []),
+            "kubectl crictl ctr",
+        )
+    )
+    assert stopped < cleared < removed, "K3s stops first, and files go last"
 
 
 def test_the_script_removes_flannels_routes_and_no_others() -> None:
