@@ -17,6 +17,7 @@ from tests.lab.bench import Bench, Pi, until
 from tests.lab.kube import fetched
 
 SERVER = "/var/lib/rancher/k3s/server"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 @pytest.fixture
@@ -128,10 +129,14 @@ class TestNodes:
             assert node_of(pi, server)["status"]["nodeInfo"]["kubeletVersion"] == release
 
     def test_each_lives_by_a_lease_that_it_renews(self, box: Bench, server: Pi) -> None:
-        def renewed(pi: Pi) -> str:
-            path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{pi.name}"
-            return str(fetched(server, path)["spec"]["renewTime"])
+        """A node is Ready a few seconds before its first Lease is there: seen with K3s 1.36."""
 
+        def renewed(pi: Pi) -> str:
+            listed = fetched(server, f"{LEASES}?fieldSelector=metadata.name%3D{pi.name}")["items"]
+            return str(listed[0]["spec"]["renewTime"]) if listed else ""
+
+        for pi in box.nodes:
+            until(lambda pi=pi: renewed(pi) != "")  # type: ignore[misc]
         before = {pi.name: renewed(pi) for pi in box.nodes}
         for pi in box.nodes:
             until(lambda pi=pi: renewed(pi) != before[pi.name])  # type: ignore[misc]
