@@ -205,6 +205,8 @@ def _finish(site: Site, run: RunState, exit_code: int) -> int:
             seconds=time.monotonic() - run.began,
             connections=spent.connections,
             scripts=spent.scripts,
+            bytes_sent=spent.bytes_sent,
+            bytes_received=spent.bytes_received,
             next_command=_next_command(site, exit_code),
         )
     )

@@ -35,6 +35,7 @@ class ShellSession:
 
     def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
         self.nodes.before_script(self.node)
+        self.nodes.traffic.add(bytes_sent=len(script.encode()))
         done = subprocess.run(
             ["sh", "-s"],
             input=script.encode(),
@@ -45,6 +46,7 @@ class ShellSession:
             timeout=timeout,
             check=False,
         )
+        self.nodes.traffic.add(bytes_received=len(done.stdout) + len(done.stderr))
         if on_output is not None:
             on_output("stdout", done.stdout)
             on_output("stderr", done.stderr)

@@ -149,13 +149,18 @@ class TargetTally(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The recap: a tally for each target, and the exit code the command ends with."""
+    """The recap: a tally for each target, and the exit code the command ends with.
+
+    Bytes are those of scripts and files to the nodes and of what they print, without SSH's own.
+    """
 
     tallies: tuple[TargetTally, ...]
     exit_code: int
     seconds: float
     connections: int
     scripts: int
+    bytes_sent: int = 0
+    bytes_received: int = 0
     next_command: str = ""
 
 

@@ -40,7 +40,13 @@ def test_warnings_are_settled_before_the_recap(desk: Desk) -> None:
     assert [(each.target, each.step, each.warning) for each in settled] == [("pi1", "missed", "")]
     assert isinstance(desk.events[-1], RunFinished)
     finished = desk.events[-1]
-    assert finished.scripts == desk.nodes.traffic.scripts
+    spent = desk.nodes.traffic
+    assert finished.scripts == spent.scripts
+    assert (finished.bytes_sent, finished.bytes_received) == (
+        spent.bytes_sent,
+        spent.bytes_received,
+    )
+    assert min(spent.bytes_sent, spent.bytes_received) > 0
 
 
 def test_a_user_who_stops_the_run_does_not_wait_for_that(desk: Desk) -> None:

@@ -111,6 +111,8 @@ def failed_run() -> list[Event]:
             seconds=12.0,
             connections=2,
             scripts=7,
+            bytes_sent=26_000,
+            bytes_received=4_000,
             next_command="picluster up",
         ),
     ]

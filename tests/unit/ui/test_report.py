@@ -35,6 +35,7 @@ def test_a_run_is_told_with_its_failure_and_numbers() -> None:
     story = tell(records(failed_run()))
     assert (story.command, story.cluster, story.exit_code) == ("up", "home", 1)
     assert (story.connections, story.scripts, story.seconds) == (2, 7, 12.0)
+    assert (story.bytes_sent, story.bytes_received) == (26_000, 4_000)
     assert [(span.name, span.outcome) for span in story.phases] == [("prepare", "failed")]
     assert [(failure.target, failure.why) for failure in story.failures] == [
         ("pi2", "no space left on device")

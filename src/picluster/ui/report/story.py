@@ -75,6 +75,8 @@ class Story:
     exit_code: int | None = None
     connections: int = 0
     scripts: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
     notices: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     phases: list[Span] = field(default_factory=list)
@@ -133,6 +135,9 @@ def _run_begins(story: Story, begun: _Begun, event: Event) -> None:
 def _run_ends(story: Story, begun: _Begun, event: Event) -> None:
     story.exit_code, story.seconds = event["exit_code"], event["seconds"]
     story.connections, story.scripts = event["connections"], event["scripts"]
+    # A journal of before has none.
+    story.bytes_sent = event.get("bytes_sent", 0)
+    story.bytes_received = event.get("bytes_received", 0)
     story.tallies = list(event["tallies"])
 
 
