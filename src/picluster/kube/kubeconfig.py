@@ -31,6 +31,7 @@ from picluster.kube.yamltree import (
     serialize,
     set_key,
 )
+from picluster.model.yaml_limits import read_yaml
 from picluster.secret import Secret
 
 MARK = "picluster.dev"
@@ -78,7 +79,7 @@ def parse(text: str | Secret) -> AdminKubeconfig:
     """
     raw = text.reveal() if isinstance(text, Secret) else text
     try:
-        loaded = yaml.safe_load(raw)
+        loaded = read_yaml(raw)
         cluster = loaded["clusters"][0]["cluster"]
         user = loaded["users"][0]["user"]
         encoded = user["client-key-data"]

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from picluster.errors import PiclusterError
+from picluster.model.yaml_limits import check_limits
 
 
 def compose(text: str) -> yaml.MappingNode:
@@ -15,6 +16,7 @@ def compose(text: str) -> yaml.MappingNode:
     Raises `PiclusterError` with the position, and without any of the text: it holds credentials.
     """
     try:
+        check_limits(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise _broken(_position(error)) from None

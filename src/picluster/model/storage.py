@@ -13,7 +13,7 @@ from picluster.model.own_directory import own_directory
 from picluster.model.paths import LocalPath
 from picluster.model.refusal import refuse
 from picluster.model.releases import DEFAULTS
-from picluster.model.scalars import NodePort, Text, YesNo, matching, whole
+from picluster.model.scalars import Digest, NodePort, Text, YesNo, matching, whole
 from picluster.model.section import Section
 
 DEFAULT_VERSION = DEFAULTS["longhorn"]
@@ -80,6 +80,9 @@ class Longhorn(Section):
     version: Version = Field(DEFAULT_VERSION, description="The exact release of Longhorn.")
     manifest: LocalPath | None = Field(
         None, description="Its longhorn.yaml on this computer, instead of downloading it."
+    )
+    manifest_sha256: Digest | None = Field(
+        None, description="What longhorn.yaml has to have as SHA-256; not checked if left out."
     )
     release_url: Url = Field(_RELEASES, description="Where releases are downloaded from.")
     replicas: Annotated[int, Field(ge=1, le=10), BeforeValidator(whole)] | None = Field(

@@ -74,6 +74,15 @@ def check_limits(text: str) -> None:
             count.end()
 
 
+def read_yaml(text: str) -> Any:
+    """Return what one document says, within the limits.
+
+    Raises `yaml.YAMLError`, or `ValueError` for a date or a number that there is not.
+    """
+    check_limits(text)
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - it is a SafeLoader
+
+
 def _refused(event: yaml.Event, why: str) -> yaml.MarkedYAMLError:
     mark: Any = event.start_mark  # libyaml's has the same fields, and a type of its own
     return yaml.MarkedYAMLError(problem=why, problem_mark=mark)

@@ -9,7 +9,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request
 
 from picluster.errors import StepFailed
 from picluster.local_files import replacing
@@ -38,16 +40,17 @@ def download(
     """Fetch a file and move it into place once it is whole, and has the digest if one is given.
 
     Raises `StepFailed`, with this `fix`, for more than `most` bytes, for fewer than the server
-    promised, and for an answer without a digest of which nobody can tell where it ends.
+    promised, for an answer without a digest of which nobody can tell where it ends, and for a
+    redirection from HTTPS to anything else.
     """
     if sha256 is None and exposed(url):
         report(f"warning: {plain_http(path.name)}")
     try:
         # The model admits only http(s).
-        request = urllib.request.Request(url, headers={"User-Agent": "picluster"})  # noqa: S310
+        request = Request(url, headers={"User-Agent": "picluster"})  # noqa: S310
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
-            urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer,  # noqa: S310
+            _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as answer,
             replacing(path, 0o666) as file,
         ):
             digest = hashlib.sha256()
@@ -69,6 +72,21 @@ class _Refused(Exception):
     def __init__(self, what: str, why: str = "") -> None:
         super().__init__(what)
         self.why = why
+
+
+class _NoWayBack(urllib.request.HTTPRedirectHandler):
+    """Follows redirections, but none that gives up what HTTPS vouches for."""
+
+    def redirect_request(  # noqa: PLR0917 - as urllib has it
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """Return the request to go on with. Raises `_Refused`."""
+        if req.type == "https" and urlsplit(newurl).scheme != "https":
+            raise _Refused("the server redirects to an address without HTTPS", f"to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_NoWayBack)
 
 
 def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:

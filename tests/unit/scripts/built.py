@@ -57,6 +57,7 @@ from picluster.queries.support import _phases as support
 from picluster.secret import Secret
 from picluster.site import Site, make_site
 from picluster.ssh.session import _receiving_script
+from picluster.steps.download import digest_of
 from picluster.steps.k3s.bundle import Bundle, Origin
 
 EVIL = "x';canary;'\"$(canary)`canary`"
@@ -320,10 +321,12 @@ def furnish(tried: Tried) -> None:
         (airgap / "install.sh").write_text("#!/bin/sh\n")
         for name in ("k3s", "k3s-arm64"):
             (airgap / name).write_text("")
-        _archive(airgap / "k3s-airgap-images-arm64.tar", [f"{EVIL}:2"])
+        images = airgap / "k3s-airgap-images-arm64.tar"
+        _archive(images, [f"{EVIL}:2"])
         empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         for arch, name in (("amd64", "k3s"), ("arm64", "k3s-arm64")):
-            (airgap / f"sha256sum-{arch}.txt").write_text(f"{empty}  {name}\n")
+            sums = f"{empty}  {name}\n{digest_of(images)}  {images.name}\n"
+            (airgap / f"sha256sum-{arch}.txt").write_text(sums)
 
 
 def _archive(path: Path, tags: list[str]) -> None:

@@ -6,7 +6,9 @@ import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http.client import HTTPMessage
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
@@ -21,7 +23,14 @@ from picluster.errors import StepFailed
 from picluster.model import parse
 from picluster.model.apps import App
 from picluster.phases.k3s import staged
-from picluster.steps.download import download, exposed, plain_http
+from picluster.steps.download import (
+    _OPENER,
+    _NoWayBack,
+    _Refused,
+    download,
+    exposed,
+    plain_http,
+)
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.component import Part, PartSeen
@@ -196,7 +205,7 @@ def test_the_install_script_is_the_one_with_the_digest_that_the_file_gives(
         artifacts(tmp_path, url, airgap=airgap, wanted="0" * 64).install_script(quiet)
 
 
-@pytest.mark.parametrize(("listed", "fits"), [(b"images", True), (b"others", False), (None, True)])
+@pytest.mark.parametrize(("listed", "fits"), [(b"images", True), (b"others", False), (None, False)])
 def test_air_gapped_images_are_those_that_the_checksum_file_lists(
     tmp_path: Path, listed: bytes | None, fits: bool
 ) -> None:
@@ -211,7 +220,8 @@ def test_air_gapped_images_are_those_that_the_checksum_file_lists(
         assert found is not None
         assert found.path.name == name
         return
-    with pytest.raises(StepFailed, match=f"checksum of {name} is wrong"):
+    wrong = f"checksum of {name} is wrong" if listed else f"does not list {name}"
+    with pytest.raises(StepFailed, match=wrong):
         release.images("arm64")
 
 
@@ -254,3 +264,40 @@ def test_a_plan_warns_of_a_manifest_that_comes_over_plain_http(
     change = decide_from(step, PartSeen(unknown="not yet"))
     assert isinstance(change, Change)
     assert change.reason == (f"not yet; {plain}" if plain else "not yet")
+
+
+# ------------------------------------------------------------------ redirections
+
+
+def redirected(old: str, new: str) -> Request | None:
+    asked = Request(old)
+    headers = HTTPMessage()
+    return _NoWayBack().redirect_request(asked, None, 302, "Found", headers, new)
+
+
+@pytest.mark.parametrize("new", ["http://example.com/k3s", "ftp://example.com/k3s", "file:///etc"])
+def test_https_is_not_given_up_for_a_redirection(new: str) -> None:
+    with pytest.raises(_Refused, match="redirects to an address without HTTPS") as caught:
+        redirected("https://example.com/k3s", new)
+    assert new in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("https://a.example/k3s", "https://b.example/k3s"),
+        ("http://a.example/", "http://b.example/"),
+    ],
+)
+def test_other_redirections_are_followed(old: str, new: str) -> None:
+    followed = redirected(old, new)
+    assert followed is not None
+    assert followed.full_url == new
+
+
+def test_downloads_are_opened_by_what_refuses_them(serve: Serve, tmp_path: Path) -> None:
+    there = serve(said(b"k3s", length=3))
+    away = serve(f"HTTP/1.1 302 Found\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n".encode())
+    download(away, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == b"k3s"
+    assert any(isinstance(each, _NoWayBack) for each in _OPENER.handlers)

@@ -16,7 +16,8 @@ from picluster.errors import ConfigInvalid
 from picluster.kube.api import Object
 from picluster.kube.workload import Workload
 from picluster.model.storage import Longhorn
-from picluster.steps.download import MOST_TEXT, download
+from picluster.model.yaml_limits import read_yaml
+from picluster.steps.download import MOST_TEXT, digest_of, download
 from picluster.steps.local import FileHere
 from picluster.steps.manifests.component import Unsettled
 from picluster.steps.manifests.objects import parse_objects
@@ -60,7 +61,8 @@ class DownloadManifest:
                 "there is no such file", where=str(self.longhorn.manifest), fix=_FIX
             )
         url = f"{self.longhorn.release_url.rstrip('/')}/{self.longhorn.version}/longhorn.yaml"
-        download(url, self.path, place.progress.report, fix=_FIX, most=MOST_TEXT)
+        digest = self.longhorn.manifest_sha256
+        download(url, self.path, place.progress.report, sha256=digest, fix=_FIX, most=MOST_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class ManifestHere:
             return self.longhorn.manifest
         if named is not None and named.is_file():
             return named
-        return self.cache / f"longhorn-{self.longhorn.version}.yaml"
+        # What was fetched before somebody said which one is right is not taken for it.
+        pinned = f"-{self.longhorn.manifest_sha256[:12]}" if self.longhorn.manifest_sha256 else ""
+        return self.cache / f"longhorn-{self.longhorn.version}{pinned}.yaml"
 
     def probe(self) -> FileHere:
         """Look whether it is there."""
@@ -103,12 +107,23 @@ class ManifestHere:
         )
 
     def read(self) -> list[Object]:
-        """Return its objects. Raises `Unsettled` while it is not here."""
+        """Return its objects.
+
+        Raises `Unsettled` while it is not here, `ConfigInvalid` for another one than that with the
+        digest of the cluster file.
+        """
         if not self.path.is_file():
             raise Unsettled(
                 "it is not here",
                 why="Longhorn's manifest was not downloaded yet",
                 fix="picluster phase longhorn",
+            )
+        wanted = self.longhorn.manifest_sha256
+        if wanted is not None and digest_of(self.path) != wanted:
+            raise ConfigInvalid(
+                "the checksum of Longhorn's manifest is wrong",
+                where=str(self.path),
+                fix="check longhorn.manifest_sha256, and where the file is from",
             )
         return parse_objects(self.path.read_text(), str(self.path))
 
@@ -177,14 +192,28 @@ def settings(longhorn: Longhorn, replicas: int) -> dict[str, str]:
     }
 
 
+def _inner(manifest: Object, key: str) -> dict[str, Any]:
+    """Return the YAML that a ConfigMap holds. Raises `ConfigInvalid` for what is no mapping."""
+    try:
+        found = read_yaml(str((manifest.get("data") or {}).get(key) or "{}"))
+    except (yaml.YAMLError, ValueError) as error:
+        found, why = None, getattr(error, "problem", None) or str(error)
+    else:
+        why = "it is not a mapping"
+    if isinstance(found, dict):
+        return found
+    name = manifest["metadata"]["name"]
+    raise ConfigInvalid(f"{key} of {name} in Longhorn's manifest is not YAML", why=why, fix=_FIX)
+
+
 def _with(manifest: Object, key: str, wanted: Mapping[str, str]) -> Object:
-    present = yaml.safe_load((manifest.get("data") or {}).get(key) or "") or {}
+    present = _inner(manifest, key) or {}
     text = yaml.safe_dump({**present, **wanted}, default_flow_style=False)
     return {**manifest, "data": {**(manifest.get("data") or {}), key: text}}
 
 
 def _with_class(manifest: Object, longhorn: Longhorn, replicas: int) -> Object:
-    held: dict[str, Any] = yaml.safe_load(manifest["data"][_CLASS_FILE])
+    held = _inner(manifest, _CLASS_FILE)
     parameters = {**(held.get("parameters") or {}), "numberOfReplicas": str(replicas)}
     meta = {**held["metadata"]}
     notes = {**(meta.get("annotations") or {}), _DEFAULT_CLASS: str(longhorn.default_class).lower()}

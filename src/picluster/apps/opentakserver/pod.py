@@ -30,6 +30,7 @@ PASSWORD = Path("/etc/picluster/password")
 HEALTH = "http://127.0.0.1:8081/api/health"
 _TRIES = 30
 _PAUSE = 4.0
+_MOST_CONFIG = 1_000_000
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:
@@ -53,10 +54,12 @@ def managed(config: Path, secrets: Path) -> dict[str, Any]:
 def merged(text: str, wanted: Mapping[str, Any]) -> str:
     """Return config.yml with the managed keys as they should be, and all others as they are.
 
-    Raises ValueError for a file that is no mapping.
+    Raises ValueError for a file that is no mapping, or larger than any that was written here.
     """
     import yaml  # noqa: PLC0415 - the probes do without
 
+    if len(text) > _MOST_CONFIG:
+        raise ValueError("config.yml is too large; move it away to have it made anew")
     present = yaml.safe_load(text) if text.strip() else {}
     if not isinstance(present, dict):
         raise ValueError("config.yml is not a mapping; move it away to have it made anew")

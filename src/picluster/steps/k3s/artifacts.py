@@ -122,7 +122,9 @@ class Artifacts:
     def _images(self, path: Path, arch: str) -> Artifact:
         listed = path.with_name(f"sha256sum-{arch}.txt")
         sums = parse_checksums(_text_of(listed)) if listed.is_file() else {}
-        return self._checked(path, sums.get(path.name))
+        if path.name not in sums:
+            raise self._failure(f"{listed.name} does not list {path.name}", str(path.parent))
+        return self._checked(path, sums[path.name])
 
     def _binary(self, name: str, arch: str, report: Report) -> Artifact:
         sums = parse_checksums(self._text(f"sha256sum-{arch}.txt", report))

@@ -15,6 +15,7 @@ from picluster.facts.files import FileState, whole_file
 from picluster.facts.interfaces import INTERFACES
 from picluster.model import Cluster, Node
 from picluster.model.network import as_ip, bracketed, is_local
+from picluster.model.yaml_limits import read_yaml
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.membership import Joins, Split, Starts, membership
@@ -133,8 +134,8 @@ def render(options: Mapping[str, Value]) -> str:
 def joined_server(cluster: Cluster, config: str) -> str | None:
     """Return which server a present config.yaml joins through, if it is one of the file's."""
     try:
-        present = yaml.safe_load(config)
-    except yaml.YAMLError:
+        present = read_yaml(config)
+    except (yaml.YAMLError, ValueError):
         return None
     url = present.get("server") if isinstance(present, dict) else None
     return next(
@@ -235,8 +236,8 @@ def _difference(access: str, present: str, wanted: str) -> str:
 
 def _options(text: str) -> dict[str, object]:
     try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
+        read = read_yaml(text)
+    except (yaml.YAMLError, ValueError):
         return {}
     return {str(key): value for key, value in read.items()} if isinstance(read, dict) else {}
 

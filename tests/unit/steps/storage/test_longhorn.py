@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,35 @@ def test_the_manifest_is_taken_from_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").touch()
     named = Longhorn(manifest=tmp_path / "mine.yaml")
     assert ManifestHere(named, cache, airgap).path == tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_manifest_has_the_digest_that_the_file_says(tmp_path: Path, fits: bool) -> None:
+    text = yaml.safe_dump_all(manifests())
+    (tmp_path / "mine.yaml").write_text(text if fits else f"{text}# and more\n")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    step = ManifestHere(
+        Longhorn(manifest=tmp_path / "mine.yaml", manifest_sha256=digest), tmp_path / "cache"
+    )
+    if fits:
+        assert len(step.read()) == 3
+        return
+    with pytest.raises(ConfigInvalid, match="checksum of Longhorn's manifest is wrong"):
+        step.read()
+
+
+def test_what_was_fetched_without_a_digest_is_not_taken_for_what_has_it(tmp_path: Path) -> None:
+    pinned = Longhorn(manifest_sha256="0" * 64)
+    assert ManifestHere(pinned, tmp_path).path != ManifestHere(Longhorn(), tmp_path).path
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", "&a [*a]", "2026-02-31", "[" * 200 + "]" * 200])
+def test_settings_inside_the_manifest_that_are_no_mapping_are_refused(text: str) -> None:
+    broken = manifests()
+    for each in broken[:2]:
+        each["data"] = dict.fromkeys(each["data"], text)
+    with pytest.raises(ConfigInvalid, match="is not YAML"):
+        adapted(broken, Longhorn(), 1)
 
 
 # ------------------------------------------------------------------ nodes
