@@ -16,6 +16,7 @@ from picluster.engine.probe import shown
 from picluster.engine.recollection import Recollection
 from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
+    LiveProbe,
     Observation,
     Script,
     Shell,
@@ -62,7 +63,8 @@ def observe(
 
     Shell probes travel as one script, and once more if the connection is lost: they only read. What
     has been seen `before` is not asked again. Raises a `NodeError` if the node cannot be asked,
-    `Unreadable` if its answer makes no sense, and whatever a live probe raises.
+    `Unreadable` if its answer makes no sense, `ActionFailed` if that of another does not, and
+    whatever a live probe raises.
     """
     probes = {key_of(step, probe): probe for step in steps if (probe := step.probe()) is not None}
     shells = {key: probe for key, probe in probes.items() if is_shell(probe)}
@@ -72,7 +74,7 @@ def observe(
         if isinstance(probe, ShellProbe):
             seen[key] = _parsed(target, probe, seen[key])
         elif not isinstance(probe, Script):
-            seen[key] = Observation(value=probe.ask(tools))
+            seen[key] = Observation(value=_asked(target, probe, tools))
     return seen
 
 
@@ -91,6 +93,19 @@ def _answers(
     seen = _ask(sessions, target, {**unknown, **before.along(target)}, timeout)
     before.keep(target, seen)
     return {**known, **seen}
+
+
+def _asked(target: str, probe: LiveProbe[Any], tools: Tools) -> object:
+    """Ask; what a live probe is told, such as by the API, may be of another shape than it says."""
+    try:
+        return probe.ask(tools)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ActionFailed(
+            f"the answer to `{probe.name}` makes no sense",
+            where=target,
+            why=f"it is not of the form that it should have ({type(error).__name__})",
+            fix="run the command again; if it persists, report it with `picluster support-bundle`",
+        ) from error
 
 
 def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observation:

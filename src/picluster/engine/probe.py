@@ -59,12 +59,13 @@ class ShellProbe(Generic[Facts]):
 
     It runs as root, stdin is empty, `LC_ALL=C`. `name` is its place in a survey: what several
     steps want to know is asked once. `parse` raises `Unreadable` and nothing else. `secret` keeps
-    what it prints out of every journal and message.
+    what it prints out of every journal and message; its text, which may hold a login, stays out of
+    them too.
     """
 
     name: str
-    text: str
-    parse: Callable[[Observation], Facts]
+    text: str = field(repr=False)
+    parse: Callable[[Observation], Facts] = field(repr=False)
     secret: bool = False
 
 

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from picluster.causes.cause import Cause
 from picluster.engine.probe import LiveProbe, Observation, ShellProbe
@@ -25,24 +25,7 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------ looking
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A read-only POSIX shell probe. It runs as root, stdin is empty, `LC_ALL=C`.
-
-    `secret` keeps what it prints out of every journal and message.
-    """
-
-    text: str
-    secret: bool = False
-
-
-Shell: TypeAlias = Script | ShellProbe[Any]
-Probe: TypeAlias = Shell | LiveProbe[Any]
-
-
-def is_shell(probe: Probe) -> TypeGuard[Shell]:
-    """Whether a probe is shell on the node."""
-    return isinstance(probe, Script | ShellProbe)
+Probe: TypeAlias = ShellProbe[Any] | LiveProbe[Any]
 
 
 # ------------------------------------------------------------------ judging
@@ -216,11 +199,6 @@ class Fact:
         return Satisfied()
 
 
-def key_of(step: Step, probe: Probe) -> str:
-    """Return under which name a survey has what the step's probe saw."""
-    return step.name if isinstance(probe, Script) else probe.name
-
-
 Steps: TypeAlias = Sequence[Step]
 __all__ = [
     "Act",
@@ -237,13 +215,9 @@ __all__ = [
     "Risk",
     "Run",
     "Satisfied",
-    "Script",
-    "Shell",
     "ShellProbe",
     "Step",
     "Steps",
     "Upload",
     "WriteFile",
-    "is_shell",
-    "key_of",
 ]

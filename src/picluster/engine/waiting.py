@@ -136,7 +136,7 @@ class Wait(Generic[Facts]):
     title: str
     what: str
     look: ShellProbe[Facts]
-    judge: Callable[[Facts], Verdict]
+    judge: Callable[[Facts], Verdict] = field(repr=False)
     timeout: float
     fix: str = ""
     evidence: str = ""

@@ -16,7 +16,7 @@ from picluster.kube.events import quote_events
 from picluster.kube.glance import Glance
 from picluster.kube.nodes import list_nodes
 from picluster.kube.pods import PodState, delete_pod, list_pods, quote_log
-from picluster.kube.superseded import MayGo, holding_up, nobody, trouble_with
+from picluster.kube.superseded import MayGo, holding_up, trouble_with
 from picluster.kube.troubles import Trouble
 from picluster.kube.workload import Workload
 
@@ -179,7 +179,7 @@ def wait_for_rollouts(
     *,
     timeout: float,
     progress: Progress,
-    may_go: MayGo = nobody,
+    may_go: MayGo = MayGo.NOBODY,
 ) -> None:
     """Wait until all of them run, and delete pods that hold a StatefulSet up where they `may_go`.
 
@@ -189,7 +189,7 @@ def wait_for_rollouts(
 
     def observe() -> list[Rollout]:
         last[:] = [read_rollout(Glance(api), workload) for workload in workloads]
-        for pod in (pod for rollout in last for pod in rollout.superseded if may_go(pod)):
+        for pod in (pod for rollout in last for pod in rollout.superseded if may_go.allows(pod)):
             progress.report(f"deleting pod {pod.name}: {trouble_with(pod).what}")
             with suppress(NotFound):
                 delete_pod(api, pod)

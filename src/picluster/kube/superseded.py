@@ -8,34 +8,36 @@ Kubernetes' documented behaviour, and the pod has to be deleted by hand
 
 from __future__ import annotations
 
+import enum
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from picluster.kube.pods import PodState
 from picluster.kube.troubles import Trouble
 
-MayGo: TypeAlias = Callable[[PodState], bool]
-"""Whether a pod that holds its StatefulSet up may be deleted, as observed."""
 
+class MayGo(enum.Enum):
+    """Which pods that hold their StatefulSet up may be deleted."""
 
-def nobody(pod: PodState) -> bool:
-    """Delete none: whose pods they are has not agreed."""
-    return False
-
-
-def idle(pod: PodState) -> bool:
-    """Delete what does nothing at the moment.
+    NOBODY = "nobody"
+    """Whose pods they are has not agreed."""
+    IDLE = "idle"
+    """What does nothing at the moment.
 
     What runs may be a database in the middle of its first start, which must not be cut off; it may
     become ready yet, and is then replaced by Kubernetes.
     """
+    ANYBODY = "anybody"
+    """The user asked for it."""
+
+    def allows(self, pod: PodState) -> bool:
+        """Whether this one may, as observed."""
+        return self is MayGo.ANYBODY or (self is MayGo.IDLE and _is_idle(pod))
+
+
+def _is_idle(pod: PodState) -> bool:
     return not any(container.running for container in pod.containers)
-
-
-def anybody(pod: PodState) -> bool:
-    """Delete each: the user asked for it."""
-    return True
 
 
 def holding_up(live: Mapping[str, Any], pods: Sequence[PodState]) -> tuple[PodState, ...]:
@@ -71,5 +73,5 @@ def trouble_with(pod: PodState) -> Trouble:
         "older version",
         "it is of an older version that was never ready, and Kubernetes does not replace it",
         f"delete it, volumes stay: `picluster deploy --fix`, or `{by_hand}`",
-        lasting=idle(pod),
+        lasting=_is_idle(pod),
     )

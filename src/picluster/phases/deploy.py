@@ -21,7 +21,7 @@ from picluster.apps.user_apps import AppSource, AppWorkloads
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER
-from picluster.kube.superseded import MayGo, anybody, idle, nobody
+from picluster.kube.superseded import MayGo
 from picluster.kube.workload import Workload
 from picluster.model import Node
 from picluster.model.apps import TAKEN
@@ -44,14 +44,16 @@ _OPEN = "opentakserver-doors"
 def deploy(site: Site) -> Phase:
     """Build the phase; for a cluster without applications there is nothing in it."""
     return Phase(
-        _NAME, _title(site), (*_opentakserver(site, idle), *_answers(site), *_apps(site, nobody))
+        _NAME,
+        _title(site),
+        (*_opentakserver(site, MayGo.IDLE), *_answers(site), *_apps(site, MayGo.NOBODY)),
     )
 
 
 def inspection(site: Site) -> Phase:
     """Build the phase that `validate` judges by: OpenTAKServer is asked, whatever changes."""
     ots, home = site.cluster.opentakserver, _server_to_ask(site)
-    stages = [*_opentakserver(site, nobody), *_apps(site, nobody)]
+    stages = [*_opentakserver(site, MayGo.NOBODY), *_apps(site, MayGo.NOBODY)]
     if ots is not None:
         asked = Answers(ots, site.cluster.inside(home), site.cluster.limits.rollout)
         stages.append(Stage("OpenTAKServer answers", {home.name: [asked]}))
@@ -67,9 +69,9 @@ def repair(site: Site) -> Phase:
         (
             *_broken_opentakserver(site),
             broken,
-            *_opentakserver(site, anybody),
+            *_opentakserver(site, MayGo.ANYBODY),
             *_answers(site),
-            *_apps(site, anybody),
+            *_apps(site, MayGo.ANYBODY),
         ),
     )
 
@@ -107,7 +109,7 @@ def _opentakserver(site: Site, may_go: MayGo) -> Iterator[Stage]:
                 ots.namespace,
                 PART,
                 credentials.KEYS,
-                credentials.generate,
+                credentials.Generated(),
                 claims=(f"data-{DATABASE}-0",),
             ),
         ),

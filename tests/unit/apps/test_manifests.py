@@ -73,7 +73,7 @@ def test_the_validation_would_notice() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_object_holds_a_generated_secret(variant: str) -> None:
-    values = [secret.reveal() for secret in credentials.generate({}).values()]
+    values = [secret.reveal() for secret in credentials.Generated().make({}).values()]
     text = json.dumps(everything(VARIANTS[variant]) + rancher_objects())
     assert not [value for value in values if value in text]
     assert '"stringData"' not in text
@@ -194,13 +194,13 @@ def test_volumes_are_of_the_class_that_is_asked_for_or_the_default() -> None:
 
 
 def test_every_key_is_generated_and_different_each_time() -> None:
-    first, second = credentials.generate({}), credentials.generate({})
+    first, second = credentials.Generated().make({}), credentials.Generated().make({})
     assert set(first) == set(credentials.KEYS)
     assert all(first[key].reveal() != second[key].reveal() for key in credentials.KEYS)
 
 
 def test_passwords_that_are_there_stay_in_accord_with_what_is_made() -> None:
-    made = credentials.generate({"database-password": "a/b@c", "broker-password": "b"})
+    made = credentials.Generated().make({"database-password": "a/b@c", "broker-password": "b"})
     assert "a%2Fb%40c@postgres" in made["SQLALCHEMY_DATABASE_URI"].reveal()
     assert made["OTS_RABBITMQ_PASSWORD"].reveal() == "b"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from tests.doubles.progress import ProgressDouble
 from picluster.errors import WaitFailed
 from picluster.kube.pods import PodState, pod_state
 from picluster.kube.rollout import read_rollout, wait_for_rollouts
-from picluster.kube.superseded import MayGo, anybody, holding_up, idle, nobody, trouble_with
+from picluster.kube.superseded import MayGo, holding_up, trouble_with
 from picluster.kube.workload import Workload
 
 OLD, NEW = "db-1", "db-2"
@@ -79,11 +78,11 @@ RUNS = {"containerStatuses": [{"name": "db", "state": {"running": {"startedAt": 
 
 @pytest.mark.parametrize(
     ("may_go", "waits", "runs"),
-    [(nobody, False, False), (idle, True, False), (anybody, True, True)],
+    [(MayGo.NOBODY, False, False), (MayGo.IDLE, True, False), (MayGo.ANYBODY, True, True)],
 )
 def test_who_may_go(may_go: MayGo, waits: bool, runs: bool) -> None:
     """What runs may be a database in the middle of its first start."""
-    assert (may_go(pod()), may_go(pod(**RUNS))) == (waits, runs)
+    assert (may_go.allows(pod()), may_go.allows(pod(**RUNS))) == (waits, runs)
 
 
 def test_waiting_for_what_runs_is_not_in_vain() -> None:
@@ -110,14 +109,14 @@ def corrected() -> ApiInMemory:
     return api
 
 
-def wait(api: ApiInMemory, may_go: Callable[[PodState], bool]) -> ProgressDouble:
+def wait(api: ApiInMemory, may_go: MayGo) -> ProgressDouble:
     progress = ProgressDouble()
     wait_for_rollouts(api, [DB], timeout=900, progress=progress, may_go=may_go)
     return progress
 
 
 def test_a_wait_deletes_what_holds_it_up_and_says_so(corrected: ApiInMemory) -> None:
-    told = wait(corrected, idle).states
+    told = wait(corrected, MayGo.IDLE).states
     assert any("deleting pod db-0" in each and "never ready" in each for each in told), told
     assert corrected.writes[-1] == f"DELETE {POD}"
     assert read_rollout(corrected, DB).missing == ""
@@ -139,5 +138,5 @@ def test_what_may_not_be_deleted_is_told_early_with_the_exact_command(
 def test_a_broken_pod_of_the_present_version_is_not_deleted(corrected: ApiInMemory) -> None:
     corrected.edit(f"{SETS}/db", manifest("wrong", "image-missing"))
     with pytest.raises(WaitFailed, match="vain"):
-        wait(corrected, anybody)
+        wait(corrected, MayGo.ANYBODY)
     assert not any(each.startswith("DELETE") for each in corrected.writes)

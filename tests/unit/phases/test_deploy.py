@@ -13,7 +13,7 @@ from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Script, Step
-from picluster.kube.superseded import MayGo, anybody, idle, nobody
+from picluster.kube.superseded import MayGo
 from picluster.phases.deploy import deploy, inspection, repair
 from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied
@@ -39,7 +39,8 @@ def rollouts(phase: Phase) -> dict[str, MayGo]:
 
 
 @pytest.mark.parametrize(
-    ("build", "own", "users"), [(deploy, idle, nobody), (repair, anybody, anybody)]
+    ("build", "own", "users"),
+    [(deploy, MayGo.IDLE, MayGo.NOBODY), (repair, MayGo.ANYBODY, MayGo.ANYBODY)],
 )
 def test_pods_of_the_users_apps_are_deleted_with_consent_only(
     tak: Site, build: Callable[[Site], Phase], own: MayGo, users: MayGo

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +14,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.doubles.shell_nodes import ShellNodes
-from tests.unit.phases.sites import site_on
+from tests.unit.phases.everything import EVERYTHING, steps
 
+from picluster.engine.observe import observe
+from picluster.engine.place import Tools
+from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.step import Fact
 from picluster.engine.survey import Look
-from picluster.errors import Unreadable
+from picluster.errors import PiclusterError, Unreadable
 from picluster.facts.clock import CLOCK
-from picluster.model import parse
-from picluster.phases.catalog import PHASES
-from picluster.phases.preflight import preflight
-from picluster.queries.doctor import borrowed_from, checks_of
+from picluster.kube.api import Object
+from picluster.queries.doctor import checks_of
 from picluster.steps.doctor.disks import DISKS, ROOM
 from picluster.steps.doctor.finding import Light
-from picluster.steps.evidence import EVIDENCE
-from picluster.steps.vitals import VITALS
+from picluster.steps.k3s.api import ClusterApi
+from picluster.steps.k3s.guard import QuorumGuard
 
-CLUSTER = parse(
-    """\
-name: all
-nodes:
-  - {name: pi1, address: 10.0.0.1, role: server}
-  - {name: pi2, address: 10.0.0.2, role: server}
-  - {name: pi3, address: 10.0.0.3, role: server}
-  - {name: pi4, address: 10.0.0.4, role: agent}
-registry: {node: pi4}
-longhorn: {}
-prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8}
-"""
-).cluster
-
-
-def probes() -> Iterator[ShellProbe[Any]]:
-    """Yield the shell probes of every phase and of the doctor."""
-    yield from (VITALS, EVIDENCE)
-    yield from (check.probe for node in CLUSTER.nodes for check in checks_of(CLUSTER, node))
-    with tempfile.TemporaryDirectory() as made:
-        here = Path(made)
-        site = site_on(ShellNodes(here / "nodes"), CLUSTER, here)
-        phases = [preflight(CLUSTER), *(PHASES[name](site) for name in ("prepare", "k3s"))]
-        steps = [
-            step for phase in phases for each in phase.targets() for step in phase.steps_for(each)
-        ]
-        for node in CLUSTER.nodes:
-            steps += borrowed_from(CLUSTER, node)
-        for step in steps:
-            probe = step.probe()
-            if isinstance(probe, ShellProbe):
-                yield probe
-
-
-PROBES = {probe.name: probe for probe in probes()}
-CHECKS = {check.name: check for node in CLUSTER.nodes for check in checks_of(CLUSTER, node)}
+with tempfile.TemporaryDirectory() as made:
+    ASKED = {
+        probe.name: probe for _, step in steps(Path(made)) if (probe := step.probe()) is not None
+    }
+PROBES = {name: probe for name, probe in ASKED.items() if isinstance(probe, ShellProbe)}
+LIVE = {name: probe for name, probe in ASKED.items() if not isinstance(probe, ShellProbe)}
+CHECKS = {check.name: check for node in EVERYTHING.nodes for check in checks_of(EVERYTHING, node)}
 
 WORDS = [
     "²",
@@ -99,16 +73,19 @@ def answers(text: str) -> st.SearchStrategy[str]:
 def test_the_areas_are_all_fed() -> None:
     assert {
         "vitals",
-        "evidence",
-        "disks",
-        "k3s",
         "system",
         "clock",
         "swap",
         "packages",
         "hostname",
+        "k3s-state",
+        "evidence",
+        "disks",
+        "k3s",
     } <= set(PROBES)
-    assert len(PROBES) > 20
+    assert {"cluster-nodes", "parts", "stored-data", "k3s-ready"} <= set(LIVE)
+    assert len(PROBES) > 60
+    assert len(LIVE) > 20
 
 
 @pytest.mark.parametrize("name", sorted(PROBES))
@@ -116,9 +93,56 @@ def test_the_areas_are_all_fed() -> None:
 @given(data=st.data())
 def test_any_answer_is_facts_or_unreadable(name: str, data: st.DataObject) -> None:
     probe = PROBES[name]
-    out = data.draw(answers(probe.text))
+    out, status = data.draw(answers(probe.text)), data.draw(st.sampled_from([0, 1, 127]))
     with contextlib.suppress(Unreadable):
-        probe.parse(Observation(out=out))
+        assert probe.parse(Observation(status, out)) is not None, "its facts are never None"
+
+
+WORDS_OF_THE_API = (
+    "items metadata name namespace spec status annotations labels conditions type reason nodeName "
+    "containers image data capacity addresses volumes ownerReferences kind apiVersion"
+)
+NAMES = st.sampled_from(WORDS_OF_THE_API.split())
+PLAIN = st.sampled_from([None, True, 0, -1, 1e999, "", "x", "1Gi", "2020-01-01T00:00:00Z"])
+OBJECTS = st.dictionaries(
+    NAMES,
+    st.recursive(
+        PLAIN,
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=4),
+        max_leaves=8,
+    ),
+    max_size=4,
+)
+LISTS = st.builds(lambda items: {"items": items}, st.lists(OBJECTS, min_size=1, max_size=2))
+
+
+@dataclass
+class AnyApi:
+    """An API that answers anything."""
+
+    drawn: Callable[[], Object]
+
+    def call(self, *_: object, **__: object) -> Object:
+        return self.drawn()
+
+    def at(self, _: str) -> AnyApi:
+        return self
+
+
+@pytest.mark.parametrize("name", sorted(LIVE))
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_an_api_answers_is_facts_or_one_kind_of_failure(
+    name: str, data: st.DataObject
+) -> None:
+    probe = LIVE[name]
+    sessions = Sessions(ShellNodes(Path("/nonexistent")))
+    link: Any = AnyApi(lambda: data.draw(LISTS | OBJECTS))
+    api = ClusterApi((), sessions, Path("/nonexistent"), link)
+    tools = Tools(sessions, api, QuorumGuard(("pi1", "pi2"), api, sessions))
+    with contextlib.suppress(PiclusterError):
+        seen = observe(sessions, tools, "pi1", [Fact("asked", "", probe)], 1)
+        assert Look("pi1", name, {"pi1": seen}).find(probe) is not None, "its facts are never None"
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))

@@ -10,6 +10,7 @@ import base64
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from picluster.secret import Secret
@@ -40,25 +41,29 @@ KEYS = (DATABASE_PASSWORD, BROKER_PASSWORD, ADMINISTRATOR_PASSWORD, *CONFIG_KEYS
 _LEGIBLE = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-def generate(present: Mapping[str, str]) -> dict[str, Secret]:
-    """Make every value anew, in accord with those that are there already."""
-    database = present.get(DATABASE_PASSWORD) or secrets.token_urlsafe(24)
-    broker = present.get(BROKER_PASSWORD) or secrets.token_urlsafe(24)
-    uri = f"postgresql+psycopg://{DATABASE_USER}:{quote(database, safe='')}@postgres/{DATABASE}"
-    made = {
-        DATABASE_PASSWORD: database,
-        BROKER_PASSWORD: broker,
-        ADMINISTRATOR_PASSWORD: "".join(secrets.choice(_LEGIBLE) for _ in range(16)),
-        "OTS_CA_PASSWORD": secrets.token_hex(16),
-        "OTS_MEDIAMTX_TOKEN": secrets.token_urlsafe(24),
-        "OTS_NODE_ID": secrets.token_hex(16),
-        "OTS_RABBITMQ_PASSWORD": broker,
-        "SECRET_KEY": secrets.token_hex(32),
-        "SECURITY_PASSWORD_SALT": str(secrets.randbits(128)),
-        "SECURITY_TOTP_SECRETS": json.dumps({"1": _totp()}),
-        "SQLALCHEMY_DATABASE_URI": uri,
-    }
-    return {key: Secret(value) for key, value in made.items()}
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Every value made anew, in accord with those that are there already."""
+
+    def make(self, present: Mapping[str, str]) -> dict[str, Secret]:
+        """Make them."""
+        database = present.get(DATABASE_PASSWORD) or secrets.token_urlsafe(24)
+        broker = present.get(BROKER_PASSWORD) or secrets.token_urlsafe(24)
+        uri = f"postgresql+psycopg://{DATABASE_USER}:{quote(database, safe='')}@postgres/{DATABASE}"
+        made = {
+            DATABASE_PASSWORD: database,
+            BROKER_PASSWORD: broker,
+            ADMINISTRATOR_PASSWORD: "".join(secrets.choice(_LEGIBLE) for _ in range(16)),
+            "OTS_CA_PASSWORD": secrets.token_hex(16),
+            "OTS_MEDIAMTX_TOKEN": secrets.token_urlsafe(24),
+            "OTS_NODE_ID": secrets.token_hex(16),
+            "OTS_RABBITMQ_PASSWORD": broker,
+            "SECRET_KEY": secrets.token_hex(32),
+            "SECURITY_PASSWORD_SALT": str(secrets.randbits(128)),
+            "SECURITY_TOTP_SECRETS": json.dumps({"1": _totp()}),
+            "SQLALCHEMY_DATABASE_URI": uri,
+        }
+        return {key: Secret(value) for key, value in made.items()}
 
 
 def _totp() -> str:

@@ -38,13 +38,17 @@ WORKLOADS = (
 )
 
 
-def generate(_: Mapping[str, str]) -> dict[str, Secret]:
-    """Make the password for the first login."""
-    return {PASSWORD: Secret(random.token_urlsafe(18))}
+@dataclass(frozen=True, slots=True)
+class FirstPassword:
+    """The password for the first login."""
+
+    def make(self, present: Mapping[str, str]) -> dict[str, Secret]:
+        """Make it."""
+        return {PASSWORD: Secret(random.token_urlsafe(18))}
 
 
 PASSWORD_WANTED = Wanted(
-    SECRET, NAMESPACE, PART, (PASSWORD,), generate, HELM_LABELS, HELM_ANNOTATIONS
+    SECRET, NAMESPACE, PART, (PASSWORD,), FirstPassword(), HELM_LABELS, HELM_ANNOTATIONS
 )
 
 

@@ -12,7 +12,7 @@ from picluster.engine.survey import Look
 from picluster.kube.errors import ApiUnavailable
 from picluster.kube.reach import api_of
 from picluster.kube.rollout import Rollout, read_rollout, wait_for_rollouts
-from picluster.kube.superseded import MayGo, nobody
+from picluster.kube.superseded import MayGo
 from picluster.kube.workload import Workload
 
 
@@ -69,7 +69,7 @@ class AwaitRollouts:
     what: str
     workloads: Workloads
     timeout: float
-    may_go: MayGo = nobody
+    may_go: MayGo = MayGo.NOBODY
 
     @property
     def title(self) -> str:
@@ -100,7 +100,7 @@ class RolledOut:
     workloads: Workloads
     timeout: float
     after: tuple[str, ...] = ()
-    may_go: MayGo = nobody
+    may_go: MayGo = MayGo.NOBODY
 
     def probe(self) -> Rollouts:
         """Look at the workloads, and at the pods of those that do not run."""

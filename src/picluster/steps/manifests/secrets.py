@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from picluster.engine.place import Place, Tools
 from picluster.engine.step import Blocked, Change, Decision, Satisfied
@@ -16,8 +17,12 @@ from picluster.kube.reach import api_of
 from picluster.secret import Secret, remember
 from picluster.steps.manifests.objects import PART_LABEL
 
-Generate = Callable[[Mapping[str, str]], Mapping[str, Secret]]
-"""Makes values for the keys that are missing, given all that are there already."""
+
+class Recipe(Protocol):
+    """How the values of a Secret are made; data, as a frozen dataclass is."""
+
+    def make(self, present: Mapping[str, str]) -> Mapping[str, Secret]:
+        """Make those of the keys that are missing, given all that are there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Wanted:
     namespace: str
     part: str
     keys: tuple[str, ...]
-    generate: Generate
+    recipe: Recipe
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     claims: tuple[str, ...] = ()
@@ -96,7 +101,7 @@ class GenerateSecrets:
         there = read_secret(api, wanted.namespace, wanted.secret)
         present = there or {}
         missing = [key for key in wanted.keys if key not in present]
-        made = wanted.generate(present)
+        made = wanted.recipe.make(present)
         data = {key: _encoded(made[key]) for key in missing}
         path = f"/api/v1/namespaces/{segment(wanted.namespace)}/secrets"
         if there is not None:

@@ -20,7 +20,7 @@ class Counted:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, present: Mapping[str, str]) -> dict[str, Secret]:
+    def make(self, present: Mapping[str, str]) -> dict[str, Secret]:
         self.count += 1
         return {key: Secret(f"sesame-{key}-{self.count}") for key in ("first", "second")}
 
