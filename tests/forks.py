@@ -22,9 +22,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import ShellProbe
 from picluster.engine.script import compile_probes, new_marker
 from picluster.engine.session import Completed
-from picluster.engine.step import Step, is_shell, key_of
+from picluster.engine.step import Step
 from picluster.ssh.remote_shell import invocation
 from tests.doubles.node_answers import NodeAnswers
 
@@ -87,8 +88,8 @@ def forks_of(script: str, tree: Path | None = None) -> int:
 
 def forks_of_probes(steps: Sequence[Step], tree: Path | None = None) -> int:
     """Return what one look costs: all shell probes of these steps, asked as the engine asks."""
-    asked = [(step, probe) for step in steps if (probe := step.probe()) is not None]
-    texts = {key_of(step, probe): probe.text for step, probe in asked if is_shell(probe)}
+    asked = (step.probe() for step in steps)
+    texts = {probe.name: probe.text for probe in asked if isinstance(probe, ShellProbe)}
     return forks_of(compile_probes(list(texts.values()), new_marker()), tree)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from picluster.engine.probe import ShellProbe
 from picluster.engine.script import compile_actions, compile_probes
-from picluster.engine.step import Script, Step
+from picluster.engine.step import Step
 from picluster.secret import Secret
 from picluster.steps.files import ManagedFile
 from picluster.steps.host.hosts import HostsFile, with_block
@@ -133,14 +133,8 @@ class WellNode:
 
 def names_of(steps: Iterable[Step]) -> dict[str, str]:
     """Return the names of the probes that are shell, by their texts."""
-    found = {}
-    for step in steps:
-        probe = step.probe()
-        if isinstance(probe, ShellProbe):
-            found[probe.text] = probe.name
-        elif isinstance(probe, Script):
-            found[probe.text] = step.name
-    return found
+    probes = (step.probe() for step in steps)
+    return {probe.text: probe.name for probe in probes if isinstance(probe, ShellProbe)}
 
 
 def prepared(steps: Sequence[Step]) -> dict[str, str]:

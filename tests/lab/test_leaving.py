@@ -65,9 +65,9 @@ def decided(step: Step, node: Pi, bench: Bench) -> Decision:
     """Ask a node as picluster does, and return what the step decides."""
     probe = step.probe()
     assert isinstance(probe, ShellProbe)
-    seen = Observation(value=probe.parse(Observation(out=node.sh(probe.text))))
+    seen = probe.parse(Observation(out=node.sh(probe.text)))
     other = Observation(out=f"address={bench.node(1).address}\nsnapshots=0\n")
-    others = {"other": {probe.name: Observation(value=probe.parse(other))}}
+    others = {"other": {probe.name: probe.parse(other)}}
     return step.decide(Look(node.name, step.name, {node.name: {probe.name: seen}, **others}))
 
 

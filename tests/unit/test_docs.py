@@ -158,7 +158,7 @@ def test_the_examples_probe_sees_what_its_decision_reads(example: dict[str, Any]
             ["sh", "-c", step.probe().text], capture_output=True, text=True, check=False
         )
         facts = step.probe().parse(Observation(done.returncode, done.stdout, done.stderr))
-        seen = {"here": {step.probe().name: Observation(value=facts)}}
+        seen = {"here": {step.probe().name: facts}}
         return step.decide(Look("here", step.name, seen))
 
     assert isinstance(look("root", "root"), Satisfied)

@@ -18,28 +18,24 @@ from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
     LiveProbe,
     Observation,
-    Script,
-    Shell,
     ShellProbe,
     Step,
-    is_shell,
-    key_of,
 )
 from picluster.engine.survey import Survey
-from picluster.errors import PiclusterError, Unreadable
+from picluster.errors import ActionFailed, PiclusterError, Unreadable
 
 # No probe prints any but tab and line ends: what is a file's content comes as base64.
 _STEERS_A_TERMINAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Sightings:
-    """The observations of a phase while it runs: threads add, decisions get a snapshot."""
+    """The facts of a phase while it runs: threads add, decisions get a snapshot."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._seen: dict[str, Mapping[str, Observation]] = {}
+        self._seen: dict[str, Mapping[str, object]] = {}
 
-    def record(self, target: str, seen: Mapping[str, Observation]) -> None:
+    def record(self, target: str, seen: Mapping[str, object]) -> None:
         """Replace what is known of one target."""
         with self._lock:
             self._seen[target] = dict(seen)
@@ -58,30 +54,29 @@ def observe(
     timeout: float,
     *,
     before: Recollection | None = None,
-) -> dict[str, Observation]:
-    """Ask every probe of the steps on one target and return what each saw, by its key.
+) -> dict[str, object]:
+    """Ask every probe of the steps on one target and return the facts of each, by its name.
 
     Shell probes travel as one script, and once more if the connection is lost: they only read. What
     has been seen `before` is not asked again. Raises a `NodeError` if the node cannot be asked,
     `Unreadable` if its answer makes no sense, `ActionFailed` if that of another does not, and
     whatever a live probe raises.
     """
-    probes = {key_of(step, probe): probe for step in steps if (probe := step.probe()) is not None}
-    shells = {key: probe for key, probe in probes.items() if is_shell(probe)}
-    answers = _answers(sessions, target, list(shells.values()), timeout, before or Recollection())
-    seen = {key: answers[probe.text] for key, probe in shells.items()}
-    for key, probe in probes.items():
-        if isinstance(probe, ShellProbe):
-            seen[key] = _parsed(target, probe, seen[key])
-        elif not isinstance(probe, Script):
-            seen[key] = Observation(value=_asked(target, probe, tools))
-    return seen
+    probes = {probe.name: probe for step in steps if (probe := step.probe()) is not None}
+    shells = [probe for probe in probes.values() if isinstance(probe, ShellProbe)]
+    answers = _answers(sessions, target, shells, timeout, before or Recollection())
+    return {
+        name: _parsed(target, probe, answers[probe.text])
+        if isinstance(probe, ShellProbe)
+        else _asked(target, probe, tools)
+        for name, probe in probes.items()
+    }
 
 
 def _answers(
     sessions: Sessions,
     target: str,
-    shells: Sequence[Shell],
+    shells: Sequence[ShellProbe[Any]],
     timeout: float,
     before: Recollection,
 ) -> Mapping[str, Observation]:
@@ -108,12 +103,12 @@ def _asked(target: str, probe: LiveProbe[Any], tools: Tools) -> object:
         ) from error
 
 
-def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observation:
+def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> object:
     """Read an answer at once: one that makes no sense fails its target and no other."""
     try:
         if _STEERS_A_TERMINAL.search(seen.out):
             raise Unreadable(f"there are control characters in it: {shown(seen.out)}")
-        return replace(seen, value=probe.parse(seen))
+        return probe.parse(seen)
     except Unreadable as error:
         if probe.secret:
             hidden = f"that to `{probe.name}`, not shown, as it may hold a secret"
@@ -122,7 +117,7 @@ def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> Observati
 
 
 def _ask(
-    sessions: Sessions, node: str, probes: Mapping[str, Shell], timeout: float
+    sessions: Sessions, node: str, probes: Mapping[str, ShellProbe[Any]], timeout: float
 ) -> dict[str, Observation]:
     """Ask them in one script, and return what each saw, by its text."""
     marker = new_marker()
@@ -140,7 +135,7 @@ def _ask(
 
 
 def observe_all(
-    looks: Mapping[str, Callable[[], Mapping[str, Observation]]], sightings: Sightings
+    looks: Mapping[str, Callable[[], Mapping[str, object]]], sightings: Sightings
 ) -> dict[str, PiclusterError]:
     """Look at several targets in parallel; return the failures, by target."""
 

@@ -29,7 +29,7 @@ _QUOTED = 120
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one probe saw: a script's exit status and output, or a live probe's facts.
+    """What one script of a node's shell saw: its exit status and output.
 
     It was seen between `asked` and `answered`, in seconds since 1970 by this computer's clock.
     """
@@ -37,7 +37,6 @@ class Observation:
     status: int = 0
     out: str = ""
     err: str = ""
-    value: object = None
     asked: float = field(default=0.0, compare=False)
     answered: float = field(default=0.0, compare=False)
 
@@ -46,11 +45,6 @@ class Observation:
         """The output's lines, without line ends. Only `\\n` ends a line: U+2028 is text."""
         lines = self.out.split("\n")
         return lines[:-1] if lines[-1] == "" else lines
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """The output read as `key=value` lines; other lines are left out."""
-        return dict(line.split("=", 1) for line in self.lines if "=" in line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +93,11 @@ class Answer:
             if found:
                 values.setdefault(key, []).append(value)
         self._values: Mapping[str, list[str]] = values
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key, in the order in which they came."""
+        return tuple(self._values)
 
     def has(self, key: str) -> bool:
         """Whether there is a line of that key."""

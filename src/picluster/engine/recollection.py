@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from threading import Lock
+from typing import Any
 
 from picluster.engine.phase import Phase
-from picluster.engine.probe import Observation
-from picluster.engine.step import Shell, is_shell
+from picluster.engine.probe import Observation, ShellProbe
 
 
 class Recollection:
@@ -20,7 +20,7 @@ class Recollection:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._foreseen: dict[str, dict[str, Shell]] = {}
+        self._foreseen: dict[str, dict[str, ShellProbe[Any]]] = {}
         self._seen: dict[str, dict[str, Observation]] = {}
         self._trusted = True
 
@@ -30,8 +30,8 @@ class Recollection:
             if not set(stage.needs).isdisjoint(absent):
                 continue
             for target, steps in stage.steps.items():
-                probes = [probe for step in steps if (probe := step.probe()) is not None]
-                shells = {probe.text: probe for probe in probes if is_shell(probe)}
+                probes = (step.probe() for step in steps)
+                shells = {probe.text: probe for probe in probes if isinstance(probe, ShellProbe)}
                 self._foreseen.setdefault(target, {}).update(shells)
 
     def recall(self, target: str) -> Mapping[str, Observation]:
@@ -39,7 +39,7 @@ class Recollection:
         with self._lock:
             return dict(self._seen.get(target, {}))
 
-    def along(self, target: str) -> Mapping[str, Shell]:
+    def along(self, target: str) -> Mapping[str, ShellProbe[Any]]:
         """Return the foreseen probes that nobody has asked on a target yet, by their texts."""
         with self._lock:
             seen = self._seen.get(target, {})

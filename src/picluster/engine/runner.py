@@ -24,7 +24,7 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge_target
 from picluster.engine.refusal import refusal, refuse_if_blocked
 from picluster.engine.run import RunState, Warned
-from picluster.engine.step import Blocked, Change, Risk, Satisfied, Step, is_shell, key_of
+from picluster.engine.step import Blocked, Change, Risk, Satisfied, ShellProbe, Step
 from picluster.engine.survey import Look
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
@@ -137,7 +137,7 @@ def _look_and_judge(phase: Phase, run: RunState, sightings: Sightings) -> PhaseP
 
 def _only_queries(steps: Sequence[Step]) -> bool:
     probes = (step.probe() for step in steps)
-    return not any(probe is not None and is_shell(probe) for probe in probes)
+    return not any(isinstance(probe, ShellProbe) for probe in probes)
 
 
 def _scope(phase: Phase, run: RunState) -> set[str]:
@@ -334,11 +334,8 @@ class _Convergence:
             return ""
         if probe.secret:
             return "(not shown: it may hold a secret)"
-        look = Look(self.target, step.name, self.sightings.snapshot())
-        seen = look.at(self.target, key_of(step, probe))
-        if not is_shell(probe):
-            return redact(str(seen.value))
-        return redact(f"{seen.out}\n{seen.err}".strip())
+        facts = Look(self.target, step.name, self.sightings.snapshot()).find(probe)
+        return redact(str(facts))
 
     def _account(self, item: Judged) -> None:
         change = self.applied.get(item.step.name)

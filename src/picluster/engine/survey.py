@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
-from picluster.engine.probe import LiveProbe, Observation, ShellProbe
+from picluster.engine.probe import LiveProbe, ShellProbe
 
 Facts = TypeVar("Facts")
 Asked: TypeAlias = ShellProbe[Facts] | LiveProbe[Facts]
 
-Survey: TypeAlias = Mapping[str, Mapping[str, Observation]]
-"""Observations by target, then by step name. A target is a node's name, or `CLUSTER`."""
+Survey: TypeAlias = Mapping[str, Mapping[str, object]]
+"""Facts by target, then by the name of the probe. A target is a node's name, or `CLUSTER`."""
 
 CLUSTER = "cluster"
 """The target of steps that are done once per cluster instead of once per node."""
-
-UNSEEN = Observation(status=-1)
-"""Stands for an observation that was not made; its status is no exit status of a real probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +39,13 @@ class Look:
 
     def find(self, probe: Asked[Facts], target: str | None = None) -> Facts | None:
         """Return what `read` does, or None if the target was not asked."""
-        seen = self.at(self.target if target is None else target, probe.name)
-        return cast("Facts | None", seen.value)
+        seen = self.survey.get(self.target if target is None else target, {})
+        return cast("Facts | None", seen.get(probe.name))
 
     def every(self, probe: Asked[Facts]) -> dict[str, Facts]:
         """Return the facts of a probe by target, of every target that was asked."""
         found = {target: self.find(probe, target) for target in self.survey}
         return {target: facts for target, facts in found.items() if facts is not None}
-
-    @property
-    def own(self) -> Observation:
-        """What this step's own probe saw on this target."""
-        return self.at(self.target, self.step)
-
-    def at(self, target: str, step: str) -> Observation:
-        """What another step's probe, or another target's, saw; `UNSEEN` if it did not look."""
-        return self.survey.get(target, {}).get(step, UNSEEN)
-
-    def beside(self, step: str) -> Observation:
-        """What another step of the same phase saw on this same target."""
-        return self.at(self.target, step)
-
-    def across(self, step: str) -> dict[str, Observation]:
-        """What one step saw, by target, on every target where it looked."""
-        return {target: seen[step] for target, seen in self.survey.items() if step in seen}
 
     def changing(self, *steps: str) -> bool:
         """Whether any of these earlier steps is about to change something on this target.

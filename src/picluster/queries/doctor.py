@@ -201,7 +201,7 @@ def _read(parse: Callable[[Observation], object], seen: Observation) -> object:
 
 def _rows(cluster: Cluster, node: Node, survey: Survey) -> Iterator[Diagnosed]:
     readable = {
-        target: {key: each for key, each in seen.items() if not isinstance(each.value, Unreadable)}
+        target: {key: each for key, each in seen.items() if not isinstance(each, Unreadable)}
         for target, seen in survey.items()
     }
     look, everything = Look(node.name, "doctor", readable), Look(node.name, "doctor", survey)

@@ -168,7 +168,7 @@ def test_after_a_change_the_doors_are_waited_for(tls: ssl.SSLContext) -> None:
 
 
 def look(seen: Doors | None = None, *changing: str) -> Look:
-    survey = {"pi1": {"opentakserver-answers": Observation(value=seen)} if seen else {}}
+    survey = {"pi1": {"opentakserver-answers": seen} if seen else {}}
     return Look("pi1", "opentakserver-answers", survey, frozenset(("x", each) for each in changing))
 
 

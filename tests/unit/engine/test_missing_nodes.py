@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.doubles.shell_nodes import ShellSession
-from tests.unit.engine.runs import Bench, FileStep, again, on, phase
+from tests.unit.engine.runs import Bench, FileStep, again, on, phase, text_of
 
 from picluster.engine.events import TargetFailed
 from picluster.engine.lock import FirstThatIsThere, NodeLock
@@ -336,7 +336,7 @@ class _BlockedOnceSeen(FileStep):
         super().__init__("late")
 
     def decide(self, look: Look) -> Decision:
-        return Blocked("too late") if look.at("pi2", "a").out == "wanted" else Satisfied()
+        return Blocked("too late") if look.find(text_of("a"), "pi2") == "wanted" else Satisfied()
 
 
 class TestConnections:

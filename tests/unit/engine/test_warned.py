@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.unit.engine.runs import Bench, FileStep, on, phase
+from tests.unit.engine.runs import Bench, FileStep, on, phase, text_of
 
 from picluster.engine.events import StepFinished, WarningSettled
 from picluster.engine.phase import Phase, Stage
+from picluster.engine.probe import ShellProbe
 from picluster.engine.runner import run_phase
-from picluster.engine.step import Decision, Fact, Satisfied, Script
+from picluster.engine.step import Decision, Fact, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.warned import settle
 from picluster.errors import Unreachable
@@ -29,11 +30,11 @@ class WarnsWithout:
     def title(self) -> str:
         return f"{self.path} is there"
 
-    def probe(self) -> Script:
-        return Script(f'cat "$NODE_ROOT/{self.path}" 2>/dev/null || true')
+    def probe(self) -> ShellProbe[str]:
+        return text_of(self.path)
 
     def decide(self, look: Look) -> Decision:
-        if look.own.out == "wanted":
+        if look.read(self.probe()) == "wanted":
             return Satisfied()
         return Satisfied(warning=f"{self.path} is missing")
 
@@ -50,7 +51,7 @@ class _WarnsWithoutAt:
         pass
 
     def decide(self, look: Look) -> Decision:
-        seen = look.at(self.node, "file").out
+        seen = look.find(text_of("a"), self.node)
         return Satisfied(warning="" if seen == "wanted" else f"{self.node} lacks it")
 
 
@@ -99,7 +100,7 @@ def test_what_a_later_stage_of_the_same_phase_repaired_too(bench: Bench) -> None
 
 
 def test_what_another_node_repaired_is_found_as_well(bench: Bench) -> None:
-    there = Fact("file", "the file is known", Script('cat "$NODE_ROOT/a" 2>/dev/null || true'))
+    there = Fact("file", "the file is known", text_of("a"))
     leaning = Stage("fit", {"pi1": [_WarnsWithoutAt("pi2")], "pi2": [there]})
     run_phase(Phase("preflight", "fit", (leaning,)), bench.run)
     run_phase(repair("a", "pi2"), bench.run)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.engine.runs import text_of
 from tests.unit.phases.sites import site_on
 
 from picluster.engine.events import Event, TargetFailed
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied, Script
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.model import Cluster
 from picluster.site import Scope, Site
@@ -34,13 +36,13 @@ class Touched:
     title: str = "the file is there"
     refuses: str = ""
 
-    def probe(self) -> Script:
-        return Script('cat "$NODE_ROOT/file" 2>/dev/null || true')
+    def probe(self) -> ShellProbe[str]:
+        return text_of("file")
 
     def decide(self, look: Look) -> Decision:
         if self.refuses:
             return Blocked(self.refuses)
-        if look.own.out:
+        if look.read(text_of("file")):
             return Satisfied()
         return Change("touch", (Run('echo there >"$NODE_ROOT/file"'),))
 

@@ -18,6 +18,8 @@ from picluster.phases.preflight import preflight
 from picluster.queries import doctor, status, support
 from picluster.steps.k3s.bundle import Bundle, Origin
 
+PASSWORD = "correct-horse-9"
+
 EVERYTHING = parse(
     """\
 name: all
@@ -54,7 +56,7 @@ BUNDLE = Bundle(
 
 def phases(here: Path, cluster: Cluster = EVERYTHING) -> Iterator[Phase]:
     """Yield them; what they keep on this computer is below `here`."""
-    site = site_on(ShellNodes(here / "nodes"), cluster, here, password="correct-horse-9")
+    site = site_on(ShellNodes(here / "nodes"), cluster, here, password=PASSWORD)
     yield preflight(cluster)
     yield inspection(site)
     for make in PHASES.values():

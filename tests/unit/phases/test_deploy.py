@@ -12,7 +12,7 @@ from picluster.apps.opentakserver.administrator import ADMINISTRATOR_SET
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.probe import ShellProbe
-from picluster.engine.step import Script, Step
+from picluster.engine.step import Step
 from picluster.kube.superseded import MayGo
 from picluster.phases.deploy import deploy, inspection, repair
 from picluster.site import Site
@@ -50,7 +50,7 @@ def test_pods_of_the_users_apps_are_deleted_with_consent_only(
 
 def scripts(phase: Phase) -> list[str]:
     """Return which steps ask a node's shell."""
-    return [s.name for s in steps_of(phase) if isinstance(s.probe(), Script | ShellProbe)]
+    return [s.name for s in steps_of(phase) if isinstance(s.probe(), ShellProbe)]
 
 
 def test_a_run_with_nothing_to_do_asks_no_node_about_opentakserver(tak: Site) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.unit.engine.runs import text_of
 from tests.unit.phases.desk import Desk, everywhere
 
 from picluster import commands
 from picluster.engine.events import RunFinished, WarningSettled
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Decision, Satisfied, Script
+from picluster.engine.probe import ShellProbe
+from picluster.engine.step import Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.site import Site
 
@@ -22,11 +24,12 @@ class Missed:
     name: str = "missed"
     title: str = "the file is there"
 
-    def probe(self) -> Script:
-        return Script('cat "$NODE_ROOT/file" 2>/dev/null || true')
+    def probe(self) -> ShellProbe[str]:
+        return text_of("file")
 
     def decide(self, look: Look) -> Decision:
-        return Satisfied(warning="" if look.own.out else "there is no file; prepare makes it")
+        there = look.read(text_of("file"))
+        return Satisfied(warning="" if there else "there is no file; prepare makes it")
 
 
 def warn_then_repair(site: Site, absent: frozenset[str]) -> Iterator[Phase]:

@@ -157,6 +157,6 @@ def test_the_doctor_judges_any_answer_or_says_that_it_is_unreadable(
     with contextlib.suppress(Unreadable):
         for each, probe in probes.items():
             out = data.draw(answers(probe.text))
-            seen[each] = Observation(value=probe.parse(Observation(out=out)))
+            seen[each] = probe.parse(Observation(out=out))
         finding = check.judge(Look("pi1", name, {"pi1": seen}))
         assert bool(finding.fix) is (finding.light in (Light.WARNING, Light.PROBLEM))

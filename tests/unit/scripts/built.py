@@ -193,7 +193,7 @@ class Builder:
             NodeLock(site.sessions, "pi1", f"/run/{EVIL}/lock").take()
 
     def _judge(self, phase: Phase, site: Site) -> None:
-        survey: dict[str, dict[str, Observation]] = {}
+        survey: dict[str, dict[str, object]] = {}
         for target in phase.targets():
             seen = survey.setdefault(target, {})
             for step in phase.steps_for(target):
@@ -209,20 +209,19 @@ class Builder:
                     if isinstance(decision, Change):
                         self._do(decision, target, site)
 
-    def _look(self, step: Step, seen: dict[str, Observation], site: Site) -> None:
+    def _look(self, step: Step, seen: dict[str, object], site: Site) -> None:
         with self._errors(step):
             probe = step.probe()
             if probe is None or probe.name in seen:
                 return
             if isinstance(probe, ShellProbe):
                 self.scripts.add(compile_probes([probe.text], "m"))
-                said = answer(probe.text, self.chance)
                 status = self.chance.choice((0, 0, 0, 1))
                 facts = self._parsed(probe, status)
                 if facts is not None:
-                    seen[probe.name] = Observation(status, said, value=facts)
+                    seen[probe.name] = facts
             else:
-                seen[probe.name] = Observation(value=probe.ask(site.tools))
+                seen[probe.name] = probe.ask(site.tools)
 
     def _parsed(self, probe: ShellProbe[Any], status: int) -> Any:
         for _ in range(30):

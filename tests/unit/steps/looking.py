@@ -6,18 +6,18 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation, ShellProbe
-from picluster.engine.step import Decision, Step, key_of
+from picluster.engine.step import Decision, Step
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 
-Seen = dict[str, Observation]
+Seen = dict[str, object]
 
 
 def printed(probe: ShellProbe[Any], *lines: str) -> Seen:
     """What is seen when the probe prints these lines."""
-    answer = Observation(out="".join(f"{line}\n" for line in lines))
-    return {probe.name: Observation(out=answer.out, value=probe.parse(answer))}
+    return {probe.name: probe.parse(Observation(out="".join(f"{line}\n" for line in lines)))}
 
 
 def answered(steps: Sequence[Step], *lines: str) -> Seen:
@@ -31,9 +31,14 @@ def answered(steps: Sequence[Step], *lines: str) -> Seen:
         if isinstance(probe, ShellProbe):
             with contextlib.suppress(Unreadable):
                 seen |= printed(probe, *lines)
-        else:
-            seen[step.name] = Observation(out="\n".join(lines))
     return seen
+
+
+def errors_of(steps: Sequence[Step], sessions: Sessions) -> str:
+    """What the shell of every probe writes to standard error, in small letters."""
+    texts = [probe.text for step in steps if isinstance(probe := step.probe(), ShellProbe)]
+    done = [sessions.read("pi1", text, timeout=60) for text in texts]
+    return "".join(each.err.decode("utf-8", "replace").lower() for each in done)
 
 
 def judged(steps: Sequence[Step], seen: Seen) -> dict[str, Decision]:
@@ -41,13 +46,13 @@ def judged(steps: Sequence[Step], seen: Seen) -> dict[str, Decision]:
     return {
         step.name: step.decide(look_at(step, seen))
         for step in steps
-        if (probe := step.probe()) is None or key_of(step, probe) in seen
+        if (probe := step.probe()) is None or probe.name in seen
     }
 
 
 def known(**facts: object) -> Seen:
     """What is seen when probes have these facts; a name's `_` stands for `-`."""
-    return {name.replace("_", "-"): Observation(value=value) for name, value in facts.items()}
+    return {name.replace("_", "-"): value for name, value in facts.items()}
 
 
 def look_at(
@@ -70,5 +75,5 @@ def decide_from(step: Step, facts: object, *more: Seen, planned: tuple[str, ...]
     """Return what a step decides when its own probe has these facts."""
     probe = step.probe()
     assert probe is not None
-    own = {key_of(step, probe): Observation(value=facts)}
+    own = {probe.name: facts}
     return step.decide(look_at(step, own, *more, planned=planned))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.doubles.shell_nodes import ShellNodes
+from tests.unit.engine.runs import text_of
 
 from picluster.engine.events import (
     Event,
@@ -27,7 +28,7 @@ from picluster.engine.pool import Sessions
 from picluster.engine.probe import ShellProbe
 from picluster.engine.run import RunState
 from picluster.engine.runner import run_phase
-from picluster.engine.step import Change, Run, Satisfied, Script
+from picluster.engine.step import Change, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.ui.plain import PlainProgress
@@ -197,11 +198,11 @@ class DoorOpen:
     name: str = "door"
     title: str = "the door is open"
 
-    def probe(self) -> Script:
-        return Script('cat "$NODE_ROOT/door" 2>/dev/null')
+    def probe(self) -> ShellProbe[str]:
+        return text_of("door")
 
     def decide(self, look: Look) -> Satisfied | Change:
-        if look.own.out == "open":
+        if look.read(text_of("door")) == "open":
             return Satisfied()
         wait = Wait(
             "waiting for the door",

@@ -65,7 +65,7 @@ def _read(seen: Observation) -> Doors:
     said = Answer(seen)
     known = ("health", "page", "handshake")
     health, page, handshake = (said.text(name, "") for name in known)
-    return Doors(health, page, handshake, {n: said.text(n) for n in seen.facts if n not in known})
+    return Doors(health, page, handshake, {n: said.text(n) for n in said.keys if n not in known})
 
 
 def url_of(ots: OpenTakServer, address: str) -> str:

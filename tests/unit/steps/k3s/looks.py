@@ -25,12 +25,12 @@ def look(
     *,
     own: Observation | None = None,
     node: NodeState | None = None,
-    others: Mapping[str, Observation] | None = None,
+    others: Mapping[str, object] | None = None,
     planned: frozenset[tuple[str, str]] = frozenset(),
     **facts: str,
 ) -> Look:
     """Look at pi1: its K3s has these facts, the cluster knows it as `node`."""
-    seen = {STATE.name: printed(**facts), READY: Observation(value=Registered(node))}
+    seen = {STATE.name: printed(**facts), READY: Registered(node)}
     if own is not None:
         seen[step] = own
     survey = {"pi1": seen}

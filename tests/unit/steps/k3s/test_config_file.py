@@ -9,7 +9,6 @@ import yaml
 from tests.unit.steps import looking
 from tests.unit.steps.k3s.looks import look, printed
 
-from picluster.engine.probe import Observation
 from picluster.engine.step import (
     Blocked,
     Change,
@@ -38,7 +37,7 @@ from picluster.steps.k3s.state import CREDENTIALS, STATE, ServerCredentials
 
 SERVERS = "\n".join(f"  - {{name: pi{n}, address: 10.0.0.{n}, role: server}}" for n in (1, 2, 3))
 AGENT = "\n  - {name: pi4, address: 10.0.0.4, role: agent}\n"
-NO_FILE = Observation(value=FileState())
+NO_FILE = FileState()
 HOLDS = printed(datastore="etcd", ca="abc", active="active")
 
 
@@ -46,7 +45,7 @@ def cluster(nodes: str = SERVERS + AGENT) -> Cluster:
     return parse(f"name: home\nnodes:\n{nodes}").cluster
 
 
-def options(name: str, others: dict[str, Observation] | None = None) -> dict[str, Any]:
+def options(name: str, others: dict[str, object] | None = None) -> dict[str, Any]:
     """Return the options that a node gets, from the file that is written for it."""
     found = cluster()
     step = ConfigFile(found, found.node(name))
@@ -99,7 +98,7 @@ def token(candidate: str, *, pinned: bool, present: str = "", running: str = FUL
     step = TokenFile(Secret(candidate), pinned, ["pi1"], ())
     held = ServerCredentials(Secret(running)) if running else ServerCredentials()
     own = FileState("600 root:root", content=present) if present else FileState()
-    seen = {CREDENTIALS.name: Observation(value=held)} | looking.known(k3s_token=own)
+    seen = {CREDENTIALS.name: held} | looking.known(k3s_token=own)
     return step.decide(Look("pi1", step.name, {"pi1": seen}))
 
 
@@ -276,9 +275,7 @@ def test_a_token_file_that_others_can_read_is_written_anew() -> None:
         (FileState("644 root:root", content="made-up"), "it differs"),
         (FileState("600 root:root", content="another"), "it differs"),
     ):
-        seen = {CREDENTIALS.name: Observation(value=ServerCredentials())} | looking.known(
-            k3s_token=file
-        )
+        seen = {CREDENTIALS.name: ServerCredentials()} | looking.known(k3s_token=file)
         assert step.decide(Look("pi1", step.name, {"pi1": seen})) == Change(
             f"write {paths.TOKEN} (only root can read it)",
             (WriteFile(paths.TOKEN, Secret("made-up"), 0o600),),
@@ -297,7 +294,7 @@ def test_a_token_of_another_authority_does_not_open_the_cluster() -> None:
 def test_what_is_made_up_here_is_kept_here_before_a_node_has_it() -> None:
     kept = Run("keep it")
     step = TokenFile(Secret("made-up"), False, ["pi1"], (kept,))
-    seen = {CREDENTIALS.name: Observation(value=ServerCredentials())}
+    seen = {CREDENTIALS.name: ServerCredentials()}
     seen |= looking.known(k3s_token=FileState())
     decision = step.decide(Look("pi1", step.name, {"pi1": seen}))
     assert isinstance(decision, Change)
@@ -305,10 +302,8 @@ def test_what_is_made_up_here_is_kept_here_before_a_node_has_it() -> None:
 
 
 def test_a_token_is_that_of_the_first_server_which_has_one() -> None:
-    def held(token: str) -> dict[str, Observation]:
-        return {
-            CREDENTIALS.name: Observation(value=ServerCredentials(Secret(token) if token else None))
-        }
+    def held(token: str) -> dict[str, object]:
+        return {CREDENTIALS.name: ServerCredentials(Secret(token) if token else None)}
 
     survey = {"pi1": held(""), "pi3": held("three"), "pi2": held("two")}
     assert cluster_token(Look("pi4", "x", survey), ["pi0", "pi1", "pi2", "pi3"]) == Secret("two")

@@ -27,7 +27,7 @@ MERGED = UserKubeconfig(SAVED, URL, Path("/merged"))
 def has(certificate: str, ca: str = "CA-ONE") -> Observation:
     """What a server would let others in with; each has a certificate of its own."""
     admin = entry("default", "https://127.0.0.1:6443", certificate=certificate, ca=ca).admin
-    return Observation(value=ServerCredentials(admin=admin))
+    return ServerCredentials(admin=admin)
 
 
 ALL = {server: has(f"CERT-{server}") for server in SERVERS}
@@ -37,19 +37,19 @@ def kept(certificate: str, ca: str = "CA-ONE") -> str:
     return document(entry("home", URL, certificate=certificate, ca=ca))
 
 
-def saved(text: str, seen: dict[str, Observation]) -> Decision:
+def saved(text: str, seen: dict[str, object]) -> Decision:
     survey = {server: {CREDENTIALS.name: each} for server, each in seen.items()}
     survey[CLUSTER] = known(kubeconfig_saved=text)
     return SAVED.decide(Look(CLUSTER, SAVED.name, survey))
 
 
-def merged(text: str, copy: str, seen: dict[str, Observation]) -> Decision:
+def merged(text: str, copy: str, seen: dict[str, object]) -> Decision:
     survey = {server: {CREDENTIALS.name: each} for server, each in seen.items()}
     survey[CLUSTER] = known(kubeconfig_saved=copy, kubeconfig_merged=text)
     return MERGED.decide(Look(CLUSTER, MERGED.name, survey))
 
 
-def without(server: str) -> dict[str, Observation]:
+def without(server: str) -> dict[str, object]:
     return {name: each for name, each in ALL.items() if name != server}
 
 

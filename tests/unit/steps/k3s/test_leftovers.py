@@ -9,7 +9,7 @@ import pytest
 from tests.unit.steps.looking import printed
 
 from picluster.engine.shell import shell
-from picluster.engine.step import Change, Decision, Observation, Risk, Run, Satisfied
+from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.facts.routes import Route, read_route
 from picluster.kube.nodes import NodeState
@@ -42,7 +42,7 @@ def decide(
     survey = {
         "pi1": printed(STEP.probe(), *lines),
         "pi2": printed(STEP.probe(), pi2),
-        CLUSTER: {MEMBERS.name: Observation(value=Members(nodes))},
+        CLUSTER: {MEMBERS.name: Members(nodes)},
     }
     return STEP.decide(Look("pi1", LEFTOVERS, survey))
 

@@ -13,7 +13,6 @@ from picluster.engine.step import (
     Blocked,
     Change,
     Decision,
-    Observation,
     Risk,
     Run,
     Satisfied,
@@ -110,7 +109,7 @@ def test_only_our_own_cordon_is_taken_away() -> None:
     assert step.decide(look(UNCORDONED, node=None)) == Satisfied()
 
 
-def agent(others: dict[str, Observation], planned: frozenset[tuple[str, str]]) -> Decision:
+def agent(others: dict[str, object], planned: frozenset[tuple[str, str]]) -> Decision:
     step = Installed("agent", NEW, 900, ["s1"])
     return step.decide(look(INSTALLED, others=others, planned=planned, version=OLD))
 
@@ -177,7 +176,7 @@ def test_an_agent_is_not_made_newer_than_a_server_that_nobody_has_seen() -> None
     step = Installed("agent", NEW, 900, before=["pi2", "pi3"])
     seen = look(INSTALLED, others={"pi2": printed(version=NEW)}, version=OLD, unit="k3s-agent")
     registered = {"pi3": NodeState("pi3", ready=False, version=OLD)}
-    survey = dict(seen.survey) | {CLUSTER: {MEMBERS.name: Observation(value=Members(registered))}}
+    survey = dict(seen.survey) | {CLUSTER: {MEMBERS.name: Members(registered)}}
     refused = step.decide(replace(seen, survey=survey))
     assert isinstance(refused, Blocked)
     assert "newer than pi3" in refused.reason

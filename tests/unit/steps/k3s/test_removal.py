@@ -9,7 +9,7 @@ from tests.doubles.api_in_memory import ApiInMemory
 from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import look, printed
 
-from picluster.engine.step import Blocked, Change, Observation, Risk, Run, Satisfied
+from picluster.engine.step import Blocked, Change, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import WaitFailed
 from picluster.kube.errors import NotFound
@@ -34,7 +34,7 @@ DOWN = NodeState("pi1", ready=False, ready_reason="NodeStatusUnknown")
 
 
 def seen(step: Any, presence: Presence | None) -> Any:
-    observed = Observation(value=PresenceSeen(presence))
+    observed = PresenceSeen(presence)
     return step.decide(Look(CLUSTER, step.name, {CLUSTER: {step.name: observed}}))
 
 
@@ -223,6 +223,6 @@ def test_a_node_that_does_not_go_is_told_with_what_holds_it(api: ApiInMemory) ->
 )
 def test_a_plan_says_what_the_guard_would(ruling: object, decision: object) -> None:
     step = MajorityStays("pi1")
-    seen_by_guard = {CLUSTER: {step.name: Observation(value=ruling)}}
+    seen_by_guard = {CLUSTER: {step.name: ruling}}
     assert not step.probe().secret
     assert step.decide(Look(CLUSTER, step.name, seen_by_guard)) == decision

@@ -23,11 +23,11 @@ AN_AGENT = printed(version=NEW, joined="yes", active="active")
 
 
 def decide(
-    seen: Mapping[str, Observation], *, answers: bool = True, servers: list[str] = SERVERS
+    seen: Mapping[str, object], *, answers: bool = True, servers: list[str] = SERVERS
 ) -> Satisfied | Blocked:
     nodes = {name: NodeState(name, ready=True) for name in servers} if answers else None
     survey = {name: {STATE.name: state} for name, state in seen.items()}
-    survey[CLUSTER] = {MEMBERS.name: Observation(value=Members(nodes))}
+    survey[CLUSTER] = {MEMBERS.name: Members(nodes)}
     decision = ServersSeen(servers, NEW).decide(Look(CLUSTER, "servers-seen", survey))
     assert isinstance(decision, Satisfied | Blocked)
     return decision
@@ -39,9 +39,7 @@ def decide(
     ids=["bare", "a cluster", "an older cluster"],
 )
 @pytest.mark.parametrize("answers", [True, False])
-def test_nothing_is_refused_while_all_are_seen(
-    seen: Mapping[str, Observation], answers: bool
-) -> None:
+def test_nothing_is_refused_while_all_are_seen(seen: Mapping[str, object], answers: bool) -> None:
     assert isinstance(decide(seen, answers=answers), Satisfied)
 
 

@@ -291,7 +291,7 @@ def restorable(made: Bundle, *, token: str = TOKEN, **facts: str) -> Any:
     step = Restorable("pi1", made)
     seen = look(step.name, **facts)
     held = ServerCredentials(Secret(token) if token else None)
-    survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS.name: Observation(value=held)}}
+    survey = {"pi1": {**seen.survey["pi1"], CREDENTIALS.name: held}}
     return step.decide(Look("pi1", step.name, survey))
 
 

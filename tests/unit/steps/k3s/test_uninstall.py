@@ -111,7 +111,7 @@ def forgotten(
     survey = {
         "pi1": {UNINSTALLED: pi1},
         "pi2": {UNINSTALLED: pi2} if pi2 else {},
-        CLUSTER: {FORGOTTEN.name: Observation(value=("/state/token",))},
+        CLUSTER: {FORGOTTEN.name: ("/state/token",)},
     }
     return FORGOTTEN.decide(Look(CLUSTER, FORGOTTEN.name, survey, planned))
 

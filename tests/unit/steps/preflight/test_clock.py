@@ -10,8 +10,8 @@ from tests.doubles.shell_nodes import ShellNodes
 from picluster.engine.observe import observe
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.probe import Observation
-from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.step import Blocked, Decision, Fact, Satisfied
 from picluster.engine.survey import Look
 from picluster.facts.clock import CLOCK, UNREAD, ClockAhead, Unread
 from picluster.steps.preflight.clock import Clock
@@ -28,7 +28,7 @@ def read(ahead: float, *, trip: float = 0.1, synchronised: bool = False) -> Cloc
 
 def decide(own: ClockAhead | Unread, *others: ClockAhead | Unread) -> Decision:
     facts = {"pi1": own} | {f"pi{number}": each for number, each in enumerate(others, start=2)}
-    survey = {name: {CLOCK.name: Observation(value=each)} for name, each in facts.items()}
+    survey = {name: {CLOCK.name: each} for name, each in facts.items()}
     return Clock().decide(Look("pi1", CLOCK.name, survey))
 
 
@@ -109,7 +109,11 @@ def test_a_clock_that_is_not_told_is_no_others_trouble() -> None:
 
 def test_a_look_knows_when_it_was_asked_and_answered(tmp_path: Path) -> None:
     sessions = Sessions(ShellNodes(tmp_path))
-    seen = observe(sessions, Tools(), "pi1", [Clock()], 30)[CLOCK.name]
-    assert 0 < seen.asked <= seen.answered
-    assert isinstance(seen.value, ClockAhead)
-    assert seen.value.least <= 0 <= seen.value.most, "it is the very clock of this computer"
+    asked = ShellProbe("asked", "true", lambda seen: (seen.asked, seen.answered))
+    steps = [Clock(), Fact("asked", "", asked)]
+    look = Look("pi1", "", {"pi1": observe(sessions, Tools(), "pi1", steps, 30)})
+    began, ended = look.read(asked)
+    assert 0 < began <= ended
+    reading = look.read(CLOCK)
+    assert isinstance(reading, ClockAhead)
+    assert reading.least <= 0 <= reading.most, "it is the very clock of this computer"

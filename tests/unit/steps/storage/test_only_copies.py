@@ -19,7 +19,6 @@ from tests.unit.kube.cluster_objects import (
 from tests.unit.steps.acting import decided, done, place
 from tests.unit.steps.k3s.looks import NEW, OLD, printed
 
-from picluster.engine.probe import Observation
 from picluster.engine.step import Blocked, Change, Decision, Risk, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.apply import apply
@@ -51,8 +50,8 @@ def database() -> Stored:
     )
 
 
-def seen(step: Any, stored: Stored | NotKnown, **survey: dict[str, Observation]) -> Decision:
-    observed = {CLUSTER: {STORED.name: Observation(value=stored)}, **survey}
+def seen(step: Any, stored: Stored | NotKnown, **survey: dict[str, object]) -> Decision:
+    observed = {CLUSTER: {STORED.name: stored}, **survey}
     target = next(iter(survey), CLUSTER)
     return step.decide(Look(target, step.name, observed))  # type: ignore[no-any-return]
 
@@ -331,7 +330,7 @@ def test_looking_changes_nothing(api: ApiInMemory) -> None:
 def test_a_drain_says_which_application_is_away() -> None:
     step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
-    looks = {STATE.name: printed(version=OLD), READY: Observation(value=Registered(ready))}
+    looks = {STATE.name: printed(version=OLD), READY: Registered(ready)}
     decision = seen(step, database(), pi4=looks)
     assert isinstance(decision, Change)
     assert decision.reason == (
@@ -346,7 +345,7 @@ def test_a_drain_says_what_longhorn_may_not_let_go() -> None:
     )
     step = Drained("pi4", NEW, alone=False, timeout=600)
     ready = NodeState("pi4", ready=True, version=OLD)
-    looks = {STATE.name: printed(version=OLD), READY: Observation(value=Registered(ready))}
+    looks = {STATE.name: printed(version=OLD), READY: Registered(ready)}
     decision = seen(step, stored, pi4=looks)
     assert isinstance(decision, Change)
     assert "node-drain-policy may not let the last good copy of own/photos go" in decision.reason
@@ -400,9 +399,7 @@ def at(host: str) -> dict[str, Any]:
 
 
 def warned(step: VolumesAtReset, stored: Stored | NotKnown, **survey: Any) -> str:
-    decision = step.decide(
-        Look(CLUSTER, step.name, {CLUSTER: {STORED.name: Observation(value=stored)}, **survey})
-    )
+    decision = step.decide(Look(CLUSTER, step.name, {CLUSTER: {STORED.name: stored}, **survey}))
     assert isinstance(decision, Satisfied)
     return decision.warning
 
@@ -439,7 +436,7 @@ def test_a_volume_of_a_node_that_is_away_is_not_deleted() -> None:
 def test_a_reset_without_an_api_says_that_the_names_are_not_known() -> None:
     away = NotKnown("the Kubernetes API is not available")
     left, clean = (
-        {UNINSTALLED: Observation(value=Installation(Traces(left=things), False, 0))}
+        {UNINSTALLED: Installation(Traces(left=things), False, 0)}
         for things in (("/usr/local/bin/k3s",), ())
     )
     step = VolumesAtReset(CLEANED, True, "/var/lib/longhorn")
