@@ -115,6 +115,8 @@ def test_an_answer_that_makes_no_sense_hides_no_other_check(tmp_path: Path) -> N
             "room": (Light.PROBLEM, said.format("df", "'²'")),
             "fit-for-longhorn": (Light.PROBLEM, said.format("free", "'/'")),
         }
+        fixes = {row.finding.fix for row in patient.rows if row.check in nonsense}
+        assert [fix for fix in fixes if f"`picluster ssh {node.name}`" not in fix] == []
         assert not patient.unreached
 
 
