@@ -30,6 +30,7 @@ DECIDING = (
     "src/picluster/operations/*",
     "src/picluster/queries/*",
     "src/picluster/commands.py",
+    "src/picluster/site.py",
 )
 """What decides; the rest talks, draws or reads files."""
 
