@@ -28,6 +28,7 @@ class SshServer:
     offered: list[bytes] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     forwarded: list[tuple[str, int]] = field(default_factory=list)
+    transports: list[paramiko.Transport] = field(default_factory=list)
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     @property
@@ -42,6 +43,7 @@ class SshServer:
                 return
             transport = paramiko.Transport(connection)
             transport.daemon = True
+            self.transports.append(transport)
             transport.add_server_key(self.host_key)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(server=_Door(self, transport))

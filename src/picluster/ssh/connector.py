@@ -120,14 +120,14 @@ class SshConnector:
             connection = self._connection(endpoint, route, password)
             connection.open()
         except (NodeError, paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            _close(connection)
+            _Way(connection).close()
             raise explain_failure(endpoint, route, error, _said_on_the_way(connection)) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
         self.traffic.add(connections=1)
         if password is not None and endpoint.sudo_password is None:
             endpoint = replace(endpoint, sudo_password=password)
-        return SshSession(endpoint, connection.user, transport, connection, self.traffic)
+        return SshSession(endpoint, connection.user, transport, _Way(connection), self.traffic)
 
     def _connection(self, endpoint: Endpoint, route: SshRoute, password: Secret | None) -> Any:
         """Return a connection to a node that is not open yet."""
@@ -195,11 +195,18 @@ class SshConnector:
         return connection
 
 
-def _close(connection: Any) -> None:
-    """Close a connection that may be half open, and those that it goes through."""
-    while connection is not None:
-        connection.client.close()
-        connection = connection.gateway
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A connection, which may be half open, with those that it goes through."""
+
+    connection: Any
+
+    def close(self) -> None:
+        """Close them all; Fabric leaves jump hosts connected."""
+        link = self.connection
+        while link is not None:
+            link.client.close()
+            link = link.gateway
 
 
 def _with_key(route: SshRoute, key: Path | None) -> SshRoute:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shlex
 import socket
+import subprocess
 
 import paramiko
 
 _LAST_WORDS = 300
+_END_SECONDS = 1.0
 
 
 class ProxyCommand(paramiko.ProxyCommand):
@@ -34,7 +37,9 @@ class ProxyCommand(paramiko.ProxyCommand):
     def close(self) -> None:
         """End the program, if it has not ended."""
         if self.process.poll() is None:
-            super().close()
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_END_SECONDS)
 
     @property
     def last_words(self) -> str:

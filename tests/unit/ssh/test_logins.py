@@ -228,3 +228,13 @@ def test_a_command_that_stands_in_for_the_connection_ends_with_a_refused_login(
     pid = (home / "pid").read_text()
     ended = f"for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>&- || exit 0; sleep 0.2; done; exit 1"
     subprocess.run(["sh", "-c", ended], check=True)
+
+
+def test_a_closed_session_leaves_no_connection_to_a_jump_host(home: Path, node: SshServer) -> None:
+    node.allowed = {make_key(home / ".ssh" / "id_ed25519")}
+    with running(SshServer(allowed=node.allowed)) as gate:
+        configure(home, section(node, "ProxyJump gate") + section(gate, host="gate"))
+        log_in(home)
+        (transport,) = gate.transports
+        transport.join(5)
+        assert not transport.is_active()
