@@ -48,10 +48,16 @@ class Listening:
 
 def _listeners_on(ports: str) -> str:
     """Return shell that prints a line of `ss` for each listener on ports, in its own words."""
-    return f"""listeners=$(ss -Hltnp {quote(ports)} 2>/dev/null)
-[ -z "$listeners" ] || while IFS= read -r line; do printf '%s\\n' "listens=$line"; done <<LISTENERS
-$listeners
-LISTENERS
+    return f"listeners=$(ss -Hltnp {quote(ports)} 2>/dev/null)\n{_each('listens', '$listeners')}"
+
+
+def _each(key: str, text: str) -> str:
+    """Return shell that prints the lines of a text as values of a key."""
+    return f"""while IFS= read -r line; do
+  [ -z "$line" ] || printf '%s\\n' "{key}=$line"
+done <<LINES
+{text}
+LINES
 """
 
 
@@ -116,10 +122,12 @@ class RegistryPortFree:
         """List who listens, and the ports that our containers have."""
         return ShellProbe(
             self.name,
-            f"for name in {CONTAINER} {COLLECTOR}; do\n"
-            "  docker port $name 2>/dev/null | sed 's/^/ours=/'\n"
-            "done\n"
-            f"{_listeners_on(f'sport = :{self.port}')}",
+            f"{_listeners_on(f'sport = :{self.port}')}"
+            # Whose it is matters only if somebody has it.
+            '[ -n "$listeners" ] || return 0\n'
+            f"ports=$(docker port {CONTAINER} 2>/dev/null)\n"
+            f'[ -n "$ports" ] || ports=$(docker port {COLLECTOR} 2>/dev/null)\n'
+            f"{_each('ours', '$ports')}",
             _listening,
         )
 

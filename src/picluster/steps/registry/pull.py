@@ -140,10 +140,11 @@ class Pulled:
         return replace(
             TRIED,
             text=f"{self._fetch}\nfetch && echo fetched=yes\n"
-            f"[ ! -S {_SOCKET} ] || k3s crictl version >/dev/null 2>&1 || exit 0\n"
-            f"[ ! -S {_SOCKET} ] || echo containerd=yes\n"
-            f"[ ! -S {_SOCKET} ] || k3s crictl images -q {quote(self.source.image)} 2>/dev/null "
-            "| sed 's/^/image=/'",
+            f"[ -S {_SOCKET} ] || return 0\n"
+            # Only a containerd that answers is asked anything more.
+            f"images=$(k3s crictl images -q {quote(self.source.image)} 2>/dev/null) || return 0\n"
+            "echo containerd=yes\n"
+            'for image in $images; do echo "image=$image"; done',
         )
 
     def decide(self, look: Look) -> Decision:
@@ -179,11 +180,11 @@ class Pulled:
         tries = "".join(f"  part {path} {_hex(digest)} || return 1\n" for path, digest in parts)
         return f"""part() {{
   got=$(curl -fsSL -m 20 {authority}-H 'Accept: {MANIFEST_TYPE}' -K - \
-{quote(f"{self.source.url}/v2/{REPOSITORY}")}/"$1" <<'PICLUSTER_EOF' | sha256sum | cut -d' ' -f1
+{quote(f"{self.source.url}/v2/{REPOSITORY}")}/"$1" <<'PICLUSTER_EOF' | sha256sum
 {self._login}
 PICLUSTER_EOF
 )
-  [ "$got" = "$2" ] || {{ echo "$1 did not come whole" >&2; return 1; }}
+  [ "${{got%% *}}" = "$2" ] || {{ echo "$1 did not come whole" >&2; return 1; }}
 }}
 fetch() {{
 {tries}}}"""

@@ -10,6 +10,7 @@ from tests.doubles.tool_doubles import run_with
 from tests.unit.steps.looking import answered, printed
 
 from picluster.engine.probe import Observation, ShellProbe
+from picluster.engine.quote import quote
 from picluster.engine.step import Blocked, Decision, Satisfied, Step
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
@@ -29,9 +30,11 @@ from picluster.steps.preflight.machine import (
 from picluster.steps.preflight.network import (
     NEIGHBOURS,
     AddressIsItsOwn,
+    Listening,
     Neighbours,
     NothingInTheWay,
     PortsFree,
+    RegistryPortFree,
     ports_of,
 )
 
@@ -250,3 +253,30 @@ def test_probes_are_posix_shell(step: Step) -> None:
     probe = step.probe()
     assert isinstance(probe, ShellProbe)
     subprocess.run(["sh", "-n"], input=probe.text, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("listens", "docker", "found"),
+    [
+        ("", "echo 5000/tcp -\\> 0.0.0.0:5000", Listening()),
+        ("LISTEN 0 9 *:5000 *:*", "", Listening(("LISTEN 0 9 *:5000 *:*",))),
+        (
+            "LISTEN 0 9 *:5000 *:*",
+            "[ $2 != picluster-registry ] || echo 5000/tcp -\\> 0.0.0.0:5000",
+            Listening(("LISTEN 0 9 *:5000 *:*",), ours=("5000/tcp -> 0.0.0.0:5000",)),
+        ),
+        (
+            "LISTEN 0 9 *:5000 *:*",
+            "[ $2 = picluster-registry ] || echo 5000/tcp -\\> 0.0.0.0:5000",
+            Listening(("LISTEN 0 9 *:5000 *:*",), ours=("5000/tcp -> 0.0.0.0:5000",)),
+        ),
+    ],
+    ids=["nobody", "a stranger", "the registry", "what stands in while garbage is collected"],
+)
+def test_whose_the_registrys_port_is_is_asked_only_if_somebody_has_it(
+    tmp_path: Path, listens: str, docker: str, found: Listening
+) -> None:
+    probe = RegistryPortFree(5000).probe()
+    script = f"ask() {{ eval {quote(probe.text)}\n}}; ask"
+    done = run_with(tmp_path, script, ss=f"echo '{listens}'", docker=docker)
+    assert probe.parse(Observation(out=done.stdout)) == found
