@@ -13,7 +13,7 @@ import pytest
 
 from picluster.engine import lock as locks
 from picluster.engine.lock import FirstThatIsThere, NodeLock, WorkstationLock
-from picluster.errors import Locked, Unreachable
+from picluster.errors import Locked, NodeError, Unreachable
 
 AWAY = Unreachable("it is away", where="pi1", fix="switch it on")
 BUSY = 75
@@ -21,6 +21,12 @@ BUSY = 75
 
 def why(lock: WorkstationLock | NodeLock) -> tuple[str, str]:
     with pytest.raises(Locked) as refused:
+        lock.take()
+    return refused.value.where, refused.value.why
+
+
+def not_granted(lock: NodeLock) -> tuple[str, str]:
+    with pytest.raises(NodeError, match="cannot be taken on it") as refused:
         lock.take()
     return refused.value.where, refused.value.why
 
@@ -112,9 +118,9 @@ class TestOnANode:
 
     def test_a_script_that_fails_grants_nothing_and_says_why(self, node: Node) -> None:
         node.says, node.status = [("stdout", b"welcome\n"), ("stderr", b"no such directory\n")], 1
-        assert why(lock_on(node)) == ("pi1", "no such directory")
+        assert not_granted(lock_on(node)) == ("pi1", "it said: no such directory")
         node.says = [("stdout", b"hel")]
-        assert why(lock_on(node)) == ("pi1", "the lock could not be taken")
+        assert not_granted(lock_on(node)) == ("pi1", "it said nothing")
 
     def test_a_node_that_is_away_is_told_as_that(self, node: Node) -> None:
         node.lost = AWAY
@@ -130,7 +136,7 @@ class TestOnANode:
         lock.take()
         node.end(lock)
         node.says, node.status = [("stderr", b"read-only")], 1
-        assert why(lock) == ("pi1", "read-only")
+        assert not_granted(lock) == ("pi1", "it said: read-only")
         node.says, node.let_go = [GRANT], threading.Event()
         lock.take()
         assert lock.held
