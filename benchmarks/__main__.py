@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def nothing_to_do(nodes: Nodes, home: Path, rounds: int) -> str:
     floor = [sys.executable, "-m", "benchmarks.floor", str(nodes.lab.key), str(nodes.known_hosts)]
     floor += nodes.addresses
     same = [sys.executable, "-m", "benchmarks.same_work", str(nodes.file)]
-    works = {
+    works: dict[str, Callable[[], str]] = {
         "floor: Fabric, `true` on each node": partial(_said_by, floor),
         "picluster's engine, the rivals' work": partial(_said_by, same),
         "`picluster phase prepare`": partial(nodes.picluster, "phase", "prepare"),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from benchmarks.rivals import FILES, PACKAGES
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.run import RunState
 from picluster.engine.runner import run_phase
-from picluster.engine.step import Change, Decision, Satisfied, Script, Step
+from picluster.engine.step import Change, Decision, Satisfied, Step
 from picluster.engine.step import Run as RunScript
 from picluster.engine.survey import Look
 from picluster.model import load
@@ -22,17 +23,22 @@ from picluster.steps.files import ManagedFile
 from picluster.steps.host.packages import Packages
 
 
+def _lines(seen: Observation) -> tuple[str, ...]:
+    return tuple(seen.lines)
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceRuns:
     unit: str
     name: str = "service"
     title: str = "the service is enabled and runs"
 
-    def probe(self) -> Script:
-        return Script(f"systemctl is-enabled {self.unit}; systemctl is-active {self.unit}")
+    def probe(self) -> ShellProbe[tuple[str, ...]]:
+        script = f"systemctl is-enabled {self.unit}; systemctl is-active {self.unit}"
+        return ShellProbe(self.name, script, _lines)
 
     def decide(self, look: Look) -> Decision:
-        if look.own.lines == ["enabled", "active"]:
+        if look.read(self.probe()) == ("enabled", "active"):
             return Satisfied()
         return Change("start it", (RunScript(f"systemctl enable --now {self.unit}"),))
 

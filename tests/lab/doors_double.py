@@ -39,7 +39,7 @@ class Stream(BaseRequestHandler):
     tell: Callable[[str], object] = print
 
     def handle(self) -> None:
-        type(self).tell(f"{self.server.server_address[1]}: connected")  # type: ignore[attr-defined]
+        type(self).tell(f"{self.server.server_address[1]}: connected")  # type: ignore[index]
         while self.request.recv(4096):
             pass
 

@@ -66,7 +66,7 @@ def listen(url: str) -> None:
     heard = threading.Event()
     got: list[str] = []
 
-    @client.on(EVENT, namespace=NAMESPACE)
+    @client.on(EVENT, namespace=NAMESPACE)  # type: ignore[untyped-decorator]
     def on_event(data: dict[str, str]) -> None:
         got.append(data["value"])
         heard.set()

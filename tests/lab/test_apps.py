@@ -125,7 +125,7 @@ def changed(result: Result) -> set[str]:
 
 def planned(bench: Bench, *arguments: str) -> dict[str, dict[str, Any]]:
     """Plan storage and applications; not the images, whose doubles would be built anew."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for phase in ("longhorn", "deploy"):
         words = ("plan", "--from", phase, "--until", phase, "--json", *arguments)
         document: Any = bench.picluster(*words).document

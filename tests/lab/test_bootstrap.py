@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -45,7 +46,7 @@ def changed(result: Result) -> set[str]:
     return {str(event["step"]) for event in finished if event["outcome"] == "changed"}
 
 
-def enters(pi: Pi, **how: object) -> bool:
+def enters(pi: Pi, **how: Any) -> bool:
     """Try to log in by a way of its own, with nothing else offered."""
     # An sshd that reads its settings anew does not listen for a moment.
     until(lambda: pi.holds("ss -Hltn | grep -q ':22 '"))

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from picluster.engine.probe import Observation
 from picluster.steps.k3s.unit import look_at, read_unit
 from tests.lab.bench import Bench, Pi
 from tests.lab.labs import rehearse
@@ -54,7 +55,7 @@ def failure(bench: Bench, *command: str) -> str:
 def test_a_wrong_token(pair: Bench, agent: Pi) -> None:
     override(agent, "token: wrong")
     seen = agent.sh(f"systemctl restart --no-block k3s-agent\n{look_at('k3s-agent')}")
-    unit = read_unit(dict(line.split("=", 1) for line in seen.splitlines()))
+    unit = read_unit(Observation(out=seen))
     assert unit.busy, "by systemd's job, the process that ends is told from the one that starts"
     said = failure(pair, "restart", "--node", agent.name)
     assert "join token is not the cluster's" in said

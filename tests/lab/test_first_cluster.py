@@ -64,7 +64,7 @@ def steps_of(entries: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 def changed(result: Result) -> set[tuple[str, str, str]]:
     """Every step that changed something in a run."""
     finished = [event for event in result.events if event["event"] == "StepFinished"]
-    return steps_of([event for event in finished if event["outcome"] == "changed"])  # type: ignore[misc]
+    return steps_of([event for event in finished if event["outcome"] == "changed"])
 
 
 def planned(bench: Bench) -> set[tuple[str, str]]:

@@ -124,7 +124,7 @@ def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) ->
         lost.mend()
     fleet.picluster("up", "--json")
     again = fleet.picluster("up", "--json").events[-1]
-    assert all(tally["changed"] == 0 for tally in again["tallies"]), again  # type: ignore[index,union-attr,attr-defined]
+    assert all(tally["changed"] == 0 for tally in again["tallies"]), again  # type: ignore[attr-defined]
     after = {node.name: node.starts_of_k3s() for node in fleet.nodes}
     assert [name for name in before if before[name] != after[name]] == [lost.name]
 

@@ -362,7 +362,7 @@ def pod_of(net: Namespace, version: str) -> Pod:
     config = json.loads(text) | {"OTS_RABBITMQ_SERVER_ADDRESS": "127.0.0.1"}
     config["OTS_RABBITMQ_USERNAME"] = "tak"
     (files / "config.json").write_text(json.dumps(config))
-    made = {key: value.reveal() for key, value in credentials.generate({}).items()}
+    made = {key: value.reveal() for key, value in credentials.Generated().make({}).items()}
     made["OTS_RABBITMQ_PASSWORD"] = QUEUE_PASSWORD
     database = f"postgresql+psycopg://ots:data%20base@127.0.0.1/{home.name}"
     made["SQLALCHEMY_DATABASE_URI"] = database
