@@ -52,16 +52,17 @@ def list_(*, given: OneByOne) -> None:
     from picluster.cli import work
     from picluster.cli.context import asked_of_whoever_is_there
     from picluster.operations.snapshot import list_all
-    from picluster.ui import snapshot_view
+    from picluster.ui import plan_view, snapshot_view
     from picluster.ui.screen import show
 
     asked = asked_of_whoever_is_there(given)
-    (here, there), site = work.look(asked, "snapshot-list", list_all), asked.site
+    (here, there, silent), site = work.look(asked, "snapshot-list", list_all), asked.site
     if given.json:
         name = site.cluster.name
         work.print_json(snapshot_view.as_document(name, here, there, site.notices))
     else:
         show(snapshot_view.as_text(here, there), sys.stdout)
+    show(plan_view.missing_text(silent), sys.stderr)
 
 
 @command(app)

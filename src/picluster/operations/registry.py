@@ -28,13 +28,15 @@ def registry_of(cluster: Cluster) -> Registry:
 
 
 def images_of(site: Site) -> list[StoredImage]:
-    """Look at what the registry holds, and return its images."""
+    """Look at what the registry holds, and return its images. Raises a `NodeError`."""
     home, contents = registry_of(site.cluster).node, Contents(endpoint(site))
     fact = Fact(contents.name, "the registry's images are known", contents)
     stage = Stage("its images", {home: [fact]})
     phase = Phase("registry-list", "what the registry holds", (stage,))
-    survey = commands.plan(site, lambda *_: [phase]).plans[0].survey
-    return list(Look(home, "", survey).find(contents) or ())
+    seen = commands.plan(site, lambda *_: [phase])
+    if home in seen.unreached:
+        raise seen.unreached[home]
+    return list(Look(home, "", seen.plans[0].survey).read(contents))
 
 
 def collection(*, untagged: bool) -> Build:

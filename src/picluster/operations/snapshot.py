@@ -10,7 +10,7 @@ from picluster.commands import Build
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, Look
-from picluster.errors import UsageError
+from picluster.errors import NodeError, UsageError
 from picluster.model import Node
 from picluster.phases.k3s import arrival, configured, copying, facts, installed, k3s, staged
 from picluster.phases.preflight import nothing_more, preflight
@@ -73,15 +73,16 @@ def _phase(site: Site, absent: frozenset[str], title: str, steps: Sequence[Step]
     )
 
 
-def list_all(site: Site) -> tuple[list[Bundle], list[Snapshot]]:
-    """Return the snapshots on this computer, and those on the servers that answer."""
+def list_all(site: Site) -> tuple[list[Bundle], list[Snapshot], dict[str, NodeError]]:
+    """Return the snapshots on this computer, those on servers, and which of them did not answer."""
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield _phase(site, absent, "snapshots are listed", [])
 
-    look = Look(CLUSTER, "", commands.plan(site, build).plans[0].survey)
-    found = copying(site)
-    return list(found.here(look)), found.on_servers(look)
+    seen, found = commands.plan(site, build), copying(site)
+    look = Look(CLUSTER, "", seen.plans[0].survey)
+    silent = {node: why for node, why in seen.unreached.items() if node in found.directories}
+    return list(found.here(look)), found.on_servers(look), silent
 
 
 def bundle_named(name: str, store: Path) -> Bundle:

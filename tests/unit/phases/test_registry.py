@@ -14,7 +14,7 @@ from picluster.engine.observe import observe
 from picluster.engine.phase import Phase
 from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Change, Satisfied
-from picluster.errors import UsageError
+from picluster.errors import NodeError, UsageError
 from picluster.model import Cluster, parse
 from picluster.operations.registry import images_of
 from picluster.phases.catalog import PHASES, wanted
@@ -95,6 +95,11 @@ def test_a_cluster_without_a_registry_has_nothing_to_do(tmp_path: Path) -> None:
     assert wanted(list(PHASES), cluster(PLAIN)) == ["prepare", "k3s", "registry", "deploy"]
     with pytest.raises(UsageError, match="no registry"):
         images_of(site(NODES, tmp_path))
+
+
+def test_a_node_that_is_lost_while_it_is_listed_is_no_empty_registry(tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="forwards no ports"):
+        images_of(site(PLAIN, tmp_path))
 
 
 def test_nothing_is_made_on_this_computer_before_it_is_needed(tmp_path: Path) -> None:
