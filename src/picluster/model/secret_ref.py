@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -59,7 +60,7 @@ class SecretRef:
         value = value.rstrip("\r\n")
         if not value:
             raise ConfigInvalid(f"the {label} is empty", where=str(self), fix="give it a value")
-        if not value.isprintable():
+        if any(unicodedata.category(each) == "Cc" for each in value):
             raise ConfigInvalid(
                 f"the {label} has a line break or another control character in it",
                 where=str(self),

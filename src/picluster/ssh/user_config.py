@@ -217,7 +217,10 @@ def route_of(host: str, settings: Settings, unread: tuple[str, ...] = ()) -> Ssh
         return next(iter(settings.get(name, ())), default)
 
     user = first("user") or getpass.getuser()
-    port = int(first("port", str(_DEFAULT_PORT)))
+    port_text = first("port", str(_DEFAULT_PORT))
+    if not re.fullmatch("[0-9]{1,5}", port_text):
+        raise _not_understood(host, f"Port {port_text} is no port")
+    port = int(port_text)
     target = first("hostname", host)
     if not _HOST.fullmatch(target) or user.startswith("-"):
         raise _not_understood(host, f"it leads to {user}@{target}")

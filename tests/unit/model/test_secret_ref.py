@@ -56,6 +56,12 @@ def test_the_environment_and_the_keyboard_may_end_it_with_a_line_too():
     assert SecretRef("prompt").resolve(label="key", ask=lambda label: "b\r").reveal() == "b"
 
 
+def test_an_unusual_blank_may_be_part_of_it(tmp_path):
+    (tmp_path / "key").write_bytes("a\xa0é".encode())
+    ref = SecretRef("file", str(tmp_path / "key"))
+    assert ref.resolve(label="key", ask=nobody_is_asked).reveal() == "a\xa0é"
+
+
 @pytest.mark.parametrize("content", [b"a\nb", b"a\0b", b"a\x1b[2J"])
 def test_a_line_break_in_the_middle_is_refused_and_nothing_of_it_shown(tmp_path, content):
     (tmp_path / "key").write_bytes(content)

@@ -238,3 +238,12 @@ def test_a_command_that_fails_is_named(home: Path, node: SshServer) -> None:
         log_in(home)
     assert "`ls /no/127.0.0.1`" in refused.value.why
     assert "No such file" in refused.value.why
+
+
+@pytest.mark.usefixtures("without_ssh")
+@pytest.mark.parametrize("line", ["Port ssh", "HostName a b", "ProxyJump a b", "Nonsense"])
+def test_without_ssh_nonsense_is_told_as_that(home: Path, line: str) -> None:
+    configure(home, f"Host node\n  {line}\n")
+    with pytest.raises(NodeError, match="cannot be understood") as refused:
+        log_in(home)
+    assert "ssh -G node" in refused.value.fix
