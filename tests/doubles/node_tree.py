@@ -39,7 +39,7 @@ wanted=
 units=
 for word in "$@"; do
   case $word in
-    --property=*) wanted=,${word#--property=}, ;;
+    --property=*) wanted=$wanted,${word#--property=}, ;;
     -*) ;;
     Id | Result | ConditionResult) ;;
     *) units="$units ${word%.service}" ;;

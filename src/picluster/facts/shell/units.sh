@@ -1,12 +1,12 @@
 # What systemd has of all UNITS that any probe asks for. `unit NAME` sets `enabled`, `active`,
-# `condition` and `result`, in systemd's own words; it fails if there is none. Names, as chrony is
-# also chronyd.
+# `substate`, `restarts`, `condition` and `result`, in systemd's own words; it fails if there is none.
+# Names, as chrony is also chronyd.
 # shellcheck disable=SC2086 # words are what is wanted
-units=$(systemctl show \
-  --property=Names,LoadState,UnitFileState,ActiveState,ConditionResult,Result $UNITS 2>/dev/null)
+units=$(systemctl show --property=Names,LoadState,UnitFileState,ActiveState,SubState \
+  --property=NRestarts,ConditionResult,Result $UNITS 2>/dev/null)
 # shellcheck disable=SC2034 # for the scripts that follow
 unit() {
-  enabled='' active=inactive condition='' result=''
+  enabled='' active=inactive substate='' restarts='' condition='' result=''
   rest=$units
   while [ -n "$rest" ]; do
     block=${rest%%"$BLANK_LINE"*}
@@ -18,6 +18,8 @@ unit() {
       case $key in
         UnitFileState) enabled=$value ;;
         ActiveState) active=$value ;;
+        SubState) substate=$value ;;
+        NRestarts) restarts=$value ;;
         ConditionResult) condition=$value ;;
         Result) result=$value ;;
       esac

@@ -10,6 +10,7 @@ from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.facts.clock import CLOCK, ClockAhead
+from picluster.facts.units import UNITS
 from picluster.steps.doctor.finding import (
     NEEDS_A_RESTART,
     Check,
@@ -46,16 +47,16 @@ def _service(seen: Observation) -> Service:
     said = Answer(seen)
     return Service(
         said.text("unit", ""),
-        said.text("ActiveState", "?"),
-        said.text("SubState", "?"),
-        said.number("NRestarts", 0),
+        said.text("state", "?"),
+        said.text("substate", "?"),
+        said.number("restarts", 0),
         scrubbed(said.content("journal") or ""),
     )
 
 
 _SERVICE = ShellProbe(
     "k3s",
-    shell(__package__, "k3s", JOURNAL=journal.reading("$unit", _SECONDS, _LINES)),
+    UNITS + shell(__package__, "k3s", JOURNAL=journal.reading("$name", _SECONDS, _LINES)),
     _service,
 )
 

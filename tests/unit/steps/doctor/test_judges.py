@@ -64,7 +64,7 @@ def room(free: float, of: float, at: str = "/", inodes: tuple[int, int] = (1000,
 
 
 def unit(state: str, *, restarts: int = 0, journal: str = "") -> tuple[str, ...]:
-    shown = ("unit=k3s", f"ActiveState={state}", "SubState=x", f"NRestarts={restarts}")
+    shown = ("unit=k3s", f"state={state}", "substate=x", f"restarts={restarts}")
     return (*shown, f"journal={packed(journal)}")
 
 
@@ -307,7 +307,7 @@ def test_what_is_not_well_is_told_with_its_fix(
         (ROOM, ("/ ² 1 1 1",)),
         (ROOM, ("/ 1 1",)),
         (uplink(is_server=True), ("device=eth0", "speed=²")),
-        (K3S, ("unit=k3s", "NRestarts=²")),
+        (K3S, ("unit=k3s", "restarts=²")),
         (K3S, ("unit=k3s", "journal=é")),
         (CERTIFICATES, ("certificate=ca.crt é",)),
         (CERTIFICATES, ("certificate=ca.crt AAAA",)),

@@ -92,7 +92,8 @@ echo '[  812.4] mmc0: timeout waiting for hardware interrupt.'
 echo '[  812.9] I/O error, dev mmcblk0, sector 8192 op 0x1:(WRITE) flags 0x800'
 """
 ILL = """#!/bin/sh
-printf 'NRestarts=4\\nActiveState=failed\\nSubState=failed\\n'
+printf 'Names=k3s.service\\nLoadState=loaded\\nNRestarts=4\\n'
+printf 'ActiveState=failed\\nSubState=failed\\n'
 """
 CONTAINER = "run/systemd/container"
 CARD = "sys/devices/platform/mmc0/block/mmcblk0"

@@ -1,15 +1,14 @@
-# What reads the JOURNAL of a $unit is only run where something is wrong.
-for unit in k3s k3s-agent; do
-  [ -f /etc/systemd/system/$unit.service ] || continue
-  echo "unit=$unit"
-  well=yes
-  for said in $(systemctl show --property=ActiveState,SubState,NRestarts $unit); do
-    echo "$said"
-    case $said in
-      ActiveState=active | NRestarts=[0-2]) ;;
-      ActiveState=* | NRestarts=*) well=no ;;
-    esac
-  done
-  [ $well = yes ] || echo "journal=$(eval "$JOURNAL" | tail -c 120000 | base64 -w0)"
+# What reads the JOURNAL of the unit $name is only run where something is wrong.
+# shellcheck disable=SC2154 # units.sh says what `unit` sets
+for name in k3s k3s-agent; do
+  unit $name || continue
+  echo "unit=$name"
+  echo "state=$active"
+  echo "substate=$substate"
+  echo "restarts=$restarts"
+  case $active:$restarts in
+    active:[0-2]) ;;
+    *) echo "journal=$(eval "$JOURNAL" | tail -c 120000 | base64 -w0)" ;;
+  esac
   break
 done
