@@ -10,24 +10,13 @@ from typing import Any
 
 import yaml
 
+from picluster.engine.shell import shell
 from picluster.facts.boot import MEMORY_CGROUP_SHELL
 from picluster.model import Cluster, Node
 
 _REBOOT = "/run/picluster-reboot"
 
-# The kernel's line counts, not the file: a firmware that has the cgroup on already is left alone.
-_FIRST_BOOT = f"""
-systemctl enable --now ssh 2>/dev/null || systemctl enable --now ssh.socket
-if ({MEMORY_CGROUP_SHELL.strip()}) | grep -q memory=no; then
-  for file in /boot/firmware/current/cmdline.txt /boot/firmware/cmdline.txt; do
-    [ -f $file ] || continue
-    grep -qw cgroup_enable=memory $file ||
-      sed -i.before-picluster '1s/[[:space:]]*$/ cgroup_enable=memory cgroup_memory=1/' $file
-    touch {_REBOOT}
-    break
-  done
-fi
-"""
+_FIRST_BOOT = shell(__package__, "first_boot", MEMORY_CGROUP=MEMORY_CGROUP_SHELL, REBOOT=_REBOOT)
 
 
 def user_data(cluster: Cluster, node: Node, user: str, public_key: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.doubles.tool_doubles import run_with
 from typer.testing import CliRunner
 
 from picluster.cli.app import app
@@ -64,11 +64,23 @@ def test_each_node_is_an_instance_of_its_own() -> None:
     }
 
 
-def test_the_script_of_the_first_boot_is_a_script() -> None:
+@pytest.mark.parametrize("there", ["memory=no", "memory=yes"])
+def test_the_first_boot_switches_the_memory_cgroup_on_where_it_is_off(
+    tmp_path: Path, there: str
+) -> None:
     (command,) = document()["runcmd"]
     assert command[:2] == ["sh", "-c"]
-    done = subprocess.run(["dash", "-n"], input=command[2], text=True, check=False)
-    assert done.returncode == 0
+    (tmp_path / "cmdline.txt").write_text("console=tty1 root=PARTUUID=1\n")
+    script = command[2].replace("/boot/firmware/cmdline.txt", str(tmp_path / "cmdline.txt"))
+    script = script.replace("/run/picluster-reboot", str(tmp_path / "reboot"))
+    cgroups = f"MEMORY_CGROUP='echo {there}'\nsystemctl enable"
+    script = script.replace("systemctl enable", cgroups, 1)
+    done = run_with(tmp_path / "tools", script, systemctl="")
+    assert done.returncode == 0, done.stderr
+    changed = " cgroup_enable=memory cgroup_memory=1" if there == "memory=no" else ""
+    line = f"console=tty1 root=PARTUUID=1{changed}\n"
+    assert (tmp_path / "cmdline.txt").read_text() == line
+    assert (tmp_path / "reboot").exists() is bool(changed)
 
 
 def test_files_that_were_on_the_card_are_kept(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
-from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
@@ -132,28 +131,9 @@ _WRONG_PROCESSOR = Cause(
 
 
 def check_staged(version: str) -> Run:
-    """Return what refuses a binary of another release than its place said it was.
-
-    What it printed instead is quoted, without control characters: it can be anything.
-    """
-    return Run(
-        rf"""
-said=$({paths.STAGING_DIR}/k3s --version 2>&1 | head -n 5 | tr '[:cntrl:]' ' ') || true
-found=$(printf '%s\n' "$said" | sed -n 's/^k3s version \(v[^ ]*\).*/\1/p')
-if [ "$found" != {quote(version)} ]; then
-  rm -f {paths.STAGING_DIR}/k3s
-  if [ -n "$found" ]; then
-    echo "the release directory holds K3s $found, not "{quote(version)} >&2
-  else
-    printf "the release directory does not hold K3s %s: its --version printed '%.300s'\n" \
-      {quote(version)} "$said" >&2
-  fi
-  exit 1
-fi
-printf '%s\n' {quote(version)} >{paths.STAGING_DIR}/version
-""",
-        causes=(_WRONG_PROCESSOR,),
-    )
+    """Return what refuses a binary of another release than its place said it was."""
+    script = shell(__package__, "check_staged", STAGING_DIR=paths.STAGING_DIR, VERSION=version)
+    return Run(script, causes=(_WRONG_PROCESSOR,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +224,13 @@ def _drop_in(unit: str) -> str:
 
 
 def _install_script(role: str, version: str) -> str:
-    """Return shell that installs what is staged through the official script, starting nothing."""
-    return f"""
-if [ -e {paths.STAGING_DIR}/k3s ]; then
-  cp {paths.STAGING_DIR}/k3s {paths.BINARY}.new
-  sync {paths.BINARY}.new
-  mv -f {paths.BINARY}.new {paths.BINARY}
-fi
-{shell(__package__, "keep_proxies", UNIT=paths.unit(role))}
-INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC={role} \\
-  INSTALL_K3S_VERSION={quote(version)} sh {paths.STAGING_DIR}/install.sh
-systemctl daemon-reload
-rm -f {paths.STAGING_DIR}/k3s {paths.STAGING_DIR}/version
-"""
+    return shell(
+        __package__,
+        "keep_proxies",
+        "install_staged",
+        BINARY=paths.BINARY,
+        ROLE=role,
+        STAGING_DIR=paths.STAGING_DIR,
+        UNIT=paths.unit(role),
+        VERSION=version,
+    )

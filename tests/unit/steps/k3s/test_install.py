@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.doubles.tool_doubles import run_with
 from tests.unit.steps.acting import place
 from tests.unit.steps.k3s.looks import printed
 
@@ -122,8 +123,8 @@ def test_what_is_staged_is_installed_with_what_notes_its_start(
     )
     assert isinstance(install, Run)
     assert install.timeout == 900
-    assert f"INSTALL_K3S_EXEC={role} " in install.script
-    assert f"INSTALL_K3S_VERSION={WANTED} sh {STAGING_DIR}/install.sh\n" in install.script
+    assert f"ROLE={role}\n" in install.script
+    assert f"UNIT={unit}\n" in install.script
     assert decision == Change(
         f"install K3s {WANTED} as {unit}.service",
         decision.actions,
@@ -288,3 +289,33 @@ def test_a_binary_for_another_processor_is_said_to_be_one() -> None:
     cause = explain(said, check_staged(WANTED).causes)
     assert cause is not None
     assert "another processor" in cause.why
+
+
+@pytest.mark.parametrize("restaged", [True, False], ids=["a new binary", "the one that is there"])
+def test_the_official_script_installs_what_is_staged_and_starts_nothing(
+    tmp_path: Path, restaged: bool
+) -> None:
+    decision = Installed("agent", WANTED, 900).decide(look(version=WANTED))
+    assert isinstance(decision, Change)
+    run = decision.actions[-1]
+    assert isinstance(run, Run)
+    script = run.script.replace(STAGING_DIR, str(tmp_path / "staged"))
+    (tmp_path / "staged").mkdir()
+    told = "SKIP_DOWNLOAD SKIP_START EXEC VERSION"
+    shown = "\n".join(f'echo "{name}=$INSTALL_K3S_{name}"' for name in told.split())
+    (tmp_path / "staged" / "install.sh").write_text(shown)
+    (tmp_path / "k3s").write_text("old")
+    if restaged:
+        (tmp_path / "staged" / "k3s").write_text("new")
+    done = run_with(
+        tmp_path / "tools", script.replace("/usr/local/bin/k3s", f"{tmp_path}/k3s"), systemctl=""
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "SKIP_DOWNLOAD=true",
+        "SKIP_START=true",
+        "EXEC=agent",
+        f"VERSION={WANTED}",
+    ]
+    assert (tmp_path / "k3s").read_text() == ("new" if restaged else "old")
+    assert [each.name for each in (tmp_path / "staged").iterdir()] == ["install.sh"]

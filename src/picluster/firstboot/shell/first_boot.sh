@@ -1,0 +1,13 @@
+# Has sshd run, and switches the memory cgroup on. MEMORY_CGROUP is the command that tells whether
+# the kernel has it: its line counts, not the file, as some firmware has it on already. REBOOT is a
+# file that says that the change wants a restart.
+systemctl enable --now ssh 2>/dev/null || systemctl enable --now ssh.socket
+if (eval "$MEMORY_CGROUP") | grep -q memory=no; then
+  for file in /boot/firmware/current/cmdline.txt /boot/firmware/cmdline.txt; do
+    [ -f "$file" ] || continue
+    grep -qw cgroup_enable=memory "$file" ||
+      sed -i.before-picluster '1s/[[:space:]]*$/ cgroup_enable=memory cgroup_memory=1/' "$file"
+    touch "$REBOOT"
+    break
+  done
+fi
