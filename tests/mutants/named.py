@@ -108,6 +108,16 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "if refused.status != _TOO_MANY_REQUESTS:\n            raise",
         "",
     ),
+    "what was seen before a change is believed after it": (
+        "engine/recollection.py",
+        "self._trusted = False\n            self._foreseen.clear()\n            self._seen.clear()",
+        "pass",
+    ),
+    "what was seen before the lock was ours is believed": (
+        "engine/run.py",
+        "self._locked = True\n            self.seen.forget()",
+        "self._locked = True",
+    ),
     "a file is renamed before its content is on the disk": (
         "engine/script.py",
         "'sync \"$tmp\"',",
