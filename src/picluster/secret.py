@@ -21,9 +21,25 @@ _SHORTEST_REDACTED = 6  # below this, masking would blank out ordinary words
 
 _PEM_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
+# What quoting, folding and wrapping put between the characters of a text.
+_NOISE = str.maketrans("", "", " \t\r\n\\\"'")
+_COLOUR = r"\x1b\[[0-9;?]*[A-Za-z]"
+_ESCAPE = (
+    r"%(?:25)*(?P<url>[0-9A-Fa-f]{2})|\\+u(?P<json>[0-9A-Fa-f]{4})|\\+x(?P<c>[0-9A-Fa-f]{2})"
+    r"|\\+0?(?P<octal>[0-7]{3})|&#x(?P<hex>[0-9A-Fa-f]{1,5});|&#(?P<decimal>[0-9]{1,6});"
+    r"|=(?P<quoted>[0-9A-F]{2})|(?P<entity>&(?:amp|lt|gt|quot|apos);)|\\+[nrt]|=\r?\n"
+)
+_WRITTEN_OTHERWISE = re.compile(f"{_COLOUR}|{_ESCAPE}")
+_TOKEN = re.compile(f"{_COLOUR}|{_ESCAPE}|.", re.DOTALL)
+_SHORTEST_IN_DISGUISE = 8  # without its blanks an ordinary text holds short words by accident
+
+_LAST = 0x110000
+
 _lock = threading.Lock()
 _known: tuple[str, ...] = ()
 """Every form that a secret is known by, the longest first."""
+_bare: tuple[str, ...] = ()
+"""The same forms without what quoting puts between their characters."""
 
 
 class Secret:
@@ -73,19 +89,70 @@ def remember(value: str) -> None:
     JSON, HTML, YAML or a shell's word, in base64 (at any place of what was encoded) and in hex. The
     lines around a PEM block are no secret: every certificate has them too.
     """
-    global _known  # noqa: PLW0603 - replaced as a whole, so that readers need no lock
+    global _known, _bare  # noqa: PLW0603 - replaced as a whole, so that readers need no lock
     parts = {value, *value.splitlines()}
     kept = {part.strip() for part in parts if not _PEM_EDGE.fullmatch(part.strip())}
     forms = {form for part in kept if len(part) >= _SHORTEST_REDACTED for form in _forms(part)}
+    # An escaped byte is one of UTF-8, or a character of its own (YAML's `\\xF6`).
+    characters = {part.translate(_NOISE) for part in kept if max(part, default="") < "\u0100"}
+    meant = {*map(_stripped, forms), *characters}
+    bare = {each for each in meant if len(each) >= _SHORTEST_IN_DISGUISE}
     with _lock:
         _known = tuple(sorted({*_known, *forms}, key=len, reverse=True))
+        _bare = tuple({*_bare, *bare})
 
 
 def redact(text: str) -> str:
-    """Return `text` with every known secret replaced by `***`."""
+    """Return `text` with every known secret replaced by `***`, in whatever disguise it is."""
     # Asking for each is far faster than one expression of them all, and lines seldom hold any.
     found = [form for form in _known if form in text]
-    return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
+    text = re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
+    stripped = _stripped(text)
+    hidden = [form for form in _bare if form in stripped]
+    return _unmasked(text, hidden) if hidden else text
+
+
+def _stripped(text: str) -> str:
+    """Return a text without escapes, quotes, blanks, line ends and colours; bytes as characters."""
+    plain = text.encode("utf-8", "replace").decode("latin-1")
+    if "\x1b" in plain or "%" in plain or "\\" in plain or "&" in plain or "=" in plain:
+        plain = _WRITTEN_OTHERWISE.sub(_meant, plain)
+    return plain.translate(_NOISE)
+
+
+def _unmasked(text: str, hidden: list[str]) -> str:
+    """Mask what stands for these forms, by the places in the text of what it means there."""
+    meant, places = [], []
+    for token in _TOKEN.finditer(text):
+        each = _stripped(token[0])
+        meant += each
+        places += [token.span()] * len(each)
+    plain, spans = "".join(meant), []
+    for form in hidden:
+        at = plain.find(form)
+        while at >= 0:
+            spans.append((places[at][0], places[at + len(form) - 1][1]))
+            at = plain.find(form, at + len(form))
+    left, last = [], 0
+    for begin, end in sorted(spans):
+        if begin >= last:
+            left += [text[last:begin], MASK]
+        last = max(last, end)
+    return "".join([*left, text[last:]])
+
+
+def _meant(found: re.Match[str]) -> str:
+    """Return what an escape stands for, its bytes as characters."""
+    which, text = found.lastgroup, found[found.lastgroup or 0]
+    if which is None:
+        return ""
+    if which == "entity":
+        return html.unescape(text)
+    base = {"octal": 8, "decimal": 10}.get(which, 16)
+    code = int(text, base)
+    if which in ("json", "hex", "decimal"):
+        return chr(code).encode("utf-8", "replace").decode("latin-1") if code < _LAST else ""
+    return chr(code % 256)
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -97,8 +164,13 @@ def _forms(secret: str) -> Iterator[str]:
     yield from (html.escape(secret), html.escape(secret, quote=False))
     yield from (shlex.quote(secret), secret.replace("'", "''"), secret.replace("'", "'\\''"))
     yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", secret)
-    yield from (secret.encode().hex(), secret.encode().hex().upper())
+    for between in ("", ":", " ", "-"):
+        digits = secret.encode().hex(between) if between else secret.encode().hex()
+        yield from (digits, digits.upper())
+    yield from (secret.encode("utf-16-le").hex(), secret[::-1])
     yield from _in_base64(secret.encode())
+    yield from _in_base64(secret.encode("utf-16-le"))
+    yield from _in_base64(base64.b64encode(secret.encode()))
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:

@@ -26,6 +26,7 @@ from picluster.errors import (
     TooMuchOutput,
     Unreachable,
 )
+from picluster.secret import redact
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.forward import LocalForward
 from picluster.ssh.remote_shell import GRACE_SECONDS, KILL, Invocation, fed_invocation, invocation
@@ -39,7 +40,7 @@ _WAIT_SECONDS = 0.5
 # Channel.sendall copies what is left after every window, which is quadratic in the size.
 _SLICE = 128 * 1024
 _RECEIVE = 64 * 1024
-_LAST_WORDS = 300
+_LAST_WORDS, _LOOKED_AT = 300, 20_000
 _ROOT = "root"
 
 MOST_OUTPUT = 32 * 1024 * 1024
@@ -325,8 +326,9 @@ class _Exchange:
             channel.send(KILL)
 
     def _last_words(self) -> str:
-        last = bytes((self.heard["stderr"].data or self.heard["stdout"].data)[-_LAST_WORDS:])
-        return last.decode("utf-8", "replace").strip()
+        heard = (self.heard["stderr"].data or self.heard["stdout"].data)[-_LOOKED_AT:]
+        # A secret that is cut in two is known no more.
+        return redact(bytes(heard).decode("utf-8", "replace"))[-_LAST_WORDS:].strip()
 
     def _check_deadline(self, channel: paramiko.Channel) -> None:
         if time.monotonic() >= self.deadline:

@@ -92,8 +92,12 @@ def named_secret(name: str) -> bool:
 
 def scrubbed(text: str) -> str:
     """Return a text without what may be secret: known secrets, and what looks like one."""
-    # A known secret that is masked first could take away the line that a pattern goes by.
-    for pattern in (*_BLOCKS, *_PATTERNS):
+    # A known secret that is masked first could take away the lines that a block's pattern goes by,
+    # and one that a pattern cuts, by a quote within it, would not be known any more.
+    for block in _BLOCKS:
+        text = block.sub(_masked, text)
+    text = redact(text)
+    for pattern in _PATTERNS:
         text = pattern.sub(_masked, text)
     return redact(text)
 

@@ -75,8 +75,12 @@ def as_diff(plans: Sequence[PhasePlan]) -> str:
 def _whole_diff(diff: Diff | None) -> list[str]:
     if diff is None:
         return []
-    before, after = diff.before.splitlines(), diff.after.splitlines()
-    return list(difflib.unified_diff(before, after, "now", "then", lineterm=""))
+    return list(difflib.unified_diff(*_sides(diff), "now", "then", lineterm=""))
+
+
+def _sides(diff: Diff) -> tuple[list[str], list[str]]:
+    """Return the lines of both: a secret over several is known only before they are told apart."""
+    return redact(diff.before).splitlines(), redact(diff.after).splitlines()
 
 
 def as_document(
@@ -105,7 +109,12 @@ def as_document(
 def missing_document(missing: Mapping[str, NodeError]) -> list[dict[str, str]]:
     """Return why nodes were not looked at, as plain data."""
     return [
-        {"target": node, "what": error.what, "why": redact(error.why), "fix": redact(error.fix)}
+        {
+            "target": node,
+            "what": redact(error.what),
+            "why": redact(error.why),
+            "fix": redact(error.fix),
+        }
         for node, error in missing.items()
     ]
 
@@ -152,9 +161,7 @@ def _item(item: Judged, marks: Marks) -> list[str]:
 def _diff(diff: Diff | None) -> list[str]:
     if diff is None:
         return []
-    lines = list(
-        difflib.unified_diff(diff.before.splitlines(), diff.after.splitlines(), lineterm="", n=0)
-    )[2:]
+    lines = list(difflib.unified_diff(*_sides(diff), lineterm="", n=0))[2:]
     if len(lines) > _MOST_DIFF_LINES:
         left = len(lines) - _MOST_DIFF_LINES
         lines = [*lines[:_MOST_DIFF_LINES], f"… {count(left, 'more line')}"]
@@ -169,7 +176,7 @@ def _change(plan: PhasePlan, item: Judged) -> dict[str, Any]:
         "summary": redact(change.summary),
         "reason": redact(change.reason),
         "risk": Risk(change.risk).name.lower(),
-        "diff": [redact(line) for line in _diff(change.diff)],
+        "diff": _diff(change.diff),
     }
 
 

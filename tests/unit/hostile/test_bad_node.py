@@ -11,8 +11,9 @@ from pathlib import Path
 import paramiko
 import pytest
 from tests.doubles.ssh_node import Behaviour, well
+from tests.doubles.well_node import packed
 from tests.unit.hostile import behaviours as bad
-from tests.unit.hostile.bench import BAD, COMMANDS, GOOD, Home, HomeApi, carry_out
+from tests.unit.hostile.bench import BAD, COMMANDS, GOOD, TOKEN, Home, HomeApi, carry_out
 
 LIMIT = 256 * 1024
 """What a script may print here, in bytes; the window that is sent ahead comes on top."""
@@ -145,3 +146,6 @@ def test_one_bad_node_is_one_bad_node(command: str, way: str, home: Home) -> Non
     assert max(outcome.kept, len(said)) < MOST_KEPT, "memory is flat"
     if code:
         assert how.says in said, said
+    commands = [call.command for node in home.nodes.values() for call in node.calls]
+    secrets = (TOKEN.reveal(), packed(TOKEN.reveal()), how.password or TOKEN.reveal())
+    assert not [each for each in commands if any(secret in each for secret in secrets)], "in `ps`"
