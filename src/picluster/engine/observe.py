@@ -113,7 +113,7 @@ def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> object:
         if probe.secret:
             hidden = f"that to `{probe.name}`, not shown, as it may hold a secret"
             raise Unreadable(hidden).about(target, "") from None
-        raise error.about(target, f"{seen.out}\n{seen.err}") from None
+        raise error.about(target, redact(f"{seen.out}\n{seen.err}")) from None
 
 
 def _ask(
@@ -129,7 +129,7 @@ def _ask(
         observations = split_output(done.out, done.err, marker, len(probes))
     except Unreadable as error:
         said = b"" if any(probe.secret for probe in probes.values()) else done.err or done.out
-        raise error.about(node, said.decode("utf-8", "replace")) from None
+        raise error.about(node, redact(said.decode("utf-8", "replace"))) from None
     dated = [replace(each, asked=asked, answered=answered) for each in observations]
     return dict(zip(probes, dated, strict=True))
 
