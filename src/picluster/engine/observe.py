@@ -23,6 +23,7 @@ from picluster.engine.step import (
 )
 from picluster.engine.survey import Survey
 from picluster.errors import ActionFailed, PiclusterError, Unreadable
+from picluster.secret import redact
 
 # No probe prints any but tab and line ends: what is a file's content comes as base64.
 _STEERS_A_TERMINAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
