@@ -122,7 +122,8 @@ def _stripped(text: str) -> str:
 
 def _unmasked(text: str, hidden: list[str]) -> str:
     """Mask what stands for these forms, by the places in the text of what it means there."""
-    meant, places = [], []
+    meant: list[str] = []
+    places: list[tuple[int, int]] = []
     for token in _TOKEN.finditer(text):
         each = _stripped(token[0])
         meant += each

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from picluster.engine.events import Emit, Event
 from picluster.secret import redact
@@ -40,5 +41,7 @@ class Bus:
 
 def _masked(event: Event) -> Event:
     said = {each.name: getattr(event, each.name) for each in fields(event)}
-    masked = {name: redact(text) for name, text in said.items() if isinstance(text, str)}
+    masked: dict[str, Any] = {
+        name: redact(text) for name, text in said.items() if isinstance(text, str)
+    }
     return replace(event, **masked) if any(masked[name] != said[name] for name in masked) else event
