@@ -22,7 +22,7 @@ _SHORTEST_REDACTED = 6  # below this, masking would blank out ordinary words
 _PEM_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
 # What quoting, folding and wrapping put between the characters of a text.
-_NOISE = str.maketrans("", "", " \t\r\n\\\"'")
+_NOISE = re.compile(r"[ \t\r\n\\\"']+")
 _COLOUR = r"\x1b\[[0-9;?]*[A-Za-z]"
 _ESCAPE = (
     r"%(?:25)*(?P<url>[0-9A-Fa-f]{2})|\\+u(?P<json>[0-9A-Fa-f]{4})|\\+x(?P<c>[0-9A-Fa-f]{2})"
@@ -36,10 +36,9 @@ _SHORTEST_IN_DISGUISE = 8  # without its blanks an ordinary text holds short wor
 _LAST = 0x110000
 
 _lock = threading.Lock()
-_known: tuple[str, ...] = ()
-"""Every form that a secret is known by, the longest first."""
-_bare: tuple[str, ...] = ()
-"""The same forms without what quoting puts between their characters."""
+_known: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+"""Every form that a secret is known by, the longest first; and the same without what quoting puts
+between their characters."""
 
 
 class Secret:
@@ -89,26 +88,28 @@ def remember(value: str) -> None:
     JSON, HTML, YAML or a shell's word, in base64 (at any place of what was encoded) and in hex. The
     lines around a PEM block are no secret: every certificate has them too.
     """
-    global _known, _bare  # noqa: PLW0603 - replaced as a whole, so that readers need no lock
+    global _known  # noqa: PLW0603 - replaced as a whole, so that readers need no lock
     parts = {value, *value.splitlines()}
     kept = {part.strip() for part in parts if not _PEM_EDGE.fullmatch(part.strip())}
     forms = {form for part in kept if len(part) >= _SHORTEST_REDACTED for form in _forms(part)}
     # An escaped byte is one of UTF-8, or a character of its own (YAML's `\\xF6`).
-    characters = {part.translate(_NOISE) for part in kept if max(part, default="") < "\u0100"}
+    characters = {_NOISE.sub("", part) for part in kept if max(part, default="") < "\u0100"}
     meant = {*map(_stripped, forms), *characters}
     bare = {each for each in meant if len(each) >= _SHORTEST_IN_DISGUISE}
     with _lock:
-        _known = tuple(sorted({*_known, *forms}, key=len, reverse=True))
-        _bare = tuple({*_bare, *bare})
+        before, bare_before = _known
+        longest_first = sorted({*before, *forms}, key=len, reverse=True)
+        _known = tuple(longest_first), tuple({*bare_before, *bare})
 
 
 def redact(text: str) -> str:
     """Return `text` with every known secret replaced by `***`, in whatever disguise it is."""
     # Asking for each is far faster than one expression of them all, and lines seldom hold any.
-    found = [form for form in _known if form in text]
+    known, bare = _known
+    found = [form for form in known if form in text]
     text = re.sub("|".join(map(re.escape, found)), MASK, text) if found else text
     stripped = _stripped(text)
-    hidden = [form for form in _bare if form in stripped]
+    hidden = [form for form in bare if form in stripped]
     return _unmasked(text, hidden) if hidden else text
 
 
@@ -117,7 +118,7 @@ def _stripped(text: str) -> str:
     plain = text.encode("utf-8", "replace").decode("latin-1")
     if "\x1b" in plain or "%" in plain or "\\" in plain or "&" in plain or "=" in plain:
         plain = _WRITTEN_OTHERWISE.sub(_meant, plain)
-    return plain.translate(_NOISE)
+    return _NOISE.sub("", plain)
 
 
 def _unmasked(text: str, hidden: list[str]) -> str:
