@@ -210,8 +210,8 @@ def _rows(cluster: Cluster, node: Node, survey: Survey) -> Iterator[Diagnosed]:
     steps = borrowed_from(cluster, node)
     findings = {step.name: _nonsense(everything, step.probe()) for step in steps}
     sensible = [step for step in steps if findings[step.name] is None]
+    installed = service.is_installed(look)
     for item in judge_target("checks", node.name, sensible, readable):
-        installed = service.is_installed(look)
         findings[item.step.name] = finding_of(item.step, item.decision, installed=installed)
     yield from (_diagnosed(step, found, node) for step in steps if (found := findings[step.name]))
 

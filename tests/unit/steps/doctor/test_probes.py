@@ -295,10 +295,12 @@ def test_of_btrfs_whose_device_is_made_up_the_source_names_the_disk(tmp_path: Pa
         {
             "run/kernel/mountinfo": mounts,
             f"{usb}/sda2/partition": "2\n",
-            f"{usb}/device/model": "SSD\n",
+            f"{usb}/device/type": "0\n",  # of SCSI
         },
     )
     link(tree, "sys/class/block/sda2", f"{usb}/sda2")
+    root = seen(SERVER, tree)[DISKS.name].root  # type: ignore[attr-defined]
+    assert (root.disk, root.bus, root.card) == ("sda", "usb", "")
     assert judged(SERVER, tree) == Finding(Light.OK, "sda, usb")
 
 

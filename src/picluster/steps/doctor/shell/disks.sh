@@ -16,11 +16,13 @@ disk_below() {
   disk=${PWD##*/}
   case $disk:$PWD in
     nvme*) bus=nvme ;;
-    mmcblk*) bus=mmc ;;
+    mmcblk*)
+      bus=mmc
+      [ ! -r device/type ] || read -r card <device/type
+      ;;
     *:*/usb*) bus=usb ;;
     *:*/ata*) bus=sata ;;
   esac
-  [ ! -r device/type ] || read -r card <device/type
   # A container sees the counts of its host.
   [ ! -e /run/systemd/container ] && [ -r stat ] && read -r counts <stat || return 0
   # shellcheck disable=SC2086 # words are what is wanted
