@@ -197,3 +197,21 @@ def test_the_messages_that_are_explained_exist() -> None:
     assert len(messages) > 50
     assert unknown(messages, source()) == []
     assert unknown(["the Pi is ... on fire"], source()) == ["the Pi is ... on fire"]
+
+
+# ------------------------------------------------------------------ how to add something
+
+_HOW_TO_ADD = ("probe", "step", "phase", "operation", "application")
+_MOST_LINES = 40
+
+
+def test_contributing_shows_how_to_add_each_thing_with_an_example_of_the_tree() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    sections = dict(re.findall(r"^## How to add an? (\w+)\n(.*?)(?=^## )", text, re.M | re.S))
+    assert tuple(sections) == _HOW_TO_ADD
+    for name, section in sections.items():
+        examples = re.findall(r"\]\((src/\S+)\):\n\n```python\n(.*?)```", section, re.S)
+        assert len(examples) == section.count("```python"), f"{name}: an example of no file"
+        for path, example in examples:
+            assert example in (ROOT / path).read_text(), f"{name}: {path} reads otherwise"
+            assert len(example.splitlines()) < _MOST_LINES, f"{name}: {path} is shown at length"

@@ -38,8 +38,8 @@ def sh(script: str) -> str:
 def seen(step: DataDeleted | DataKept) -> Held:
     """Look at a directory of this machine."""
     (found,) = printed(step.probe(), *sh(step.probe().text).splitlines()).values()
-    assert isinstance(found.value, Held)
-    return found.value
+    assert isinstance(found, Held)
+    return found
 
 
 def left(directory: Path) -> list[str]:
