@@ -160,7 +160,12 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "secrets are not masked": (
         "secret.py",
-        'return re.sub("|".join(map(re.escape, found)), MASK, text) if found else text',
+        "found = [form for form in known if form in text]",
+        "return text",
+    ),
+    "a secret that is written otherwise is not masked": (
+        "secret.py",
+        "return _unmasked(text, hidden) if hidden else text",
         "return text",
     ),
     "secrets are not masked in the journal": (

@@ -26,6 +26,8 @@ class Mutation:
     """One changed line of a module: where, and what was done to it."""
 
     line: int
+    lines: tuple[int, int]
+    """The statement's first line and its last, but for what stands inside of it."""
     what: str
     _tree: ast.Module
     _position: int
@@ -42,10 +44,26 @@ class Mutation:
 def mutations(source: str) -> Iterator[Mutation]:
     """Return every mutation of a module's source, from top to bottom."""
     tree = ast.parse(source)
+    spans = _spans(tree)
     for position, node in enumerate(_deciding(tree)):
-        for what, change in _changes(node):
-            line = getattr(node, "lineno", 1)
-            yield Mutation(line, f"{what}: {_shown(node)}", tree, position, change)
+        for what, change, line in _changes(node):
+            lines = spans.get(line, (line, line))
+            yield Mutation(line, lines, f"{what}: {_shown(node)}", tree, position, change)
+
+
+def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
+    """Return the lines of the innermost statement at each line.
+
+    What is recorded of a statement on several lines is only those of its parts that were run.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            span = (node.lineno, max(node.lineno, end))
+            found |= dict.fromkeys(range(span[0], span[1] + 1), span)
+    return found
 
 
 def _deciding(tree: ast.AST) -> Iterator[ast.AST]:
@@ -78,16 +96,17 @@ def _is_limit(node: ast.keyword | ast.Assign) -> bool:
     return named and isinstance(node.value, (ast.Constant, ast.BinOp))
 
 
-_Changes = Iterator[tuple[str, Callable[[ast.AST], None]]]
+_Change = Callable[[ast.AST], None]
 
 
-def _changes(node: ast.AST) -> _Changes:
-    yield from _changed_value(node)
+def _changes(node: ast.AST) -> Iterator[tuple[str, _Change, int]]:
+    for what, change in _changed_value(node):
+        yield what, change, getattr(node, "lineno", 1)
     if isinstance(getattr(node, "body", None), list):
         yield from _left_out(node)
 
 
-def _changed_value(node: ast.AST) -> _Changes:
+def _changed_value(node: ast.AST) -> Iterator[tuple[str, _Change]]:
     match node:
         case ast.Compare(ops=[operator]) if type(operator) in _OPPOSITE:
             yield (
@@ -116,20 +135,20 @@ def _changed_value(node: ast.AST) -> _Changes:
                     yield f"left out {_shown(element)}", _without(place)
 
 
-def _left_out(node: ast.AST) -> _Changes:
+def _left_out(node: ast.AST) -> Iterator[tuple[str, _Change, int]]:
     """Leave out a statement that does something: a call, or the raising of a refusal."""
     for place, statement in enumerate(getattr(node, "body", ())):
         if isinstance(statement, ast.Raise) or (
             isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
         ):
-            yield f"left out `{_shown(statement)}` in", _passing(place)
+            yield f"left out `{_shown(statement)}` in", _passing(place), statement.lineno
 
 
-def _passing(place: int) -> Callable[[ast.AST], None]:
+def _passing(place: int) -> _Change:
     return lambda it: it.body.__setitem__(place, ast.Pass())  # type: ignore[attr-defined]
 
 
-def _without(place: int) -> Callable[[ast.AST], None]:
+def _without(place: int) -> _Change:
     return lambda it: it.elts.__delitem__(place)  # type: ignore[attr-defined]
 
 

@@ -57,7 +57,7 @@ def way(installed: Sequence[str], wanted: str) -> tuple[Stop, ...]:
     known = [version for version in installed if parse_version(version)]
     oldest = min(known, key=lambda version: parse_version(version) or (), default=wanted)
     stops = ladder(oldest, wanted) or (wanted,)
-    why = reasons(oldest, wanted) if len(stops) > 1 else ()
+    why = reasons(oldest, wanted)
     return tuple(
         Stop(release, number, len(stops), stops[number:], why)
         for number, release in enumerate(stops, 1)

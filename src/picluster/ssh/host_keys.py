@@ -89,7 +89,7 @@ class HostKeys:
                 return False
             entry = host_entry(host, port)
             lines = self.own_file.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if line.split(" ", 1)[0] != entry]
+            kept = [line for line in lines if line.partition(" ")[0] != entry]
             self._read.clear()
             if len(kept) == len(lines):
                 return False

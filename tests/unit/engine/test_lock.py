@@ -43,6 +43,7 @@ class TestOnThisComputer:
         said = ("this computer", "held by somebody with quite a long name")
         assert why(second) == said
         assert why(second) == said, "a try that fails leaves the holder's name"
+        second.release()
         first.release()
         second.take()
         assert why(first) == ("this computer", "held by me")
@@ -104,6 +105,8 @@ class TestOnANode:
         assert not lock.held
         lock.take()
         assert lock.held
+        assert lock._thread is not None
+        assert lock._thread.daemon, "a run ends though its lock is still held"
         lock.take()
         assert node.scripts == 1, "one that is held is not taken twice"
         node.end(lock)

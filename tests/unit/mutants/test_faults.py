@@ -45,6 +45,14 @@ def test_an_action_is_left_out_of_those_that_are_decided_on() -> None:
     assert written("decided = (b(),)") in faulty("decided = (a(), b())")
 
 
+def test_a_fault_stands_in_its_whole_statement_and_not_in_what_is_inside_of_that() -> None:
+    source = "def f():\n    if (\n        a == b\n    ):\n        g(\n            1,\n        )\n"
+    found = {each.what: (each.line, each.lines) for each in mutations(source)}
+    assert found["compared otherwise: a == b"] == (3, (2, 4))
+    assert found["one more: 1"] == (6, (5, 7))
+    assert found["left out `g(1)` in: a == b"] == (5, (5, 7))
+
+
 def test_what_is_only_said_is_left_alone() -> None:
     assert faulty('"""Some words."""\nfound: Literal[1]\nassert found\n') == set()
 

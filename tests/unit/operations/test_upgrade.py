@@ -112,6 +112,7 @@ def test_before_the_nodes_are_changed_there_has_to_be_a_cluster_to_upgrade(tmp_p
     made = site(tmp_path, Seen(pi1="v1.36.4+k3s1"))
     preflight, phase = upgrade(made, frozenset({"pi2", "pi4"}))
     assert preflight.name == "preflight"
+    assert phase.title == "every node runs K3s v1.37.1+k3s1"
     exists, behind, *others = phase.stages
     assert dict(exists.steps) == {CLUSTER: [ClusterExists(("pi1", "pi2", "pi3"))]}
     said = "it keeps its version of K3s, as an agent may; upgrade again when it is back"

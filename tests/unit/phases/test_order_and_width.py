@@ -122,6 +122,15 @@ def test_a_reset_cleans_every_node_and_then_this_computer(data: bool) -> None:
     ]
 
 
+def test_replicas_are_looked_for_where_the_file_puts_them() -> None:
+    made = site("longhorn: {data_path: /mnt/ssd}\n")
+    (phase,) = reset(data=True)(made, frozenset())
+    (named,) = phase.stages[0].steps[CLUSTER]
+    assert isinstance(named, VolumesAtReset)
+    assert named.longhorn == "/mnt/ssd"
+    assert DataDeleted("Longhorn's replicas", "/mnt/ssd", OF_LONGHORN) in phase.steps_for("pi4")
+
+
 @pytest.mark.parametrize("data", [False, True])
 def test_a_node_that_had_the_registry_or_built_images_loses_that_too(data: bool) -> None:
     registry = site("registry: {node: pi1}\n").cluster

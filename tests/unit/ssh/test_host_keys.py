@@ -59,7 +59,8 @@ def test_a_forgotten_key_may_be_another_one(
     tmp_path: Path, keys: tuple[paramiko.PKey, paramiko.PKey]
 ) -> None:
     known = pins(tmp_path)
-    known.check("pi1", "10.0.0.1", 22, keys[0])
+    for _ in range(2):
+        known.check("pi1", "10.0.0.1", 22, keys[0])
     assert known.forget("10.0.0.1", 22)
     known.check("pi1", "10.0.0.1", 22, keys[1])
 
@@ -144,4 +145,17 @@ def test_who_is_asked_is_told_what_to_compare(tmp_path: Path, keys: Pair) -> Non
         pins(tmp_path, agree).check("pi1", "10.0.0.1", 22, keys[0])
     assert asked == [("pi1", keys[0].get_name(), fingerprint(keys[0].asbytes()))]
     assert refused.value.where == "pi1 (10.0.0.1)"
-    assert fingerprint(keys[0].asbytes()) in refused.value.why
+    assert refused.value.why == (
+        f"it presents the {keys[0].get_name()} key {fingerprint(keys[0].asbytes())}, and nobody "
+        "has agreed to trust it"
+    )
+
+
+def test_of_lines_that_make_no_sense_the_first_few_are_named(tmp_path: Path, keys: Pair) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("10.0.0.1 ssh-ed25519 !\n" * 4)
+    known = HostKeys(tmp_path / "pins", refuse_new, users_files=(theirs,))
+    with pytest.raises(HostKeyUnknown) as refused:
+        known.check("pi1", "10.0.0.1", 22, keys[0])
+    named = [number for number in range(1, 5) if f"line {number} of {theirs}" in refused.value.why]
+    assert named == [1, 2, 3]

@@ -308,3 +308,50 @@ def test_a_token_is_that_of_the_first_server_which_has_one() -> None:
     survey = {"pi1": held(""), "pi3": held("three"), "pi2": held("two")}
     assert cluster_token(Look("pi4", "x", survey), ["pi0", "pi1", "pi2", "pi3"]) == Secret("two")
     assert cluster_token(Look("pi4", "x", survey), ["pi1"]) is None
+
+
+def test_limits_that_are_not_set_are_not_told() -> None:
+    nothing = "k3s: {system_reserved: {}, kube_reserved: {}, eviction_hard: {}}\n"
+    made = parse(f"name: home\nnodes:\n{SERVERS}\n{nothing}").cluster
+    assert "kubelet-arg" not in server_options(made, made.node("pi1"), Starts())
+
+
+def test_a_node_that_has_a_name_only_is_left_to_find_its_address() -> None:
+    made = parse(
+        "name: home\nnodes: [{name: pi1, address: pi1.example.org, role: server}]\n"
+    ).cluster
+    assert "node-ip" not in server_options(made, made.node("pi1"), Starts())
+
+
+def test_an_agent_joins_whoever_holds_the_cluster_and_serves_nothing() -> None:
+    told = options("pi4", {"pi2": HOLDS})
+    assert told["server"] == "https://10.0.0.2:6443"
+    assert not {"tls-san", "disable", "cluster-cidr"} & set(told)
+
+
+@pytest.mark.parametrize(
+    ("server", "registry", "unknown"),
+    [
+        ("pi1.local", "10.0.0.2", "pi1.local"),
+        ("10.0.0.1", "pi2.local", "pi2.local"),
+        ("pi1.local", "pi2.local", "pi1.local, pi2.local"),
+        ("10.0.0.1", "10.0.0.2", ""),
+    ],
+)
+def test_names_that_k3s_cannot_look_up_are_refused(
+    server: str, registry: str, unknown: str
+) -> None:
+    made = parse(
+        "name: home\nnodes:\n"
+        f"- {{name: pi1, address: {server}, role: server}}\n"
+        f"- {{name: pi2, address: {registry}, role: agent}}\n"
+        "- {name: pi3, address: pi3.local, role: agent}\nregistry: {node: pi2}\n"
+    ).cluster
+    decision = ConfigFile(made, made.node("pi3")).decide(
+        Look("pi3", "k3s-config", {"pi3": looking.known(k3s_config=FileState())})
+    )
+    if unknown:
+        assert isinstance(decision, Blocked)
+        assert decision.reason.startswith(f"K3s cannot look up {unknown}, which only multicast")
+    else:
+        assert isinstance(decision, Change)
