@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := .demo
+TIME ?= 600
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo demo-down test test-unit test-lab real lint format types docs screen bench mutants lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab real lint format types docs screen bench mutants fuzz lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -53,6 +54,10 @@ bench: $(STAMP)  ## Measure; see benchmarks/README.md
 
 mutants: $(STAMP)  ## Plant faults with a name; every one has to fail a unit test
 	$(BIN)/python -m tests.mutants --named
+
+fuzz: $(STAMP)  ## Every parser of outside text under a coverage-guided fuzzer: `make fuzz TIME=600` seconds in all
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(TIME)
 
 lab-deps: $(STAMP)  ## The Debian packages that the lab needs; installs only what is missing
 	$(ROOT) $(BIN)/python -m picluster.lab.requirements --install

@@ -113,7 +113,7 @@ class RecordedRun:
         for line in _text_of(path).split("\n"):
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
 
     def output(self) -> str:

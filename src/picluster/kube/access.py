@@ -250,7 +250,7 @@ def _result(request: Request, link: Link, answer: HttpAnswer) -> Any:
         text = answer.body.decode("utf-8", "replace")
         try:
             return json.loads(text) if "json" in answer.headers.get("content-type", "") else text
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ApiUnavailable([_tried(link, "what it sent is not JSON")]) from None
     raise refusal_of(request, answer)
 
@@ -280,7 +280,7 @@ def _status_object(answer: HttpAnswer) -> dict[str, Any]:
     text = answer.body.decode("utf-8", "replace")
     try:
         status = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"message": text.strip()}
     return status if isinstance(status, dict) else {"message": text.strip()}
 

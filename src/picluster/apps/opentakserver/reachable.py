@@ -102,7 +102,7 @@ def _handshake(ots: OpenTakServer, body: str) -> list[str]:
     try:
         opened = json.loads(body[body.index("{") :])
         times = opened["pingTimeout"], opened["pingInterval"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = f": {body[:80]}" if body else ""
         return [f"Socket.IO refuses a browser's handshake{said}"]
     wanted = ots.socketio.ping_timeout * 1000, ots.socketio.ping_interval * 1000

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.errors import UsageError
 
+_NONSENSE = (TypeError, EOFError, zlib.error, lzma.LZMAError, RecursionError)
+"""What else reading somebody's archive, and the JSON in it, can end in."""
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz")
 
 
@@ -40,7 +44,7 @@ def _references(path: Path) -> tuple[str, ...]:
             manifest = tar.extractfile("manifest.json")
             entries = json.load(manifest) if manifest else []
         return tuple(tag for entry in entries for tag in entry.get("RepoTags") or ())
-    except (OSError, tarfile.TarError, KeyError, ValueError, AttributeError) as error:
+    except (OSError, tarfile.TarError, KeyError, ValueError, AttributeError, *_NONSENSE) as error:
         raise UsageError(
             "this is not an archive of images",
             where=str(path),

@@ -21,7 +21,7 @@ def objects_of(api: Api, part: str) -> list[Identity]:
         found: Object = api.call("GET", object_path(api, _manifest(part, ())))
         rows = json.loads((found.get("data") or {}).get("objects") or "[]")
         return [Identity(*map(str, row)) for row in rows]
-    except (NotFound, ValueError, TypeError):
+    except (NotFound, ValueError, TypeError, RecursionError):
         return []
 
 

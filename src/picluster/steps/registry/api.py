@@ -28,6 +28,8 @@ _INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
 )
 _ACCEPT = ", ".join((MANIFEST_TYPE, "application/vnd.oci.image.manifest.v1+json", *_INDEX_TYPES))
+_MOST_PAGES = 1000
+_MOST_BYTES = 32 * 1024 * 1024
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 
 
@@ -55,7 +57,10 @@ class Reply:
     @property
     def data(self) -> dict[str, Any]:
         """The body, read as a JSON object."""
-        read = json.loads(self.body)
+        try:
+            read = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
         return read if isinstance(read, dict) else {}
 
 
@@ -89,39 +94,49 @@ class RegistryApi:
 
     def repositories(self) -> list[str]:
         """Return the names of all repositories."""
-        return [name for page in self._pages("/v2/_catalog") for name in page["repositories"] or ()]
+        with self._making_sense():
+            pages = self._pages("/v2/_catalog")
+            return [str(name) for page in pages for name in page["repositories"] or ()]
 
     def tags(self, repository: str) -> list[str]:
         """Return the tags of a repository; it may have lost all of them."""
-        pages = self._pages(f"/v2/{repository}/tags/list")
-        return sorted(tag for page in pages for tag in page.get("tags") or ())
+        with self._making_sense():
+            pages = self._pages(f"/v2/{repository}/tags/list")
+            return sorted(str(tag) for page in pages for tag in page.get("tags") or ())
 
     def size(self, repository: str, reference: str) -> tuple[str, int]:
         """Return an image's digest, and how many bytes a pull of it brings, all platforms' in all.
 
         What several layers or images share counts once for each.
         """
+        with self._making_sense():
+            return self._size(repository, reference, inside=False)
+
+    def _size(self, repository: str, reference: str, *, inside: bool) -> tuple[str, int]:
         answer = self.call("GET", f"/v2/{repository}/manifests/{reference}", Accept=_ACCEPT)
         if answer.status == _NOT_FOUND:
             return "", 0
         manifest = answer.data
         digest = answer.headers.get("docker-content-digest") or digest_of(answer.body)
-        if manifest.get("mediaType") in _INDEX_TYPES or "manifests" in manifest:
+        # An index lists images, and no other index: one that does might list itself.
+        if not inside and (manifest.get("mediaType") in _INDEX_TYPES or "manifests" in manifest):
             parts = [str(part["digest"]) for part in manifest.get("manifests", ())]
-            return digest, sum(self.size(repository, part)[1] for part in parts)
+            return digest, sum(self._size(repository, part, inside=True)[1] for part in parts)
         blobs = [manifest.get("config", {}), *manifest.get("layers", ())]
         return digest, sum(int(blob.get("size", 0)) for blob in blobs)
 
     def digest(self, repository: str, tag: str) -> str:
         """Return the digest of what a tag names; empty if there is no such tag."""
         answer = self.call("HEAD", f"/v2/{repository}/manifests/{tag}", Accept=_ACCEPT)
-        return "" if answer.status == _NOT_FOUND else answer.headers["docker-content-digest"]
+        with self._making_sense():
+            return "" if answer.status == _NOT_FOUND else answer.headers["docker-content-digest"]
 
     def tag(self, repository: str, present: str, wanted: str) -> None:
         """Let another tag name what a present one does."""
         path = f"/v2/{repository}/manifests"
         found = self.call("GET", f"{path}/{present}", Accept=_ACCEPT)
-        kind = {"Content-Type": found.headers["content-type"]}
+        with self._making_sense():
+            kind = {"Content-Type": found.headers["content-type"]}
         self.call("PUT", f"{path}/{wanted}", found.body, **kind)
 
     def _push_blob(self, content: bytes) -> None:
@@ -136,13 +151,25 @@ class RegistryApi:
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         following: str | None = f"{path}?n={_PAGE}"
-        while following:
+        for _ in range(_MOST_PAGES):
+            if not following:
+                return
             answer = self.call("GET", following)
             if answer.status == _NOT_FOUND:
                 return
             yield answer.data
             found = _NEXT.search(answer.headers.get("link", ""))
             following = found[1] if found else None
+        raise ValueError(f"its list goes on after {_MOST_PAGES} pages")
+
+    @contextmanager
+    def _making_sense(self) -> Iterator[None]:
+        """Raise `StepFailed` for an answer that is not one of a registry's."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise self._failure("the registry's answer makes no sense", why) from None
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         wanted = self.endpoint
@@ -154,7 +181,10 @@ class RegistryApi:
             connection.request(method, path, body or None, sent)
             got = connection.getresponse()
             lowered = {name.lower(): value for name, value in got.getheaders()}
-            return Reply(got.status, got.read(), lowered)
+            body = got.read(_MOST_BYTES + 1)
+            if len(body) > _MOST_BYTES:
+                raise http.client.HTTPException(f"it sent more than {_MOST_BYTES} bytes")
+            return Reply(got.status, body, lowered)
         except (OSError, http.client.HTTPException) as error:
             raise self._failure("the registry does not answer", str(error)) from error
         finally:
@@ -193,5 +223,5 @@ def _said(body: bytes) -> str:
     try:
         errors = json.loads(body)["errors"]
         return "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode("utf-8", "replace").strip()[:200] or "no reason given"

@@ -158,7 +158,7 @@ def read_daemon_json(text: str) -> dict[str, Any]:
         return {}
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise ValueError("it is not a JSON object")
