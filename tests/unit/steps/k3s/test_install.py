@@ -186,14 +186,16 @@ def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
 ) -> None:
     (tmp_path / "k3s-arm64").write_text("binary")
     (tmp_path / "install.sh").write_text("script")
-    digest = hashlib.sha256(b"binary").hexdigest()
-    (tmp_path / "sha256sum-arm64.txt").write_text(f"{digest}  k3s-arm64\n")
+    name = "k3s-airgap-images-arm64.tar.zst"
+    sums = {"k3s-arm64": b"binary", name: b"images"}
+    (tmp_path / "sha256sum-arm64.txt").write_text(
+        "".join(f"{hashlib.sha256(data).hexdigest()}  {each}\n" for each, data in sums.items())
+    )
     sent = [
         ("k3s-arm64", f"{STAGING_DIR}/k3s", 0o755, "binary"),
         ("install.sh", f"{STAGING_DIR}/install.sh", 0o700, "script"),
     ]
     if images:
-        name = "k3s-airgap-images-arm64.tar.zst"
         (tmp_path / name).write_text("images")
         sent.append((name, f"/var/lib/rancher/k3s/agent/images/{name}", 0o644, "images"))
     artifacts, node = Artifacts(WANTED, "", "", tmp_path, tmp_path), Uploads()
