@@ -98,7 +98,9 @@ def _planned(asked: Asked, act: Callable[[Site], Planned]) -> Planned:
         print_json(plan_view.as_document(name, seen.plans, site.notices, seen.missing))
     else:
         marks = marks_for(sys.stdout.encoding)
-        show(plan_view.as_text(seen.plans, site.notices, marks, seen.missing), sys.stdout)
+        verbose = bool(asked.given.verbose)
+        text = plan_view.as_text(seen.plans, site.notices, marks, seen.missing, verbose=verbose)
+        show(text, sys.stdout)
     return seen
 
 

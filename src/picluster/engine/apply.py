@@ -17,7 +17,16 @@ from picluster.engine.pool import Sessions
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
-from picluster.engine.step import Act, Action, Change, Reboot, Run, Upload, WriteFile
+from picluster.engine.step import (
+    Act,
+    Action,
+    Change,
+    Reboot,
+    Run,
+    Upload,
+    WriteFile,
+    told_of,
+)
 from picluster.errors import (
     ActionFailed,
     Interrupted,
@@ -175,6 +184,7 @@ class Applier:
                     step=step.name,
                     title=step.title,
                     summary=redact(task.change.summary),
+                    actions=tuple(redact(told_of(each)) for each in task.change.actions),
                 )
             )
 

@@ -51,13 +51,14 @@ class PhaseStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted(Event):
-    """A change has begun on a target."""
+    """A change has begun on a target: it is made of these `actions`, in words."""
 
     phase: str
     target: str
     step: str
     title: str
     summary: str
+    actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,22 @@ class Act(Protocol):
 Action: TypeAlias = Run | WriteFile | Upload | Reboot | Act
 
 
+def told_of(action: Action) -> str:
+    """Say in a few words what an action does; a script by its length, as it may hold a secret."""
+    match action:
+        case Run(script=script):
+            lines = len(script.strip().splitlines())
+            return f"run {lines} line{'' if lines == 1 else 's'} of shell"
+        case WriteFile(path=path, mode=mode, owner=owner):
+            return f"write {path} ({mode:o} {owner})"
+        case Upload(source=source, path=path):
+            return f"send {source.name} to {path}"
+        case Reboot():
+            return "reboot"
+        case Act() as act:
+            return act.title
+
+
 # ------------------------------------------------------------------ the step
 
 
@@ -220,4 +236,5 @@ __all__ = [
     "Steps",
     "Upload",
     "WriteFile",
+    "told_of",
 ]

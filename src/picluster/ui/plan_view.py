@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from picluster.engine.plan import Judged, PhasePlan
-from picluster.engine.step import Blocked, Change, Diff, Risk, Satisfied
+from picluster.engine.step import Blocked, Change, Diff, Risk, Satisfied, told_of
 from picluster.errors import NodeError
 from picluster.secret import redact
 from picluster.ui.words import Marks, count, failure, safe
@@ -29,13 +29,15 @@ def as_text(
     notices: Sequence[str],
     marks: Marks,
     missing: Mapping[str, NodeError] = NOBODY,
+    *,
+    verbose: bool = False,
 ) -> str:
     """Return what `up` would do, node by node, with reasons, risks and differences.
 
     Nodes of which the same is to be said are named together. Of those that are missing it is said
-    why.
+    why. Where it is to be `verbose`, each change is told action by action.
     """
-    blocks = [_phase(plan, marks) for plan in plans]
+    blocks = [_phase(plan, marks, verbose=verbose) for plan in plans]
     changes = sum(len(plan.changes) for plan in plans)
     blocked = sum(len(plan.blocked) for plan in plans)
     total = "nothing to do" if not changes else f"{count(changes, 'change')} to make"
@@ -119,7 +121,7 @@ def missing_document(missing: Mapping[str, NodeError]) -> list[dict[str, str]]:
     ]
 
 
-def _phase(plan: PhasePlan, marks: Marks) -> str:
+def _phase(plan: PhasePlan, marks: Marks, *, verbose: bool) -> str:
     shown = [
         item
         for item in plan.items
@@ -133,7 +135,7 @@ def _phase(plan: PhasePlan, marks: Marks) -> str:
         return ""
     alike: dict[tuple[str, ...], list[str]] = {}
     for target, items in groupby(sorted(shown, key=_target_order(plan)), lambda item: item.target):
-        lines = tuple(line for item in items for line in _item(item, marks))
+        lines = tuple(line for item in items for line in _item(item, marks, verbose=verbose))
         alike.setdefault(lines, []).append(target)
     sections = ["\n".join([f"  {', '.join(targets)}", *lines]) for lines, targets in alike.items()]
     return "\n".join([f"[{plan.phase}] {plan.title}", *sections, *left_out]) + "\n"
@@ -144,13 +146,14 @@ def _target_order(plan: PhasePlan) -> Any:
     return lambda item: order.index(item.target)
 
 
-def _item(item: Judged, marks: Marks) -> list[str]:
+def _item(item: Judged, marks: Marks, *, verbose: bool) -> list[str]:
     match item.decision:
         case Change() as change:
             risk = f" [{change.risk.name.lower().replace('_', ' ')}]" if change.risk else ""
             reason = f": {change.reason}" if change.reason else ""
             lines = [f"    {marks.changed} {change.summary}{reason}{risk}"]
-            return lines + [f"        {line}" for line in _diff(change.diff)]
+            told = [f"- {told_of(each)}" for each in change.actions] if verbose else []
+            return lines + [f"        {line}" for line in (*told, *_diff(change.diff))]
         case Blocked() as blocked:
             lines = [f"    {marks.failed} {item.step.title}: refused: {blocked.reason}"]
             return lines + ([f"        fix: {blocked.fix}"] if blocked.fix else [])

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.engine.runs import Bench, FileStep, again, on, phase
 
 from picluster.causes.cause import Cause
-from picluster.engine.events import PhaseFinished, StepProgress
+from picluster.engine.events import PhaseFinished, StepProgress, StepStarted
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.place import Place, Tools
 from picluster.engine.probe import Observation, ShellProbe
@@ -378,6 +378,11 @@ class TestWhatHappensOnce:
 
 
 class TestOutput:
+    def test_a_change_is_told_action_by_action_when_it_begins(self, bench: Bench) -> None:
+        run_phase(phase(on(["pi1"], FileStep("a"))), bench.run)
+        begun = [event for event in bench.events if isinstance(event, StepStarted)]
+        assert [(event.step, event.actions) for event in begun] == [("a", ("run 1 line of shell",))]
+
     def test_what_a_script_of_ours_says_it_waits_for_is_told_apart_from_what_programs_print(
         self, bench: Bench
     ) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from tests.unit.ui.samples import NOTICE, fine, hosts, judged, plan, reboot, refused
 
 from picluster.engine.plan import LeftOut
-from picluster.engine.step import Change, Diff
+from picluster.engine.step import Change, Diff, Reboot, Run, Upload, WriteFile
 from picluster.errors import Unreachable
 from picluster.secret import Secret
+from picluster.steps.k3s.maintenance import UncordonNode
 from picluster.ui.plan_view import as_diff, as_document, as_text
 from picluster.ui.words import ASCII, UNICODE
 
@@ -34,6 +36,29 @@ def test_a_plan_reads_node_by_node() -> None:
         hosts("pi1"), reboot("pi1"), refused("pi2"), fine("pi2", "the clock is 3 s behind")
     )
     assert as_text([shown], (), UNICODE) == SNAPSHOT
+
+
+def test_a_verbose_plan_tells_each_change_action_by_action() -> None:
+    actions = (
+        WriteFile("/etc/token", Secret("sesame-open"), 0o600),
+        Upload(Path("/here/k3s-arm64"), "/opt/k3s", "0" * 64),
+        Run("systemctl daemon-reload\nsystemctl restart k3s\n"),
+        UncordonNode("pi1"),
+        Reboot(),
+    )
+    planned = [
+        plan(judged("pi1", "x", "it is so", Change("have it so", actions, reason="it differs")))
+    ]
+    told = [
+        "    ~ have it so: it differs",
+        "        - write /etc/token (600 root:root)",
+        "        - send k3s-arm64 to /opt/k3s",
+        "        - run 2 lines of shell",
+        "        - uncordoning pi1",
+        "        - reboot",
+    ]
+    assert as_text(planned, (), UNICODE, verbose=True).splitlines()[2:8] == told
+    assert as_text(planned, (), UNICODE).splitlines()[2:4] == [told[0], ""]
 
 
 def test_a_node_of_several_stages_is_shown_once() -> None:
