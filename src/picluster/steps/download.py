@@ -50,7 +50,9 @@ def download(
         request = Request(url, headers={"User-Agent": "picluster"})  # noqa: S310
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
-            _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as answer,
+            urllib.request.build_opener(_NoWayBack).open(
+                request, timeout=_TIMEOUT_SECONDS
+            ) as answer,
             replacing(path, 0o666) as file,
         ):
             digest = hashlib.sha256()
@@ -84,9 +86,6 @@ class _NoWayBack(urllib.request.HTTPRedirectHandler):
         if req.type == "https" and urlsplit(newurl).scheme != "https":
             raise _Refused("the server redirects to an address without HTTPS", f"to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER = urllib.request.build_opener(_NoWayBack)
 
 
 def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:
