@@ -40,3 +40,26 @@ def test_it_is_found_from_the_readme_and_says_how_to_report():
     assert "docs/security.md" in (ROOT / "README.md").read_text()
     assert "SECURITY.md" in (ROOT / "README.md").read_text()
     assert "Report a vulnerability" in (ROOT / "SECURITY.md").read_text()
+
+
+def pins(name):
+    found = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", each).lower(): version for each, version in found}
+
+
+def test_what_users_install_has_hashes_and_names_no_address():
+    lines = (ROOT / "requirements.txt").read_text().split("\n")[1:]
+    entries = "\n".join(lines).strip().replace("\\\n", "").split("\n")
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64} *)+", entry), entry
+
+
+def test_what_users_install_is_what_is_tested():
+    tested, installed = pins("constraints.txt"), pins("requirements.txt")
+    built_with = {"hatchling", "tomlkit", "trove-classifiers"}
+    assert {name: tested.get(name) for name in installed if name not in built_with} == {
+        name: version for name, version in installed.items() if name not in built_with
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[>=<\[ ]", each)[0] for each in project["dependencies"]}
+    assert wanted <= set(installed)

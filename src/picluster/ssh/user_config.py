@@ -165,7 +165,7 @@ def login_of(host: str, path: Path | None = None) -> WrittenLogin:
 def read_settings(text: str) -> Settings:
     """Read what `ssh -G` prints: a keyword and its value on each line."""
     settings: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in text.replace("\0", "").splitlines():  # a path with one cannot even be looked for
         name, _, value = line.partition(" ")
         settings.setdefault(name.lower(), []).append(value)
     return settings
