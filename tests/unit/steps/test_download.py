@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPMessage
 from pathlib import Path
+from typing import Any
 from urllib.request import Request
 
 import pytest
@@ -24,7 +26,6 @@ from picluster.model import parse
 from picluster.model.apps import App
 from picluster.phases.k3s import staged
 from picluster.steps.download import (
-    _OPENER,
     _NoWayBack,
     _Refused,
     download,
@@ -295,9 +296,19 @@ def test_other_redirections_are_followed(old: str, new: str) -> None:
     assert followed.full_url == new
 
 
-def test_downloads_are_opened_by_what_refuses_them(serve: Serve, tmp_path: Path) -> None:
+def test_downloads_are_opened_by_what_refuses_them(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules: list[object] = []
+    build = urllib.request.build_opener
+
+    def noted(*given: Any) -> urllib.request.OpenerDirector:
+        rules.extend(given)
+        return build(*given)
+
+    monkeypatch.setattr(urllib.request, "build_opener", noted)
     there = serve(said(b"k3s", length=3))
     away = serve(f"HTTP/1.1 302 Found\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n".encode())
     download(away, tmp_path / "k3s", quiet)
     assert (tmp_path / "k3s").read_bytes() == b"k3s"
-    assert any(isinstance(each, _NoWayBack) for each in _OPENER.handlers)
+    assert rules == [_NoWayBack]
