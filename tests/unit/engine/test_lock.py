@@ -118,6 +118,8 @@ class TestOnANode:
             node.says, node.status = [("stderr", f" {holder}\n".encode())], BUSY
             assert why(lock) == ("pi1", f"held by {holder}")
             assert not lock.held
+        node.says = []
+        assert why(lock) == ("pi1", ""), "a holder that has not written its name yet"
 
     def test_a_script_that_fails_grants_nothing_and_says_why(self, node: Node) -> None:
         node.says, node.status = [("stdout", b"welcome\n"), ("stderr", b"no such directory\n")], 1

@@ -170,10 +170,10 @@ class ConfigFile:
         unknown = self._unknown_names()
         if unknown:
             return _refuse_names(unknown)
-        if self.node.is_server:
+        if self.node.is_server or isinstance(role, Starts):  # which no agent ever does
             options = server_options(self.cluster, self.node, role)
         else:
-            options = agent_options(self.cluster, self.node, self._through(role))
+            options = agent_options(self.cluster, self.node, role.server)
         wanted = render(options | self._pods_way(look, options, present))
         if file.access == _ACCESS_PRIVATE and present.rstrip("\n") == wanted.rstrip("\n"):
             return Satisfied()
@@ -219,9 +219,6 @@ class ConfigFile:
         servers = [server.name for server in self.cluster.servers]
         current = joined_server(self.cluster, present)
         return membership(self.node.name, servers, look.every(STATE), current)
-
-    def _through(self, role: Starts | Joins) -> str:
-        return role.server if isinstance(role, Joins) else self.cluster.servers[0].name
 
 
 def _difference(access: str, present: str, wanted: str) -> str:

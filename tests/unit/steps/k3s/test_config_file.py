@@ -355,3 +355,10 @@ def test_names_that_k3s_cannot_look_up_are_refused(
         assert decision.reason.startswith(f"K3s cannot look up {unknown}, which only multicast")
     else:
         assert isinstance(decision, Change)
+
+
+def test_a_server_s_certificate_is_good_for_its_name_and_for_its_address() -> None:
+    node = "{name: pi1, address: pi1.example.org, role: server, k3s: {node_ip: 10.9.0.1}}"
+    made = parse(f"name: home\nnodes: [{node}]\n").cluster
+    told = server_options(made, made.node("pi1"), Starts())
+    assert told["tls-san"] == ["pi1.example.org", "10.9.0.1", "pi1"]

@@ -80,3 +80,7 @@ def test_what_the_file_names_is_what_counts() -> None:
 
 def test_a_node_that_is_known_by_name_is_left_to_k3s() -> None:
     assert written(step(address="pi1.lan"), CABLE, WIFI) is None
+
+
+def test_interfaces_that_nobody_has_seen_are_not_guessed() -> None:
+    assert written(step(), seen=False) is None
