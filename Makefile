@@ -75,14 +75,15 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 constraints: $(STAMP)  ## Pin what is installed now, and write requirements.txt: the same for users, with hashes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fuzz]'
 	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' >constraints.txt
 	$(PYTHON) -m venv $(LOCK)
 	$(LOCK)/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
-	{ head -n 1 requirements.txt; $(LOCK)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
-	  --strip-extras --build-deps-for wheel --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links -c constraints.txt -o - pyproject.toml \
-	  | grep -E '^([a-zA-Z0-9]| +--hash=)'; } >$(LOCK)/requirements.txt
-	mv $(LOCK)/requirements.txt requirements.txt
+	$(LOCK)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  -c constraints.txt -o $(LOCK)/all.txt pyproject.toml
+	{ head -n 1 requirements.txt; grep -E '^([a-zA-Z0-9]| +--hash=)' $(LOCK)/all.txt; } >$(LOCK)/pinned.txt
+	mv $(LOCK)/pinned.txt requirements.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

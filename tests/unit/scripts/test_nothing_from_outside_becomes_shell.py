@@ -87,7 +87,7 @@ def test_no_script_runs_a_value_or_takes_it_for_an_option(name: str, tmp_path: P
     builder = built(EVERYTHING, HOSTILE[name], tmp_path, 1)
     # What names no value is the same for all of them, and looked at below.
     scripts = {script for script in builder.scripts if CANARY in script.lower()}
-    assert len(scripts) > 10, "hardly anything was built"
+    assert len(scripts) > 3, "hardly anything was built"
     check(scripts)
     assert builder.crashes == [], "nonsense from a node is no bug of picluster's"
 
