@@ -10,7 +10,7 @@ from tests.unit.steps.acting import place
 
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
-from picluster.steps.k3s.service import Arrival
+from picluster.steps.k3s.service import Arrival, AwaitArrival
 from picluster.steps.k3s.unit import UnitState
 
 UNIT = UnitState("active", started=1001.4, now=1060.0)
@@ -64,7 +64,9 @@ def test_a_restart_is_over_when_the_new_kubelet_lives_though_its_status_looks_ol
     stale = NodeState("pi1", ready=True, reported=900.0)
     predecessors, first, second = 990.0, 1010.0, 1020.0
     cluster = Cluster(stale, [predecessors, first, first, second])
-    ARRIVAL.follow(place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions))
+    AwaitArrival(ARRIVAL).perform(
+        place(cluster, target="pi1", sessions=NodeAnswers(lambda _: SHOWN).sessions)
+    )
     assert not cluster.renewed, "it was taken for the new kubelet's word too early"
 
 

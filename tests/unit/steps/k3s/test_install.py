@@ -16,7 +16,7 @@ from picluster.causes.cause import explain
 from picluster.engine.step import Blocked, Change, Risk, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
-from picluster.model.releases import parse_version
+from picluster.model.releases import ladder, parse_version, reasons
 from picluster.steps.k3s.artifacts import Artifacts, binary_name, parse_checksums
 from picluster.steps.k3s.install import (
     RECORDER,
@@ -70,6 +70,24 @@ def test_going_back_and_skipping_a_minor_are_refused(
     refusal = refuse_version_step(installed, wanted)
     assert refusal is not None
     assert reason in refusal.reason
+
+
+def test_what_to_do_instead_is_said() -> None:
+    assert refuse_version_step("v1.33.5+k3s1", "v2.0.0+k3s1") == Blocked(
+        "going from K3s v1.33.5+k3s1 to v2.0.0+k3s1 would skip a minor version",
+        "go through v1.34 first",
+    )
+    assert refuse_version_step("v1.33.5+k3s1", "v1.32.9+k3s1") == Blocked(
+        "K3s v1.33.5+k3s1 is installed, and going back to v1.32.9+k3s1 is not possible",
+        "set k3s.version to v1.33.5+k3s1 or newer",
+    )
+    way = ladder("v1.31.5+k3s1", "v1.33.5+k3s1")
+    assert len(way) > 1
+    assert refuse_version_step("v1.31.5+k3s1", "v1.33.5+k3s1") == Blocked(
+        "K3s cannot go from v1.31.5+k3s1 to v1.33.5+k3s1 at once: "
+        + "; ".join(reasons("v1.31.5+k3s1", "v1.33.5+k3s1")),
+        f"`picluster upgrade` goes there by way of {', '.join(way[:-1])}",
+    )
 
 
 def test_a_complete_installation_is_left_alone() -> None:
@@ -202,6 +220,8 @@ def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
     there = place(artifacts, target="pi1", sessions=node)  # type: ignore[arg-type]
     StageRelease(WANTED, "arm64").perform(there)
     assert node.sent == sent
+    told = [line for line in there.progress.states if line.startswith("uploading")]  # type: ignore[attr-defined]
+    assert told == ["uploading 0 MB", *([f"uploading {name}"] if images else [])]
 
 
 def test_replacing_a_running_k3s_counts_as_a_restart() -> None:

@@ -44,6 +44,12 @@ def test_a_member_whose_server_left_the_file_needs_none() -> None:
     assert membership("pi2", SERVERS, states, None) == Starts()
 
 
+def test_a_member_does_not_join_through_itself_or_somebody_else_s_server() -> None:
+    states = {server: holder() for server in SERVERS}
+    assert membership("pi2", SERVERS, states, "pi2") == Starts()
+    assert membership("pi2", SERVERS, states, "stranger") == Starts()
+
+
 def test_an_agent_keeps_its_server_while_that_is_a_member() -> None:
     states = {server: holder() for server in SERVERS}
     assert membership("agent", SERVERS, states, "pi3") == Joins("pi3")
