@@ -296,3 +296,8 @@ def test_without_a_datastore_worth_of_traces_only_an_unknown_node_may_come() -> 
         "re-flashed, or two machines have one name",
         "`picluster node replace pi1` takes the old one out and this one in",
     )
+
+
+def test_a_server_that_has_to_vote_is_said_to() -> None:
+    assert Ready(ARRIVAL).title == "pi1 is Ready and votes"
+    assert Ready(replace(ARRIVAL, votes=False)).title == "pi1 is Ready"
