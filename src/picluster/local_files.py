@@ -61,10 +61,12 @@ def write_private(path: Path, text: str) -> None:
 def write_keeping(path: Path, text: str, mode: int = 0o666) -> Path | None:
     """Write a file atomically; return where its previous content is kept now, if it had another.
 
-    `mode` is that of the file, less the umask. Raises `OSError`.
+    `mode` is that of the file, less the umask, and less what the file that was there did not
+    allow. Raises `OSError`.
     """
     kept = None
     if path.exists():
+        mode &= path.stat().st_mode
         before = path.read_bytes()
         if before == text.encode():
             return None

@@ -65,7 +65,7 @@ def invocation(
         file=given.file,
         here=here,
         user_kubeconfig=default_path(),
-        token=_secret(cluster.k3s.token, "the cluster's token", prompts) or token,
+        token=_secret(cluster.k3s.token, "cluster's token", prompts) or token,
         registry_password=_secret(password, "registry's password", prompts),
         mirror_passwords=_mirror_passwords(cluster, prompts),
         by_key=connector.connect_by_key,

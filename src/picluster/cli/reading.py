@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from picluster.cli import pins
+from picluster.engine import lines
 from picluster.engine.journal import RecordedRun, recorded_runs
 from picluster.errors import UsageError
 from picluster.model import json_schema, load
@@ -26,7 +27,7 @@ def show_config(file: Path, *, as_json: bool) -> None:
 
     rows = load(file).rows()
     if as_json:
-        print(json.dumps(config_view.as_document(rows), indent=2, ensure_ascii=False))
+        print(lines.as_json(config_view.as_document(rows), indent=2))
     else:
         show(config_view.as_text(rows), sys.stdout)
 
@@ -75,7 +76,7 @@ def show_logs(file: Path, name: str | None, *, list_runs: bool, as_json: bool) -
     run = recorded_run(cluster, name)
     if as_json:
         for event in run.events():
-            print(json.dumps(event, ensure_ascii=False))
+            print(lines.as_json(event))
     else:
         show(as_text(run), sys.stdout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from picluster.cli import work
 from picluster.cli.context import Asked, asked_of, invocation
@@ -45,6 +46,22 @@ def _with_version(
             fix=f"write `version: {version}` below `k3s:`, and upgrade without --to",
         )
     cluster = parse(text, given.file).cluster
-    if not dry_run and (kept := write_keeping(given.file, text)):
+    if cluster.k3s.version != version:
+        raise UsageError(f"--to {version!r} is not a K3s version", fix="write one exact release")
+    scope = limited(cluster, nodes)
+    if not dry_run and (kept := _written(given.file, text)):
         print(f"{given.file}: k3s.version is {version}; the former file is {kept}", file=sys.stderr)
-    return invocation(given, cluster, limited(cluster, nodes))
+    return invocation(given, cluster, scope)
+
+
+def _written(file: Path, text: str) -> Path | None:
+    """Write the file, or what it leads to as a link; return where the former one is."""
+    try:
+        return write_keeping(file.resolve(), text)
+    except OSError as error:
+        raise UsageError(
+            "the cluster file cannot be written",
+            where=str(file),
+            why=(error.strerror or str(error)).lower(),
+            fix="make it writable, or write the version into it yourself and upgrade without --to",
+        ) from None

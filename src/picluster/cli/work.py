@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from picluster.cli.context import Asked
 from picluster.cli.interrupt import asking_to_stop, ending_at_once
 from picluster.cli.prompts import confirm_name
 from picluster.commands import Build, Planned
+from picluster.engine.lines import as_json
 from picluster.errors import NodeError, UsageError
 from picluster.queries import status as status_query
 from picluster.queries import validate as validate_query
@@ -155,4 +155,4 @@ def watch_status(asked: Asked, seconds: float) -> int:
 
 def print_json(document: object) -> None:
     """Print a document for programs."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(as_json(document, indent=2))

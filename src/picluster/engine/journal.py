@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from picluster.engine.events import Event, Output, to_record
-from picluster.engine.lines import visible
+from picluster.engine.lines import as_json, visible
 from picluster.local_files import create
 from picluster.secret import redact
 
@@ -33,15 +32,12 @@ OUTPUT = "output.log"
 SEQUENCE = "sequence"
 _RUNS = "runs"
 _MOST_RUNS_A_SECOND = 100
-# What JSON lets stand as it is, and a terminal or a reader of lines does not.
-_ENDS_A_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 def to_line(event: Event) -> str:
     """Return the event as one line of JSON, cleaned of secrets."""
     record = {"picluster": FORMAT, **to_record(event)}
-    line = json.dumps(_masked(record), ensure_ascii=False)
-    return _ENDS_A_LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n"
+    return as_json(_masked(record)) + "\n"
 
 
 def _masked(value: Any) -> Any:

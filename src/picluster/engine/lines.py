@@ -6,12 +6,17 @@ files: whoever asks them lets a node end our lines where it likes. Pure.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 
 _BREAKS = (0x2028, 0x2029)
 # They turn the order of the characters after them around: what is read is not what is there.
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), *_BREAKS, *_BIDI], "\ufffd") | {
+# Halves of characters, which JSON may hold and no file and no terminal takes.
+_HALVES = range(0xD800, 0xE000)
+_NOT_SHOWN = [*range(0x20), *range(0x7F, 0xA0), *_BREAKS, *_BIDI, *_HALVES]
+_CONTROL = dict.fromkeys(_NOT_SHOWN, "\ufffd") | {
     9: "\t",
     10: "\n",
     13: "",
@@ -21,6 +26,15 @@ _CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), *_BREAKS, *_BIDI], "
 def visible(text: str) -> str:
     """Return the text without control characters: nothing in it steers whoever shows it."""
     return text.translate(_CONTROL)
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """Return JSON that people can read, and that nothing in it steers, breaks or makes no UTF-8."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from picluster.model.yaml_tree import Entries, Scalar, read_tree
+
+_LINE_END = re.compile("(\r\n|[\r\n\x85\u2028\u2029])")
+"""What ends a line of YAML 1.1, by which the tree counts them."""
 
 
 def with_k3s_version(text: str, version: str) -> str | None:
@@ -17,10 +22,11 @@ def with_k3s_version(text: str, version: str) -> str | None:
     if found is None or not isinstance(found[1], Scalar) or found[1].text is None:
         return None
     former, (line, column) = found[1].text, found[1].mark
-    lines = text.split("\n")
-    before, rest = lines[line - 1][: column - 1], lines[line - 1][column - 1 :]
+    parts = _LINE_END.split(text)  # each line, and then what ends it
+    here = 2 * (line - 1)
+    before, rest = parts[here][: column - 1], parts[here][column - 1 :]
     quote = rest[:1] if rest[:1] in "'\"" else ""
     if not rest.startswith(f"{quote}{former}{quote}"):
         return None
-    lines[line - 1] = f"{before}{quote}{version}{rest[len(former) + len(quote) :]}"
-    return "\n".join(lines)
+    parts[here] = f"{before}{quote}{version}{rest[len(former) + len(quote) :]}"
+    return "".join(parts)

@@ -66,6 +66,13 @@ class SecretRef:
                 where=str(self),
                 fix="give it on one line",
             )
+        # Python puts these in the place of bytes that are no UTF-8.
+        if any(unicodedata.category(each) == "Cs" for each in value):
+            raise ConfigInvalid(
+                f"the {label} is not UTF-8 text",
+                where=str(self),
+                fix="give it in a shell whose locale is UTF-8",
+            )
         return Secret(value)
 
     def _from_environment(self, label: str, environ: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from picluster.once import Once
 AGENT_OF_THE_ENVIRONMENT = "SSH_AUTH_SOCK"
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _DEFAULT_PORT = 22
+_LAST_PORT = 65535
 _SECONDS = 20
 # What OpenSSH takes for a host name; nothing else gets near a command line or a ProxyCommand.
 _HOST = re.compile(r"[A-Za-z0-9_.:%\[\]][A-Za-z0-9_.:%\[\]-]*")
@@ -218,9 +219,7 @@ def route_of(host: str, settings: Settings, unread: tuple[str, ...] = ()) -> Ssh
 
     user = first("user") or getpass.getuser()
     port_text = first("port", str(_DEFAULT_PORT))
-    if not re.fullmatch("[0-9]{1,5}", port_text):
-        raise _not_understood(host, f"Port {port_text} is no port")
-    port = int(port_text)
+    port = _port(host, port_text)
     target = first("hostname", host)
     if not _HOST.fullmatch(target) or user.startswith("-"):
         raise _not_understood(host, f"it leads to {user}@{target}")
@@ -262,7 +261,13 @@ def _hop(host: str, text: str) -> JumpHost:
     name = match["host"].strip("[]") if match else ""
     if match is None or not _HOST.fullmatch(name):
         raise _not_understood(host, f"ProxyJump {text} is no host")
-    return JumpHost(name, match["user"], int(match["port"]) if match["port"] else None)
+    return JumpHost(name, match["user"], _port(host, match["port"]) if match["port"] else None)
+
+
+def _port(host: str, text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= _LAST_PORT:
+        raise _not_understood(host, f"Port {text} is no port")
+    return int(text)
 
 
 def _agent(text: str, tokens: Mapping[str, str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.doubles.counted import Counted
 
-from picluster.engine.lines import LineCutter
+from picluster.engine.lines import LineCutter, as_json, visible
 from picluster.engine.script import FrameReader, new_marker
 from picluster.ui.node_lines import Printer
 
@@ -29,3 +31,18 @@ def test_a_line_without_an_end_is_not_copied_with_each_piece_of_it() -> None:
     for _ in range(PIECES):
         printer.hear("pi1", "stdout", Counted(b"x" * 100))
     assert Counted.copied == 0, "`exec` is quadratic"
+
+
+NOT_SHOWN = "\x7f\x9b\x85\u2028\u2029\u202e\u2066\udcff\ud800"
+
+
+def test_half_a_character_is_shown_as_none() -> None:
+    assert visible(f"a{NOT_SHOWN}b") == "a" + "\ufffd" * len(NOT_SHOWN) + "b"
+
+
+def test_json_says_everything_and_steers_nothing() -> None:
+    said = {"what": f"Zürich{NOT_SHOWN}\x1b"}
+    text = as_json(said)
+    assert b"Z\xc3\xbcrich" in text.encode(), "letters stay letters"
+    assert not set(text) & set(NOT_SHOWN)
+    assert json.loads(text) == said

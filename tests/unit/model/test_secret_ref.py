@@ -71,6 +71,14 @@ def test_a_line_break_in_the_middle_is_refused_and_nothing_of_it_shown(tmp_path,
     assert content.decode() not in str(refused.value)
 
 
+def test_what_is_no_utf8_is_refused_wherever_it_comes_from():
+    latin = b"p\xe4sswort".decode(errors="surrogateescape")
+    for given in (SecretRef("env", "A"), SecretRef("prompt")):
+        with pytest.raises(ConfigInvalid, match="is not UTF-8 text") as caught:
+            given.resolve(label="token", ask=lambda _: latin, environ={"A": latin})
+        assert "sswort" not in str(caught.value)
+
+
 def test_blanks_around_a_token_are_no_part_of_it(tmp_path):
     assert choose_token(Secret(" s3cret "), tmp_path / "token").secret.reveal() == "s3cret"
 

@@ -166,6 +166,11 @@ def test_what_makes_no_sense_as_a_release_is_no_way(tmp_path: Path) -> None:
         ("k3s: {disable: [], version: v1.35.8+k3s1}\n", "k3s: {disable: [], version: NEW}\n"),
         ('k3s:\n  version: "v1.35.8+k3s1"\n', 'k3s:\n  version: "NEW"\n'),
         ("k3s:\r\n  version: v1.35.8+k3s1\r\n", "k3s:\r\n  version: NEW\r\n"),
+        ("k3s:\r  version: v1.35.8+k3s1\r", "k3s:\r  version: NEW\r"),
+        (
+            "# a\u2028# b\x85k3s:\n  version: v1.35.8+k3s1\n",
+            "# a\u2028# b\x85k3s:\n  version: NEW\n",
+        ),
         ("k3s: {disable: []}\n", None),
         ("name: a\n", None),
         ("k3s:\n  version:\n", None),

@@ -241,7 +241,18 @@ def test_a_command_that_fails_is_named(home: Path, node: SshServer) -> None:
 
 
 @pytest.mark.usefixtures("without_ssh")
-@pytest.mark.parametrize("line", ["Port ssh", "HostName a b", "ProxyJump a b", "Nonsense"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Port ssh",
+        "Port 0",
+        "Port 65536",
+        "ProxyJump a:65536",
+        "HostName a b",
+        "ProxyJump a b",
+        "Nonsense",
+    ],
+)
 def test_without_ssh_nonsense_is_told_as_that(home: Path, line: str) -> None:
     configure(home, f"Host node\n  {line}\n")
     with pytest.raises(NodeError, match="cannot be understood") as refused:

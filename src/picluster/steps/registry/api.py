@@ -144,7 +144,8 @@ class RegistryApi:
         if self.call("HEAD", f"/v2/{REPOSITORY}/blobs/{digest}").status != _NOT_FOUND:
             return
         begun = self.call("POST", f"/v2/{REPOSITORY}/blobs/uploads/")
-        where = urlsplit(begun.headers.get("location", ""))
+        with self._making_sense():
+            where = urlsplit(begun.headers.get("location", ""))
         query = f"{where.query}&" if where.query else ""
         kind = {"Content-Type": "application/octet-stream"}
         self.call("PUT", f"{where.path}?{query}digest={digest}", content, **kind)
@@ -167,7 +168,7 @@ class RegistryApi:
         """Raise `StepFailed` for an answer that is not one of a registry's."""
         try:
             yield
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{type(error).__name__}: {error}"
             raise self._failure("the registry's answer makes no sense", why) from None
 
@@ -185,7 +186,8 @@ class RegistryApi:
             if len(body) > _MOST_BYTES:
                 raise http.client.HTTPException(f"it sent more than {_MOST_BYTES} bytes")
             return Reply(got.status, body, lowered)
-        except (OSError, http.client.HTTPException) as error:
+        # What it said before may be no part of a URL, which is a ValueError.
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failure("the registry does not answer", str(error)) from error
         finally:
             connection.close()

@@ -184,7 +184,7 @@ def read_disk(seen: Observation) -> Found:
         system = [mount for each in above for one in _all(each) for mount in _mounts(one)]
         parts = tuple(str(each["name"]) for each in disk.get("children") or ())
         size = int(disk.get("size") or 0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Unreadable("lsblk did not print the disk as JSON") from None
     probed = dict(word.split("=", 1) for word in said.text("probed", "").split() if "=" in word)
     return Found(

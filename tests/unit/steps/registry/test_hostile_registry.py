@@ -11,6 +11,7 @@ from picluster.errors import StepFailed
 from picluster.steps.images.archives import archives_in
 from picluster.steps.registry.api import RegistryApi, RegistryEndpoint, Reply
 from picluster.steps.registry.docker import read_daemon_json
+from picluster.steps.registry.probe_image import probe_image
 
 DEEP = b"[" * 100_000
 NONSENSE = [b"", DEEP, b"5", b'{"repositories": 5, "tags": 5, "manifests": 5, "layers": 5}']
@@ -49,6 +50,27 @@ def test_what_has_no_digest_or_type_fails_the_step(monkeypatch: pytest.MonkeyPat
 def test_layers_that_are_none_fail_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StepFailed, match="makes no sense"):
         saying(monkeypatch, b'{"layers": [5]}').size("tak/map", "1.0")
+
+
+@pytest.mark.parametrize("size", ["1e999", "-Infinity", "NaN"])
+def test_a_size_that_is_no_number_fails_the_step(
+    monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    with pytest.raises(StepFailed, match="makes no sense"):
+        saying(monkeypatch, f'{{"layers": [{{"size": {size}}}]}}'.encode()).size("tak/map", "1.0")
+
+
+def test_a_place_to_upload_to_that_is_no_url_fails_the_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("picluster.steps.registry.api._NOT_FOUND", 200)
+    with pytest.raises(StepFailed, match="makes no sense"):
+        saying(monkeypatch, b"", location="http://[").push(probe_image("now"))
+
+
+def test_a_name_that_no_request_can_hold_fails_the_step() -> None:
+    with pytest.raises(StepFailed, match="does not answer"):
+        RegistryApi(RegistryEndpoint("pi4", 5000), 1).digest("\ud800", "1.0")
 
 
 def test_an_index_that_lists_itself_is_asked_for_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,10 +133,13 @@ def test_a_line_that_somebody_changed_is_drift() -> None:
     assert change.reason == "/etc/fstab differs"
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "5", '{"blockdevices": [5]}', "[" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", "5", '{"blockdevices": [5]}', "[" * 5000, '{"blockdevices": [{"size": 1e999}]}'],
+)
 def test_what_cannot_be_read_is_no_disk(text: str) -> None:
     with pytest.raises(Unreadable):
-        read_disk(Observation(out=f"device=/dev/sda\ndisk={text}\nabove={{}}"))
+        read_disk(Observation(out=f'device=/dev/sda\ndisk={text}\nabove={{"blockdevices": []}}'))
 
 
 def test_a_script_wipes_only_what_is_not_blank_and_mounts_what_it_made(tmp_path: Path) -> None:
