@@ -73,6 +73,9 @@ def test_whatever_is_left_is_removed_and_what_is_lost_is_named(
     assert decision == Change(
         summary, (run,), reason="there is /etc/rancher/node", risk=risk, retry_safe=True
     )
+    units = "/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s-agent.service.env"
+    for file in (*units, "/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-agent-uninstall.sh"):
+        assert file in run.script, "it would be left behind"
     stopped, cleared, removed = (
         run.script.index(each)
         for each in (
