@@ -95,7 +95,7 @@ def _asked(target: str, probe: LiveProbe[Any], tools: Tools) -> object:
     """Ask; what a live probe is told, such as by the API, may be of another shape than it says."""
     try:
         return probe.ask(tools)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ActionFailed(
             f"the answer to `{probe.name}` makes no sense",
             where=target,

@@ -230,7 +230,7 @@ def _date(answer: HttpAnswer) -> float | None:
     """Return the time that an answer was sent at; Go's HTTP server puts it into every one."""
     try:
         return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-    except ValueError:
+    except (ArithmeticError, ValueError):
         return None
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,7 +19,7 @@ from picluster.engine.pool import Sessions
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.step import Fact
 from picluster.engine.survey import Look
-from picluster.errors import Unreadable
+from picluster.errors import ActionFailed, Unreadable
 
 COUNT = ShellProbe("count", "cat count", lambda seen: Answer(seen).number("count"))
 READERS: dict[str, Callable[[Answer], object]] = {
@@ -83,3 +86,26 @@ def test_facts_are_read_by_their_probe(shell_nodes: ShellNodes) -> None:
     assert look.every(COUNT) == {"pi1": 3}
     with pytest.raises(LookupError):
         look.read(COUNT, "pi2")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Another's answer, of which a number is read."""
+
+    answer: str
+    name: str = "told"
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> int:
+        document = json.loads(self.answer)
+        return int(document["items"][0]["number"])
+
+
+@pytest.mark.parametrize(
+    "answer", ["5", "{}", '{"items": []}', '{"items": [5]}', '{"items": [{"number": 1e999}]}']
+)
+def test_an_answer_of_another_shape_fails_the_target_that_asked(answer: str) -> None:
+    step, nobody = Fact("told", "it is known", Told(answer)), cast("Any", None)
+    with pytest.raises(ActionFailed, match="the answer to `told` makes no sense") as caught:
+        observe(nobody, nobody, "pi3", [step], 1.0)
+    assert caught.value.where == "pi3"

@@ -81,7 +81,12 @@ def test_a_read_is_repeated(start: Start, trouble: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "clock"), [("Fri, 02 Jan 2026 03:04:05 GMT", 1767323045.0), ("soon", None)]
+    ("said", "clock"),
+    [
+        ("Fri, 02 Jan 2026 03:04:05 GMT", 1767323045.0),
+        ("soon", None),
+        ("Fri, 02 Jan 99999999999 03:04:05 GMT", None),
+    ],
 )
 def test_the_time_is_the_servers_not_this_computers(
     start: Start, said: str, clock: float | None

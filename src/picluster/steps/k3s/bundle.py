@@ -99,8 +99,9 @@ class Bundle:
         """Return the token of the cluster that it was taken of. Raises `PreflightRefused`."""
         try:
             return Secret((self.directory / TOKEN).read_text().strip())
-        except OSError as error:
-            raise _broken(self.directory, f"{TOKEN} cannot be read: {error.strerror}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise _broken(self.directory, f"{TOKEN} cannot be read: {why}") from None
 
     def verify(self) -> None:
         """Raise `PreflightRefused` unless all files of a snapshot are those of the manifest."""
@@ -127,7 +128,7 @@ class _Origin(BaseModel):
     server: _Host
     file: _FileName
     k3s: _Version
-    taken: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    taken: Annotated[float, Field(ge=0, lt=10**12, allow_inf_nan=False)]
     digest: _Digest
 
 

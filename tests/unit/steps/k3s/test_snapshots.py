@@ -176,6 +176,7 @@ HOSTILE = {
     "a file name with a line in it": {"origin": {"file": "a\nb"}},
     "an option as a file name": {"origin": {"file": "-rf"}},
     "a time that is none": {"origin": {"taken": "1"}},
+    "a time that no calendar has": {"origin": {"taken": 1e300}},
     "a size that is none": {"size": "4"},
     "a version that is none": {"origin": {"k3s": "v1.33.5 $(reboot)"}},
     "a server that is none": {"origin": {"server": "pi1; reboot"}},
@@ -200,6 +201,14 @@ def test_a_manifest_that_is_not_exactly_of_a_snapshot_is_refused(
     assert bundles_in(whole.directory.parent) == []
     with pytest.raises(PreflightRefused, match="cannot be used"):
         read_bundle(whole.directory)
+
+
+def test_a_token_that_is_no_text_is_told_with_its_snapshot(tmp_path: Path) -> None:
+    whole = bundle(tmp_path)
+    (whole.directory / "token").write_bytes(b"\xff")
+    with pytest.raises(PreflightRefused, match="cannot be used") as caught:
+        whole.token()
+    assert caught.value.why == "token cannot be read: it is not UTF-8 text"
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"[" * 100_000, b'{"origin": NaN}', b"null"])
