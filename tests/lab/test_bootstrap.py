@@ -144,7 +144,7 @@ def test_a_wrong_password_is_said_to_be_refused(
     monkeypatch.setenv("PI_PASSWORD", "strawberry")
     said = solo.picluster("phase", "bootstrap", expect=4).said
     assert "does not let pi in" in said
-    assert "then the password" in said
+    assert "offered were the password" in said
     assert "strawberry" not in said
 
 
