@@ -103,7 +103,8 @@ def fed_invocation(script: str, *, user: str, password: str | None) -> Invocatio
 
 def _invocation(rest: str, script: str, user: str, password: str | None) -> Invocation:
     marker = secrets.token_hex(8)
-    body = script.encode()
+    # A word of `exec` may be any bytes; Python keeps those that are no UTF-8 this way.
+    body = script.encode(errors="surrogateescape")
     wrapper = (_OPENING + rest).format(
         marker=marker,
         begins=_BEGINS,

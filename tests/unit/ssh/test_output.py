@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from tests.doubles.ssh_channel import FloodingChannel, ShellChannel, session_over
 
+from picluster.engine.quote import quote
 from picluster.engine.session import Completed
 from picluster.errors import TooMuchOutput, Unreachable
 from picluster.ssh import session as ssh_session
@@ -45,6 +46,12 @@ def test_a_greeting_of_the_login_shell_is_no_part_of_an_answer(greeting: str) ->
 def test_an_answer_comes_back_byte_for_byte(printed: bytes) -> None:
     done, told = run("printf '" + "".join(f"\\{byte:03o}" for byte in printed) + "'")
     assert done.out == told["stdout"] == printed
+
+
+def test_a_word_that_is_no_utf8_reaches_the_node_byte_for_byte() -> None:
+    word = b"caf\xe9".decode(errors="surrogateescape")
+    done, _ = run(f"printf %s {quote(word)}")
+    assert done.out == b"caf\xe9"
 
 
 def test_a_login_shell_that_runs_nothing_is_no_success() -> None:
