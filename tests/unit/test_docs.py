@@ -215,3 +215,10 @@ def test_contributing_shows_how_to_add_each_thing_with_an_example_of_the_tree() 
         for path, example in examples:
             assert example in (ROOT / path).read_text(), f"{name}: {path} reads otherwise"
             assert len(example.splitlines()) < _MOST_LINES, f"{name}: {path} is shown at length"
+
+
+def test_the_readme_says_what_todays_cards_ask_for() -> None:
+    """Raspberry Pi OS since April 2026: sudo wants a password, with a key on the card too."""
+    first_step = (ROOT / "README.md").read_text().split("1. Flash")[1].split("2. Install")[0]
+    assert "`ssh: {password: prompt}`" in first_step
+    assert "asks for a password" in first_step

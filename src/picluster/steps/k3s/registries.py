@@ -91,8 +91,8 @@ class _PlainDumper(yaml.SafeDumper):
 
 
 def authority_path(access: RegistryAccess) -> str:
-    """Return where a node keeps the certificate of a host's authority."""
-    return f"{paths.CONFIG_DIR}/registry-ca-{re.sub('[^A-Za-z0-9.-]', '-', access.host)}.crt"
+    """Return where a node keeps the certificate of a host's authority: one file for each host."""
+    return f"{paths.CONFIG_DIR}/registry-ca-{re.sub('[^A-Za-z0-9.-]', '_', access.host)}.crt"
 
 
 def authorities(cluster: Cluster) -> list[ManagedFile]:

@@ -14,6 +14,7 @@ from picluster.engine.probe import Observation
 from picluster.engine.step import Change, Satisfied, WriteFile
 from picluster.errors import ConfigInvalid
 from picluster.model import Cluster, ClusterFileInvalid, parse
+from picluster.model.mirrors import RegistryAccess
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import server_options
@@ -22,6 +23,7 @@ from picluster.steps.k3s.registries import (
     HEADER,
     RegistriesFile,
     authorities,
+    authority_path,
     registries_file,
     render_registries,
 )
@@ -72,7 +74,7 @@ def test_mirrors_stand_beside_the_clusters_own_registry() -> None:
     assert found["configs"] == {
         "mirror.lan:5000": {
             "auth": {"username": "me", "password": "horse battery"},
-            "tls": {"ca_file": "/etc/rancher/k3s/registry-ca-mirror.lan-5000.crt"},
+            "tls": {"ca_file": "/etc/rancher/k3s/registry-ca-mirror.lan_5000.crt"},
         },
         "all.lan": {"tls": {"insecure_skip_verify": True}},
     }
@@ -161,6 +163,12 @@ def test_without_a_file_there_is_nothing_to_keep() -> None:
 # ------------------------------------------------------------------ the cluster file
 
 
+def test_no_two_hosts_share_the_file_of_an_authority() -> None:
+    hosts = ["a.lan:5000", "a.lan-5000", "a.lan", "[fd00::1]:5000", "fd00--1.5000"]
+    found = {authority_path(RegistryAccess(host=host, username="me")) for host in hosts}
+    assert len(found) == len(hosts)
+
+
 def test_a_certificate_of_an_authority_reaches_the_nodes(tmp_path: Path) -> None:
     text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     ca = tmp_path / "ca.pem"
@@ -168,7 +176,7 @@ def test_a_certificate_of_an_authority_reaches_the_nodes(tmp_path: Path) -> None
     (step,) = authorities(cluster(MIRRORED.replace("ca.pem", str(ca))))
     decision = decide(step)
     assert isinstance(decision, Change)
-    path = "/etc/rancher/k3s/registry-ca-mirror.lan-5000.crt"
+    path = "/etc/rancher/k3s/registry-ca-mirror.lan_5000.crt"
     assert decision.actions == (WriteFile(path, text),)
     assert step.probe().parse(
         Observation(out=f"access=644 root:root\nsha256={hashlib.sha256(text.encode()).hexdigest()}")
