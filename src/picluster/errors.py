@@ -103,7 +103,7 @@ class SudoUnavailable(NodeError):
 class Unreadable(NodeError):
     """A node's answer to a probe makes no sense: one node that talks nonsense fails alone.
 
-    `evidence` is the whole answer.
+    `evidence` is the whole answer. One whose cause is known says it, with its `fix`.
     """
 
     def __init__(
@@ -114,6 +114,9 @@ class Unreadable(NodeError):
 
     def about(self, where: str, answer: str) -> Unreadable:
         """Return the same failure, of a node and with its whole answer as evidence."""
+        if self.fix:
+            evidence = answer.strip()[:_MOST_EVIDENCE]
+            return Unreadable(self.what, where=where, why=self.why, fix=self.fix, evidence=evidence)
         return Unreadable(
             f"its answer makes no sense: {self.what}",
             where=where,

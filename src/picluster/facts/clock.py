@@ -6,9 +6,11 @@ directories of its own: looking is not to change anything.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.errors import Unreadable
 
 SYNCHRONISED = """
 if [ -e /run/systemd/timesync/synchronized ]; then echo synchronised=yes
@@ -49,6 +51,10 @@ HERE = ClockAhead(0.0, 0.0)
 """This computer's own clock."""
 
 
+_NO_TIME_YET = 1_735_689_600.0
+"""2025-01-01: no certificate of today is valid on such a node. The others can go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unread:
     """The node did not tell its time."""
@@ -58,11 +64,20 @@ UNREAD = Unread()
 
 
 def read_clock(seen: Observation) -> ClockAhead | Unread:
-    """Read what the probe printed, between the question and the answer."""
+    """Read what the probe printed, between the question and the answer.
+
+    Raises `Unreadable` for a clock that was never set.
+    """
     answer = Answer(seen)
     if not answer.has("now"):
         return UNREAD
     now = answer.decimal("now")
+    if now < _NO_TIME_YET:
+        raise Unreadable(
+            f"its clock says {time.strftime('%Y-%m-%d', time.gmtime(max(0.0, now)))}",
+            why="a Pi has no battery for its clock, and no time server has told it the time yet",
+            fix="`timedatectl timesync-status` on it says whom it asks; `date -s` sets it by hand",
+        )
     return ClockAhead(now - seen.answered, now - seen.asked, answer.flag("synchronised"))
 
 

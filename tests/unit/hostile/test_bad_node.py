@@ -80,9 +80,8 @@ WAYS = {
     "a full disk": Way(bad.full_disk, "1 0 0 0 0 0 1 1 1", "No space left"),
     "1970": Way(
         bad.other_words(lambda text: re.sub("now=[0-9.]+", "now=12.5", text)),
-        "5 5 0 1 5 0 0 5 0",
-        "years behind",
-        all_refused=("up", "upgrade"),
+        "4 4 0 1 4 0 0 4 0",
+        "its clock says 1970-01-01",
     ),
     "sudo asks": Way(
         bad.sudo_says("sudo: a password is required\n"), "4 4 4 4 4 4 4 4 4", "password", user="pi"

@@ -13,11 +13,12 @@ from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.step import Blocked, Decision, Fact, Satisfied
 from picluster.engine.survey import Look
+from picluster.errors import Unreadable
 from picluster.facts.clock import CLOCK, UNREAD, ClockAhead, Unread
 from picluster.steps.preflight.clock import Clock
 
 NOW = 1_767_225_600.0
-YEARS = -56 * 31_557_600.0
+YEARS = -NOW + 12.5
 
 
 def read(ahead: float, *, trip: float = 0.1, synchronised: bool = False) -> ClockAhead | Unread:
@@ -49,7 +50,7 @@ def said(decision: Decision) -> str:
         (3, True, ""),
         (90, False, "refused: its clock is 90 s ahead of the other nodes'"),
         (-86400, False, "refused: its clock is 24 h behind the other nodes'"),
-        (YEARS, False, "refused: its clock is 56 years behind the other nodes'"),
+        (-200 * 86400, False, "refused: its clock is 200 days behind the other nodes'"),
     ],
 )
 def test_a_clock_is_compared_with_most_of_the_others(
@@ -72,11 +73,26 @@ def test_what_is_beyond_the_round_trip_is_told_without_it() -> None:
     )
 
 
-def test_nodes_that_are_all_in_1970_are_told_by_this_computer() -> None:
-    assert said(decide(read(YEARS), read(YEARS), read(YEARS))) == (
-        "refused: its clock is 56 years behind this computer's"
+def test_a_clock_that_was_never_set_is_its_nodes_own_trouble() -> None:
+    """Such a node cannot be worked on, and keeps nobody else from it: all may be in 1970."""
+    with pytest.raises(Unreadable, match="its clock says 1970-01-01") as caught:
+        read(YEARS)
+    told = caught.value.about("pi1", "now=12.5")
+    assert (told.what, told.where, told.evidence) == (
+        "its clock says 1970-01-01",
+        "pi1",
+        "now=12.5",
     )
-    assert said(decide(read(YEARS))).startswith("refused: ")
+    assert "time server" in told.why
+    assert "date -s" in told.fix
+
+
+def test_clocks_that_are_all_months_behind_are_told_by_this_computer() -> None:
+    months = -200 * 86400.0
+    assert said(decide(read(months), read(months), read(months))) == (
+        "refused: its clock is 200 days behind this computer's"
+    )
+    assert said(decide(read(months))).startswith("refused: ")
 
 
 def test_a_clock_that_the_network_sets_outweighs_this_computer_s() -> None:
