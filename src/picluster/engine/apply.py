@@ -14,6 +14,7 @@ from picluster.engine.events import Emit, Output, StepProgress, StepStarted
 from picluster.engine.place import Place, Tools
 from picluster.engine.plan import Judged
 from picluster.engine.pool import Sessions
+from picluster.engine.probe import NONSENSE, senseless
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
@@ -159,6 +160,9 @@ class Applier:
                     act.perform(Place(self.target, self.sessions, self.tools, progress))
         except PiclusterError as error:
             raise StepError(task.item.step.name, error) from error
+        except NONSENSE as error:
+            told = senseless("an answer while it was done", self.target, error)
+            raise StepError(task.item.step.name, told) from error
 
     def _apply_batch(self, tasks: list[Task]) -> None:
         """Run shell actions as one script; go on after a lost connection where that is safe."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.probe import shown
+from picluster.engine.probe import NONSENSE, senseless, shown
 from picluster.engine.recollection import Recollection
 from picluster.engine.script import compile_probes, new_marker, split_output
 from picluster.engine.step import (
@@ -22,7 +22,7 @@ from picluster.engine.step import (
     Step,
 )
 from picluster.engine.survey import Survey
-from picluster.errors import ActionFailed, PiclusterError, Unreadable
+from picluster.errors import PiclusterError, Unreadable
 from picluster.secret import redact
 
 # No probe prints any but tab and line ends: what is a file's content comes as base64.
@@ -95,13 +95,8 @@ def _asked(target: str, probe: LiveProbe[Any], tools: Tools) -> object:
     """Ask; what a live probe is told, such as by the API, may be of another shape than it says."""
     try:
         return probe.ask(tools)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ActionFailed(
-            f"the answer to `{probe.name}` makes no sense",
-            where=target,
-            why=f"it is not of the form that it should have ({type(error).__name__})",
-            fix="run the command again; if it persists, report it with `picluster support-bundle`",
-        ) from error
+    except NONSENSE as error:
+        raise senseless(f"the answer to `{probe.name}`", target, error) from error
 
 
 def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> object:
@@ -109,12 +104,20 @@ def _parsed(target: str, probe: ShellProbe[Any], seen: Observation) -> object:
     try:
         if _STEERS_A_TERMINAL.search(seen.out):
             raise Unreadable(f"there are control characters in it: {shown(seen.out)}")
-        return probe.parse(seen)
+        return _read(probe, seen)
     except Unreadable as error:
         if probe.secret:
             hidden = f"that to `{probe.name}`, not shown, as it may hold a secret"
             raise Unreadable(hidden).about(target, "") from None
         raise error.about(target, redact(f"{seen.out}\n{seen.err}")) from None
+
+
+def _read(probe: ShellProbe[Any], seen: Observation) -> object:
+    """Have the probe read it. Raises `Unreadable`, also for what its parser did not think of."""
+    try:
+        return probe.parse(seen)
+    except NONSENSE as error:
+        raise Unreadable(f"`{probe.name}` cannot be read ({type(error).__name__})") from error
 
 
 def _ask(

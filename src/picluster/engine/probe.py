@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from picluster.errors import Unreadable
+from picluster.errors import ActionFailed, Unreadable
 
 if TYPE_CHECKING:
     from picluster.engine.place import Tools
@@ -162,6 +162,20 @@ def unpacked_bytes(encoded: str, what: str) -> bytes:
         return base64.b64decode(encoded.encode("ascii"), validate=True)
     except (binascii.Error, ValueError):
         raise Unreadable(f"`{what}` is not base64: {shown(encoded)}") from None
+
+
+NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises where an answer from outside is of another shape than it should be."""
+
+
+def senseless(what: str, where: str, error: Exception) -> ActionFailed:
+    """Return the failure of one target whose answer nobody can make sense of."""
+    return ActionFailed(
+        f"{what} makes no sense",
+        where=where,
+        why=f"it is not of the form that it should have ({type(error).__name__})",
+        fix="run the command again; if it persists, report it with `picluster support-bundle`",
+    )
 
 
 def shown(text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -109,3 +110,12 @@ def test_an_answer_of_another_shape_fails_the_target_that_asked(answer: str) -> 
     with pytest.raises(ActionFailed, match="the answer to `told` makes no sense") as caught:
         observe(nobody, nobody, "pi3", [step], 1.0)
     assert caught.value.where == "pi3"
+
+
+def test_a_parser_that_did_not_think_of_it_fails_its_node_alone(tmp_path: Path) -> None:
+    nodes = ShellNodes(tmp_path)
+    careless = ShellProbe("careless", "echo 5", lambda seen: seen.lines[3])
+    with pytest.raises(Unreadable, match="`careless` cannot be read") as caught:
+        observe(Sessions(nodes), Tools(), "pi3", [Fact("careless", "known", careless)], 5.0)
+    assert caught.value.where == "pi3"
+    assert caught.value.evidence == "5"

@@ -313,6 +313,17 @@ class WaitForEver:
 
 
 @dataclass(frozen=True)
+class ReadWhatIsNotThere:
+    """Take apart what another said, as if it were of the shape that it should have."""
+
+    title: str = "reading"
+
+    def perform(self, place: Place) -> None:
+        said: dict[str, dict[str, str]] = {}
+        place.progress.report(said["metadata"]["name"])
+
+
+@dataclass(frozen=True)
 class BoxFull:
     """The box of the cluster is not empty."""
 
@@ -402,6 +413,14 @@ class TestClusterSteps:
         assert run_phase(phase(Stage("once", {CLUSTER: [BoxFull()]})), bench.run)
         assert box.things == ["full"]
         assert bench.nodes.traffic.connections == 0
+
+    def test_an_answer_of_another_shape_fails_the_step_and_is_no_bug(self, bench: Bench) -> None:
+        bench.run.tools = Tools(Box())
+        step = BoxFull(ReadWhatIsNotThere())
+        assert not run_phase(phase(Stage("once", {CLUSTER: [step]})), bench.run)
+        failed = bench.failure(CLUSTER)
+        assert "makes no sense" in failed.what
+        assert "KeyError" in failed.why
 
     def test_a_wait_ends_when_the_user_stops_the_run(self, bench: Bench) -> None:
         bench.run.tools = Tools(Box())
