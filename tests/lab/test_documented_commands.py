@@ -181,6 +181,8 @@ LIFE = (
     ),
     Row(("validate",), "validate", "fit for `picluster up`"),
     Row(("doctor", "doctor [--fix]"), "doctor", "box1: "),
+    # --check would ask the internet, where no test goes.
+    Row(("versions", "versions [--check]"), "versions", "in the file"),
     Row(("plan",), "plan", "changes to make"),
     Row(("up --dry-run",), "up --dry-run", "changes to make"),
     Row(("diff",), "diff", "+++ "),

@@ -17,6 +17,7 @@ from picluster.engine.survey import Look
 from picluster.lab import faults
 from picluster.paths import cluster_state
 from picluster.steps.k3s.leftovers import Cleared, OwnNetwork
+from picluster.steps.k3s.state import STATE
 from picluster.steps.k3s.uninstall import Uninstalled
 from tests.lab.bench import Bench, Pi, differing, until
 from tests.lab.kube import ask, fetched, nodes_seen_by
@@ -65,10 +66,11 @@ def decided(step: Step, node: Pi, bench: Bench) -> Decision:
     """Ask a node as picluster does, and return what the step decides."""
     probe = step.probe()
     assert isinstance(probe, ShellProbe)
-    seen = probe.parse(Observation(out=node.sh(probe.text)))
+    asked = (probe, STATE)  # what K3s there is stands in every phase beside the step
+    seen = {each.name: each.parse(Observation(out=node.sh(each.text))) for each in asked}
     other = Observation(out=f"address={bench.node(1).address}\nsnapshots=0\n")
     others = {"other": {probe.name: probe.parse(other)}}
-    return step.decide(Look(node.name, step.name, {node.name: {probe.name: seen}, **others}))
+    return step.decide(Look(node.name, step.name, {node.name: seen, **others}))
 
 
 def make_so(step: Step, node: Pi, bench: Bench) -> str:

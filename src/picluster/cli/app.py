@@ -196,7 +196,10 @@ def versions(
     ] = False,
     given: AsText,
 ) -> None:
-    """Show which releases the file asks for, which run, which are known, and what is between."""
+    """Show which releases are asked for, run and are known.
+
+    And which an upgrade to the newest would go through.
+    """
     from picluster.cli import work
     from picluster.cli.context import asked_of_whoever_is_there
     from picluster.queries.versions import current, releases
