@@ -16,7 +16,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _REPOSITORY = Path(__file__).parents[3]
-HASTE = "3"
+HASTE = "2"
 """How many times faster than in the lab they live: there is little else for them to do here."""
 CGROUPS = "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t0\t100\t{}\n"
 

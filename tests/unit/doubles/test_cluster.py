@@ -348,17 +348,19 @@ def test_restarts_of_all_and_a_leader_that_hangs(make: Make) -> None:
         machine.stop(signal.SIGTERM)
     for machine in machines:
         machine.start()
-    eventually(lambda: all(healthy(machine) for machine in machines), 15)
+    eventually(lambda: all(healthy(machine) for machine in machines), 60)
     ready(machines[1], "pi-1", "pi-2", "pi-3")
     for number, machine in enumerate(machines):
         hung = machine.process
         hung.send_signal(signal.SIGSTOP)
         others = [other for other in machines if other is not machine]
         name = f"during-{number}"
-        eventually(lambda o=others, n=name: core(o[0]).create_namespace({"metadata": {"name": n}}))
+        eventually(
+            lambda o=others, n=name: core(o[0]).create_namespace({"metadata": {"name": n}}), 60
+        )
         hung.send_signal(signal.SIGCONT)
-        eventually(lambda m=machine, n=name: core(m).read_namespace(n), 15)
-    eventually(lambda: all(healthy(machine) for machine in machines), 15)
+        eventually(lambda m=machine, n=name: core(m).read_namespace(n), 60)
+    eventually(lambda: all(healthy(machine) for machine in machines), 60)
     for machine in machines:
         names = {each.metadata.name for each in core(machine).list_namespace().items}
         assert {"during-0", "during-1", "during-2"} <= names
