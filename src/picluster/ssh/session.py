@@ -277,6 +277,9 @@ class _Exchange:
                     except socket.timeout:  # noqa: UP041 - what paramiko raises
                         self._check_deadline(channel)
                         continue
+                    except OSError:
+                        # It ended meanwhile, and wants no more: what it said last is the answer.
+                        return
                     self.session.traffic.add(bytes_sent=sent)
                     piece = piece[sent:]
 

@@ -98,6 +98,25 @@ def test_without_another_password_it_is_a_refusal_with_its_words(words: str) -> 
     assert "it said: " in caught.value.why
 
 
+class TooLate(Sudo):
+    """A node whose sudo has ended by the time that anything is sent, unseen until then."""
+
+    def send(self, data: bytes) -> int:
+        """Refuse it, as a closed channel of paramiko does."""
+        self.recv_exit_status()
+        raise OSError("Socket is closed")
+
+    def exit_status_ready(self) -> bool:
+        """Tell of the end only once something was sent."""
+        return self._process is not None and self._process.returncode is not None
+
+
+def test_a_refusal_that_ends_while_the_script_is_being_sent_keeps_its_words() -> None:
+    with pytest.raises(SudoUnavailable) as caught:
+        session(TooLate(ASKS, "raspberry")).run("true", timeout=20)
+    assert ASKS in caught.value.why
+
+
 def test_a_script_that_has_begun_is_not_run_again_and_its_failure_is_its_own() -> None:
     node = Sudo("", "raspberry")
     done = session(node, sudo="raspberry").run(f"echo '{ASKS}' >&2; exit 1", timeout=20)
