@@ -19,6 +19,7 @@ from picluster.lab.inside import run_inside
 from picluster.lab.layout import LabLayout, LabNode
 from picluster.lab.supervise import power_off, power_on
 from picluster.paths import cluster_state
+from tests.lab.warm import warm
 
 PATIENCE = 120.0
 _PICLUSTER = [sys.executable, "-m", "picluster"]
@@ -48,15 +49,8 @@ class Result:
 
 
 def run(command: list[str], expect: int | None, seconds: int = 300) -> Result:
-    """Run a command to its end; it has to end with that status, unless that is None."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-        stdin=subprocess.DEVNULL,
-    )
+    """Run a command of picluster to its end, with that status unless that is None."""
+    done = warm().run(command[len(_PICLUSTER) :], seconds)
     result = Result(done.returncode, done.stdout, done.stderr)
     if expect is not None and result.status != expect:
         raise AssertionError(
