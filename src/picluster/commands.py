@@ -219,6 +219,8 @@ def _next_command(site: Site, exit_code: int) -> str:
     node = next(iter(site.scope.only or ()), "")
     if exit_code == 0:
         return {"reset": "picluster up"}.get(operation, "picluster validate")
+    if site.again:
+        return site.again
     if operation == "reset" and node:
         return f"picluster reset --node {node}"
     words = {"doctor-fix": ["doctor", "--fix"]}.get(site.command, [operation, part])

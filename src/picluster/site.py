@@ -93,6 +93,7 @@ class Site:
     `command` is what the journal calls it; `file` is the cluster file, `began` the time when the
     command did, in UTC and fit for a name. `notices` are shown with the result, such as that a
     lab's K3s is a stand-in. `emit` is told what happens, `stop` is set when the user wants an end.
+    `again` is what to run after a failure, where `command` does not say it.
     """
 
     cluster: Cluster
@@ -115,6 +116,7 @@ class Site:
     consents: Consents = NOTHING_SPECIAL
     notices: tuple[str, ...] = ()
     command: str = ""
+    again: str = ""
     emit: Emit = _keep_quiet
 
     def missing(self, unreached: Mapping[str, NodeError]) -> dict[str, NodeError]:

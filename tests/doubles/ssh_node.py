@@ -173,6 +173,7 @@ class SshNode:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 transport = paramiko.Transport(connection)
                 transport.add_server_key(host_key())
                 self._transports.append(transport)

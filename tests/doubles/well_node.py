@@ -170,9 +170,10 @@ def _file(content: str, access: str) -> str:
     return f"access={access}\nsha256={digest}\nours=yes\ncontent={packed(content)}"
 
 
-def k3s(unit: str, version: str) -> str:
-    """Return what the state of K3s prints where that unit runs."""
-    data = "datastore=sqlite\nca=abc" if unit == "k3s" else "datastore=none\njoined=yes"
+def k3s(unit: str, version: str, *, ha: bool = False) -> str:
+    """Return what the state of K3s prints where that unit runs; `ha` is one server of several."""
+    server = f"datastore={'etcd' if ha else 'sqlite'}\nca=abc"
+    data = server if unit == "k3s" else "datastore=none\njoined=yes"
     return (
         f"arch=arm64\nversion={version}\nstaged={version}\ninstaller=yes\nrecorder=yes\n"
         f"unit={unit}\nactive=active\nenabled=enabled\npassword=yes\non_disk=f00\nloaded=f00\n{data}"

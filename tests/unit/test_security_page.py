@@ -63,3 +63,11 @@ def test_what_users_install_is_what_is_tested():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[>=<\[ ]", each)[0] for each in project["dependencies"]}
     assert wanted <= set(installed)
+
+
+def test_the_audit_fails_where_it_could_not_look_something_up():
+    """Without --strict, pip-audit 2.10.1 ends with 0 though it found none of the names."""
+    workflow = (ROOT / ".github" / "workflows" / "audit.yml").read_text()
+    (command,) = re.findall(r"run: (.*pip-audit.*)", workflow)
+    assert {"--strict", "--require-hashes"} <= set(command.split())
+    assert command.endswith("--requirement requirements.txt")

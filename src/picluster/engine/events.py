@@ -129,11 +129,12 @@ class TargetFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseFinished(Event):
-    """A phase is over on all its targets."""
+    """A phase is over: `outcome` is of the targets but those that are `missing`, or were lost."""
 
     phase: str
     seconds: float
     outcome: Outcome
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

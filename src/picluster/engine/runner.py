@@ -57,9 +57,17 @@ def run_phase(phase: Phase, run: RunState) -> bool:
     try:
         for each in left_out:
             run.fail(phase.name, each.node, each.error)
-        goes_on, outcome = _converge_phase(phase, run)
+        goes_on, done = _converge_phase(phase, run)
+        outcome = "failed" if left_out else done
     finally:
-        run.emit(PhaseFinished(phase=phase.name, seconds=time.monotonic() - began, outcome=outcome))
+        run.emit(
+            PhaseFinished(
+                phase=phase.name,
+                seconds=time.monotonic() - began,
+                outcome=outcome,
+                missing=tuple(each for each in _wanted(phase, run) if each in run.missing),
+            )
+        )
     return goes_on
 
 
@@ -97,8 +105,15 @@ def _converge_phase(phase: Phase, run: RunState) -> tuple[bool, Outcome]:
             for later in phase.stages[position + 1 :]:
                 _skip(phase.name, later, list(later.steps), run)
             return False, "failed"
-    failed = len(run.held) > held or any(each in run.failures for each in phase.targets())
-    return True, "failed" if failed else "changed" if plan.changes else "ok"
+    there = [each for each in _wanted(phase, run) if each not in run.missing]
+    if len(run.held) > held or any(each in run.failures for each in there):
+        return True, "failed"
+    return True, "changed" if plan.changes else "ok" if there else "skipped"
+
+
+def _wanted(phase: Phase, run: RunState) -> list[str]:
+    """Return the targets that the run was asked to work on."""
+    return [each for each in phase.targets() if run.in_scope(each)]
 
 
 def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: RunState) -> bool:

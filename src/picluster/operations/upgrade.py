@@ -13,6 +13,7 @@ from picluster.phases.k3s import k3s
 from picluster.phases.preflight import preflight
 from picluster.site import Site
 from picluster.steps.k3s.credentials_here import NotReached
+from picluster.steps.k3s.release_in_file import ReleaseInFile
 from picluster.steps.k3s.state import STATE
 
 
@@ -79,6 +80,7 @@ def _to(stop: Stop, site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     guard, agents a few at a time; each is drained before and uncordoned after. What an earlier
     upgrade did is not done again.
     """
+    in_file = ReleaseInFile(site.file, site.cluster.k3s.version)
     wanted = site.cluster.k3s.model_copy(update={"version": stop.release})
     site = replace(site, cluster=site.cluster.model_copy(update={"k3s": wanted}))
     yield preflight(site.cluster)
@@ -91,6 +93,7 @@ def _to(stop: Stop, site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         stages=(
             Stage("there is a cluster", {CLUSTER: [ClusterExists(servers)]}),
             Stage("who keeps the version", {CLUSTER: [_left_behind(site, absent)]}),
+            Stage("the cluster file says where it goes", {CLUSTER: [in_file]}),
             *phase.stages,
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from picluster.engine.journal import RecordedRun
-from picluster.ui.words import duration, safe
+from picluster.ui.words import duration, safe, without
 
 
 def as_text(run: RecordedRun) -> str:
@@ -48,6 +48,8 @@ _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "StepFinished": _finished,
     "WarningSettled": _settled,
     "TargetFailed": lambda event: f"{event['target']}: FAILED: {event['what']}: {event['why']}",
-    "PhaseFinished": lambda event: f"[{event['phase']}] {event['outcome']}",
+    "PhaseFinished": lambda event: (
+        f"[{event['phase']}] {event['outcome']}{without(event.get('missing', ()))}"
+    ),
     "RunFinished": lambda event: f"ended with exit code {event['exit_code']}",
 }

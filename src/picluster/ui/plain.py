@@ -28,7 +28,7 @@ from picluster.engine.events import (
     TargetFailed,
 )
 from picluster.ui.screen import show
-from picluster.ui.words import duration, safe
+from picluster.ui.words import duration, safe, without
 
 FIRST_SIGN_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30.0
@@ -123,7 +123,10 @@ class PlainProgress:
             case PhaseFinished():
                 self._looking = None
                 self._doing.clear()
-                return f"[{event.phase}] {event.outcome} in {duration(event.seconds)}"
+                return (
+                    f"[{event.phase}] {event.outcome} in {duration(event.seconds)}"
+                    f"{without(event.missing)}"
+                )
             case RunFinished():
                 self.close()
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.lines import visible
@@ -21,6 +22,11 @@ def duration(seconds: float) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+
+
+def without(missing: Sequence[str]) -> str:
+    """Return `, without pi3`, to follow what came of the others; empty if nobody was missing."""
+    return f", without {', '.join(missing)}" if missing else ""
 
 
 @dataclass(frozen=True, slots=True)

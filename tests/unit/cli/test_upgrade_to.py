@@ -1,4 +1,4 @@
-"""`upgrade --to` writes into the user's own file: what it was asked for alone."""
+"""`upgrade --to` leaves the user's own file alone until the nodes have answered."""
 
 from __future__ import annotations
 
@@ -33,17 +33,6 @@ def upgrade(*words: str) -> None:
     typer.main.get_command(app)(["upgrade", *words], standalone_mode=False)
 
 
-def test_the_file_stays_a_link_and_as_private_as_it_was(file: Path) -> None:
-    real = file.rename(file.with_name("kept-elsewhere.yaml"))
-    file.symlink_to(real)
-    with pytest.raises((PiclusterError, SystemExit)):
-        upgrade("-f", str(file), "--to", TO)
-    assert f"version: {TO}" in real.read_text()
-    assert file.is_symlink()
-    modes = {each.name: each.stat().st_mode & 0o777 for each in file.parent.glob("kept-*")}
-    assert modes == {real.name: 0o600, f"{real.name}.before-picluster": 0o600}
-
-
 @pytest.mark.parametrize(
     ("words", "refusal"),
     [
@@ -51,6 +40,8 @@ def test_the_file_stays_a_link_and_as_private_as_it_was(file: Path) -> None:
         (["--to", f"{TO} # or so"], UsageError),
         (["--to", f"{TO}\n  token: prompt"], UsageError),
         (["--to", "newest"], ConfigInvalid),
+        (["--to", TO], Unreachable),
+        (["--to", TO, "--dry-run"], Unreachable),
     ],
 )
 def test_what_is_refused_leaves_the_file_alone(
@@ -63,10 +54,9 @@ def test_what_is_refused_leaves_the_file_alone(
     assert not list(file.parent.glob("*.before-picluster"))
 
 
-def test_a_file_that_cannot_be_written_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("picluster.local_files.create", refuse)
-    with pytest.raises(UsageError, match="cannot be written"):
+def test_what_to_run_again_goes_where_this_was_to_go(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Unreachable):
         upgrade("-f", str(file), "--to", TO)
+    assert f"picluster upgrade --to {TO}" in capsys.readouterr().out

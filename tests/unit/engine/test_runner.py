@@ -20,6 +20,11 @@ from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable, Unreadable
 
 
+def ended(bench: Bench) -> list[tuple[str, tuple[str, ...]]]:
+    """What came of each phase, and without whom."""
+    return [(e.outcome, e.missing) for e in bench.events if isinstance(e, PhaseFinished)]
+
+
 class TestRoundTrips:
     two = on(["pi1", "pi2"], FileStep("a"), FileStep("b"), FileStep("c"))
 
@@ -181,10 +186,28 @@ class TestFailures:
         assert bench.outcomes("pi1") == {"a": "changed"}
         assert bench.run.exit_code() == 4
 
+    def test_a_phase_without_a_node_is_told_as_done_on_the_others(self, bench: Bench) -> None:
+        bench.nodes.refuse["pi2"] = Unreachable("no answer", where="pi2")
+        run_phase(phase(on(["pi1", "pi2"], FileStep("a"), barrier=False)), bench.run)
+        run_phase(phase(on(["pi1", "pi2"], FileStep("a"), barrier=False)), bench.run)
+        run_phase(phase(on(["pi2"], FileStep("a"), barrier=False)), bench.run)
+        assert ended(bench) == [("changed", ("pi2",)), ("ok", ("pi2",)), ("skipped", ("pi2",))]
+
+    def test_a_phase_that_failed_on_a_node_that_is_there_has_failed(self, bench: Bench) -> None:
+        bench.nodes.refuse["pi2"] = Unreachable("no answer", where="pi2")
+        steps = {"pi1": [FileStep("a", how="false")], "pi2": [FileStep("a")]}
+        run_phase(phase(Stage("stage", steps, barrier=False)), bench.run)
+        assert ended(bench) == [("failed", ("pi2",))]
+
+    def test_a_phase_of_which_something_was_left_out_has_failed(self, bench: Bench) -> None:
+        bench.run.absent = frozenset({"pi2"})
+        run_phase(phase(on(["pi1"], FileStep("a")), on(["pi1"], needs=["pi2"])), bench.run)
+        assert ended(bench) == [("failed", ())]
+
     def test_every_phase_ends_with_an_event_even_when_it_is_refused(self, bench: Bench) -> None:
         with pytest.raises(PreflightRefused):
             run_phase(phase(on(["pi1"], FileStep("a", blocked="never"))), bench.run)
-        assert [e.outcome for e in bench.events if isinstance(e, PhaseFinished)] == ["failed"]
+        assert ended(bench) == [("failed", ())]
 
 
 class TestRefusals:

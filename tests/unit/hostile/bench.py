@@ -1,11 +1,12 @@
-"""A cluster of two good nodes and a bad one, over SSH, and what each command makes of it."""
+"""Clusters of two good nodes and a bad one, over SSH, and what each command makes of them."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from picluster.engine.pool import Sessions
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.engine.step import Step
 from picluster.errors import NodeError, PiclusterError
+from picluster.kube import health
+from picluster.kube.errors import ApiUnavailable
 from picluster.kube.kubeconfig import document, rewrite
 from picluster.kube.kubeconfig import parse as parse_kubeconfig
 from picluster.kube.nodes import NodeState
-from picluster.model import parse
+from picluster.model import Cluster, parse
 from picluster.operations.execution import run_everywhere
 from picluster.operations.reset import reset
 from picluster.operations.restart import restart
@@ -56,23 +59,28 @@ from picluster.ui.node_lines import Printer
 from picluster.ui.recap import Recap
 from picluster.ui.words import ASCII
 
-CLUSTER = parse(
-    """\
-name: home
-nodes:
-  - {name: pi1, address: 10.0.0.1, role: server}
-  - {name: pi2, address: 10.0.0.2, role: agent}
-  - {name: pi3, address: 10.0.0.3, role: agent}
-k3s: {version: v1.33.4+k3s1, token: 'env:TOKEN'}
-limits: {node_ready: 1s}
-"""
-).cluster
-GOOD, BAD = ("pi1", "pi2"), "pi3"
+RELEASE, FORMER = "v1.33.4+k3s1", "v1.33.3+k3s1"
+"""What the commands are told that the cluster file says, and what it does say at first."""
+
+
+def _cluster(*roles: str) -> Cluster:
+    nodes = [
+        f"{{name: pi{number}, address: 10.0.0.{number}, role: {role}}}"
+        for number, role in enumerate(roles, 1)
+    ]
+    return parse(
+        f"{{name: home, nodes: [{', '.join(nodes)}], limits: {{node_ready: 1s}},"
+        f" k3s: {{version: {RELEASE}, token: 'env:TOKEN'}}}}"
+    ).cluster
+
+
+ONE_SERVER, THREE_SERVERS = _cluster("server", "agent", "agent"), _cluster(*["server"] * 3)
 TOKEN = Secret("0123456789abcdef")
 PENDING: Mapping[str, Mapping[str, str]] = {
     "up": {"swap": "on=/dev/zram0"},
     "plan": {"swap": "on=/dev/zram0"},
     "upgrade": {"k3s-config": f"access=600 root:root\ncontent={packed('old: yes')}"},
+    "upgrade to another release": {"k3s-state": k3s("k3s", FORMER, ha=True)},
     "reset": {"k3s-uninstalled": PREPARED["k3s-uninstalled"] + "\nleft=/etc/rancher/k3s"},
 }
 """What is to be done on every node, by command: what probes print before it is."""
@@ -81,36 +89,52 @@ PENDING: Mapping[str, Mapping[str, str]] = {
 # ------------------------------------------------------------------ the cluster's API
 
 
+@dataclass
+class _Own:
+    """A server's own API: it says that it is ready, or nothing at all."""
+
+    answers: bool
+
+    def call(self, method: str, path: str, **_: object) -> str:
+        if not self.answers:
+            raise ApiUnavailable([])
+        assert (method, path) == ("GET", health.PATH)
+        return "ok"
+
+
 class _Objects(ApiInMemory):
-    def at(self, _: str) -> _Objects:
-        return self
+    """What the cluster holds. The API of the servers in `silent` does not answer."""
+
+    silent: frozenset[str] = frozenset()
+
+    def at(self, server: str) -> _Own:
+        return _Own(server not in self.silent)
 
     def close(self) -> None:
         """There is nothing to close."""
 
 
-class HomeApi(ClusterApi):
-    """The API of a cluster whose nodes are all Ready."""
+def api_of(home: Home) -> type[ClusterApi]:
+    """Return the API of a cluster whose nodes are all Ready."""
 
-    def access(self) -> _Objects:  # type: ignore[override]
-        return _objects()
+    class HomeApi(ClusterApi):
+        def access(self) -> _Objects:  # type: ignore[override]
+            return home.objects
 
-    def nodes(self) -> dict[str, NodeState] | None:
-        return {node.name: self.find(node.name) for node in CLUSTER.nodes}
+        def nodes(self) -> dict[str, NodeState] | None:
+            return {node.name: self.find(node.name) for node in home.cluster.nodes}
 
-    def find(self, name: str) -> NodeState:
-        roles = frozenset({"control-plane"} if CLUSTER.node(name).is_server else ())
-        return NodeState(name, True, version=CLUSTER.k3s.version, roles=roles)
+        def find(self, name: str) -> NodeState:
+            roles = frozenset({"control-plane"} if home.cluster.node(name).is_server else ())
+            voter = True if roles and home.cluster.is_ha else None
+            return NodeState(name, True, version=RELEASE, roles=roles, voter=voter)
 
-    node = find
+        node = find
 
-    def lease(self, name: str) -> None:
-        return None
+        def lease(self, name: str) -> None:
+            return None
 
-
-@functools.cache
-def _objects() -> _Objects:
-    return _Objects(*(node.name for node in CLUSTER.nodes))
+    return HomeApi
 
 
 @functools.cache
@@ -122,21 +146,20 @@ def _admin() -> str:
 # ------------------------------------------------------------------ the nodes
 
 
-@functools.cache
-def _known(here: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+def _known(cluster: Cluster, here: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     """Return the names of the probes of each node, and what they print there."""
-    site = site_on(ShellNodes(here), CLUSTER, here)
+    site = site_on(ShellNodes(here), cluster, here)
     site = replace(site, token=choose_token(TOKEN, here / "token"))
     asked: Sequence[Phase] = (
-        preflight(CLUSTER),
+        preflight(cluster),
         *(PHASES[name](site) for name in ("prepare", "k3s")),
         *restart(site, frozenset()),
         *reset(data=False)(site, frozenset()),
     )
     found = {}
-    for node in CLUSTER.nodes:
+    for node in cluster.nodes:
         steps: list[Step] = [step for phase in asked for step in phase.steps_for(node.name)]
-        asked_too = (VITALS, *(check.probe for check in checks_of(CLUSTER, node)))
+        asked_too = (VITALS, *(check.probe for check in checks_of(cluster, node)))
         names = {probe.text: probe.name for probe in asked_too} | names_of(steps)
         unit = paths.unit(node.role)
         credentials = {
@@ -147,7 +170,7 @@ def _known(here: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
             names,
             prepared(steps)
             | {
-                "k3s-state": k3s(unit, CLUSTER.k3s.version),
+                "k3s-state": k3s(unit, RELEASE, ha=cluster.is_ha),
                 "k3s-credentials": "\n".join(f"{k}={packed(v)}" for k, v in credentials.items()),
             },
         )
@@ -178,17 +201,22 @@ class Home:
 
     path: Path
     key: Path
+    cluster: Cluster
+    bad_one: str
     user: str = "root"
     password: str = ""
     patience: float = 10.0
     traffic: Traffic = field(default_factory=Traffic)
     notes: Notes = field(default_factory=Notes)
     nodes: dict[str, SshNode] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     _open: dict[str, SshSession] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for node in CLUSTER.nodes:
-            names, known = _known(self.path)[node.name]
+        self.objects = _Objects(*(node.name for node in self.cluster.nodes))
+        known_of = _known(self.cluster, self.path)
+        for node in self.cluster.nodes:
+            names, known = known_of[node.name]
             self.nodes[node.name] = SshNode(
                 WellNode(node.name, node.address, names, known, self.notes)
             )
@@ -197,7 +225,15 @@ class Home:
 
     @property
     def bad(self) -> SshNode:
-        return self.nodes[BAD]
+        return self.nodes[self.bad_one]
+
+    @property
+    def good(self) -> frozenset[str]:
+        return self.everybody - {self.bad_one}
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        return frozenset(self.nodes)
 
     @property
     def changed(self) -> set[str]:
@@ -206,7 +242,7 @@ class Home:
 
     def connect(self, node: str) -> SshSession:
         """Connect; to a good node once for all commands."""
-        if node == BAD:
+        if node == self.bad_one:
             opened = self._connect(node, self.user)
             session = Impatient(
                 opened.endpoint, opened.user, opened.transport, opened.connection, self.traffic
@@ -239,13 +275,15 @@ class Home:
 class Outcome:
     """What a command came to: its exit code, which nodes it did its work on, what it told of each.
 
-    `told` is everything that it said of a node's failure; `kept` how many bytes it wrote down.
+    `told` is everything that it said of a node's failure; `kept` how many bytes it wrote down;
+    `file` is what the cluster file says now.
     """
 
     code: int
     done: set[str]
     told: dict[str, str]
     kept: int = 0
+    file: str = ""
 
 
 def _told(error: PiclusterError | None) -> str:
@@ -273,15 +311,15 @@ def _plan(_: Home, site: Site) -> Outcome:
     return Outcome(seen.exit_code, done, _of_plans(seen.plans, seen.missing))
 
 
-def _status(_: Home, site: Site) -> Outcome:
-    seen = status(replace(site, scope=Scope(optional=_ALL)))
+def _status(home: Home, site: Site) -> Outcome:
+    seen = status(replace(site, scope=Scope(optional=home.everybody)))
     done = {node.name for node in seen.nodes if node.vitals}
     told = {node.name: "; ".join(node.troubles) for node in seen.nodes}
     return Outcome(seen.exit_code, done, told)
 
 
-def _doctor(_: Home, site: Site) -> Outcome:
-    seen = diagnose(replace(site, scope=Scope(optional=_ALL)))
+def _doctor(home: Home, site: Site) -> Outcome:
+    seen = diagnose(replace(site, scope=Scope(optional=home.everybody)))
     told = {
         each.name: _told(each.unreached)
         + "".join(row.finding.evidence for row in each.lit(Light.PROBLEM))
@@ -299,12 +337,11 @@ def _validate(_: Home, site: Site) -> Outcome:
 def _exec(home: Home, site: Site) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_everywhere(site, sorted(_ALL), "uptime", 3, Printer())
-    done = {name for name in _ALL if f"{name}: {name} ran uptime\n" in out.getvalue()}
-    return Outcome(code, done, {BAD: err.getvalue()[-4000:]})
+        code = run_everywhere(site, sorted(home.everybody), "uptime", 3, Printer())
+    done = {name for name in home.everybody if f"{name}: {name} ran uptime\n" in out.getvalue()}
+    return Outcome(code, done, {home.bad_one: err.getvalue()[-4000:]})
 
 
-_ALL = frozenset(node.name for node in CLUSTER.nodes)
 _PHASES = ("prepare", "k3s")
 
 COMMANDS: Mapping[str, Callable[[Home, Site], Outcome]] = {
@@ -318,15 +355,19 @@ COMMANDS: Mapping[str, Callable[[Home, Site], Outcome]] = {
     "upgrade": _built(upgrade),
     "reset": _built(reset(data=False)),
 }
+UPGRADES = {"upgrade to another release": _built(upgrade)}
 
 
 def carry_out(home: Home, command: str) -> Outcome:
     """Run a command; what is raised but a `PiclusterError` is a bug, and goes on up."""
-    state = home.path / f"state-{len(home.nodes['pi1'].calls)}-{command}"
+    state = home.path / f"state-{next(home.numbers)}-{command}"
     state.mkdir()
-    saved = document(rewrite(parse_kubeconfig(_admin()), CLUSTER.name, "https://10.0.0.1:6443"))
+    saved = document(
+        rewrite(parse_kubeconfig(_admin()), home.cluster.name, "https://10.0.0.1:6443")
+    )
     for file in ("kubeconfig", "user"):
         (state / file).write_text(saved)
+    (state / "cluster.yaml").write_text(f"k3s: {{version: {FORMER}}}  # as it was\n")
     for node in home.nodes.values():
         node.well.actions.clear()
         node.well.pending = PENDING.get(command, {})
@@ -341,7 +382,7 @@ def carry_out(home: Home, command: str) -> Outcome:
             failed[event.target] = failed.get(event.target, "") + said
 
     site = make_site(
-        CLUSTER,
+        home.cluster,
         Sessions(home),
         file=state / "cluster.yaml",
         here=Here(state, state / "cache"),
@@ -350,11 +391,12 @@ def carry_out(home: Home, command: str) -> Outcome:
     )
     site = replace(site, command=command, emit=hear)
     try:
-        outcome = COMMANDS[command](home, site)
+        outcome = {**COMMANDS, **UPGRADES}[command](home, site)
     except PiclusterError as error:
         outcome = Outcome(error.exit_code, home.changed, {error.where: _told(error)})
     finally:
         journal.close()
     outcome.told |= {name: outcome.told.get(name, "") + said for name, said in failed.items()}
+    outcome.file = site.file.read_text()
     outcome.kept = len(recap.text()) + sum(path.stat().st_size for path in state.glob("*.*"))
     return outcome

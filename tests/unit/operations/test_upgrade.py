@@ -21,6 +21,7 @@ from picluster.operations.upgrade import ClusterExists, OnTheWay, Stop, next_sto
 from picluster.phases.k3s import k3s
 from picluster.site import Site
 from picluster.steps.k3s.credentials_here import NotReached
+from picluster.steps.k3s.release_in_file import ReleaseInFile
 from picluster.steps.k3s.state import STATE
 
 WHOLE = [
@@ -113,10 +114,12 @@ def test_before_the_nodes_are_changed_there_has_to_be_a_cluster_to_upgrade(tmp_p
     preflight, phase = upgrade(made, frozenset({"pi2", "pi4"}))
     assert preflight.name == "preflight"
     assert phase.title == "every node runs K3s v1.37.1+k3s1"
-    exists, behind, *others = phase.stages
+    exists, behind, in_file, *others = phase.stages
     assert dict(exists.steps) == {CLUSTER: [ClusterExists(("pi1", "pi2", "pi3"))]}
     said = "it keeps its version of K3s, as an agent may; upgrade again when it is back"
     assert dict(behind.steps) == {CLUSTER: [NotReached(["pi4"], said)]}
+    written = ReleaseInFile(made.file, "v1.37.1+k3s1")
+    assert dict(in_file.steps) == {CLUSTER: [written]}
     assert [each.title for each in others] == [each.title for each in k3s(made).stages]
 
 

@@ -22,7 +22,10 @@ from picluster.engine.events import (
     StepProgress,
     StepStarted,
     TargetFailed,
+    to_record,
 )
+from picluster.engine.journal import EVENTS, RecordedRun
+from picluster.engine.lines import as_json
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import ShellProbe
@@ -31,6 +34,7 @@ from picluster.engine.runner import run_phase
 from picluster.engine.step import Change, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Wait, Waiting
+from picluster.ui.log_view import as_text
 from picluster.ui.plain import PlainProgress
 
 
@@ -160,6 +164,17 @@ def test_verbose_tells_output_too() -> None:
 def test_what_is_over_is_told_of_no_more(waiting: Terminal, end: Event) -> None:
     waiting.tell(end)
     assert waiting.new(lambda: waiting.let_pass(100)) == []
+
+
+def test_a_phase_that_a_node_missed_says_what_came_of_the_others_and_who_it_was(
+    tmp_path: Path,
+) -> None:
+    terminal = Terminal()
+    end = PhaseFinished(phase="k3s", seconds=5, outcome="changed", missing=("pi3",))
+    terminal.tell(end)
+    assert terminal.lines == ["[k3s] changed in 5.0 s, without pi3"]
+    (tmp_path / EVENTS).write_text(as_json(to_record(end)))
+    assert "[k3s] changed, without pi3\n" in as_text(RecordedRun(tmp_path))
 
 
 def test_a_long_look_shows_life_as_well() -> None:

@@ -43,6 +43,14 @@ def test_a_run_is_told_with_its_failure_and_numbers() -> None:
     assert verdict(story) == ("failed", "failed with exit code 1")
 
 
+def test_a_phase_says_whom_it_went_without() -> None:
+    over = PhaseFinished(phase="prepare", seconds=2.0, outcome="changed", missing=("pi2",))
+    events = [over if isinstance(each, PhaseFinished) else each for each in failed_run()]
+    story = tell(records(events))
+    assert [(span.outcome, span.missing) for span in story.phases] == [("changed", ("pi2",))]
+    assert "prepare: changed, without pi2" in page(story)
+
+
 def test_a_step_lasts_as_long_as_it_took_itself_not_until_its_script_ended() -> None:
     (bar,) = tell(records(failed_run())).bars
     assert (bar.target, bar.outcome) == ("pi1", "changed")

@@ -11,7 +11,7 @@ from picluster.secret import redact
 from picluster.ui.report.axis import Axis
 from picluster.ui.report.story import Story
 from picluster.ui.report.topology import Topology
-from picluster.ui.words import duration, safe
+from picluster.ui.words import duration, safe, without
 
 
 def as_html(name: str, story: Story, topology: Topology, version: str) -> str:
@@ -50,7 +50,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "without": without}
     return environment
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Event = dict[str, Any]
@@ -33,13 +33,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A phase in time. Times are seconds since the run began."""
+    """A phase in time, and who was `missing`. Times are seconds since the run began."""
 
     name: str
     title: str
     outcome: str
     start: float
     end: float
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,9 @@ def _phase_begins(story: Story, begun: _Begun, event: Event) -> None:
 
 def _phase_ends(story: Story, begun: _Begun, event: Event) -> None:
     phase = begun.phases.pop(event["phase"], event)
-    story.phases.append(_span(story, phase, event["outcome"], event["at"]))
+    span = _span(story, phase, event["outcome"], event["at"])
+    # A journal of before does not say who was missing.
+    story.phases.append(replace(span, missing=tuple(event.get("missing", ()))))
 
 
 def _step_begins(story: Story, begun: _Begun, event: Event) -> None:
