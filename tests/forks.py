@@ -26,7 +26,7 @@ from picluster.engine.probe import ShellProbe
 from picluster.engine.script import compile_probes, new_marker
 from picluster.engine.session import Completed
 from picluster.engine.step import Step
-from picluster.ssh.remote_shell import invocation
+from picluster.ssh.remote_shell import invocation, read_cost
 from tests.doubles.node_answers import NodeAnswers
 
 _OWN_PROCESSES = ("--pid", "--fork", "--mount-proc", "--mount")
@@ -76,7 +76,7 @@ class Spent:
 def spend(script: str, tree: Path | None = None) -> Spent:
     """Run a script on the node that a tree makes of this machine."""
     done, last = _run(script, tree)
-    return Spent(last - _idle(tree), done)
+    return Spent(last - idle(tree), done)
 
 
 def forks_of(script: str, tree: Path | None = None) -> int:
@@ -94,8 +94,8 @@ def forks_of_probes(steps: Sequence[Step], tree: Path | None = None) -> int:
 
 
 @cache
-def _idle(tree: Path | None) -> int:
-    """Return the last process of a script that makes none."""
+def idle(tree: Path | None = None) -> int:
+    """Return the number of the last process of a script that makes none."""
     return _run("true", tree)[1]
 
 
@@ -121,7 +121,7 @@ def _run(script: str, tree: Path | None) -> tuple[Completed, int]:
             # It stays open until the script is over: its end would end the script.
             out = process.stdout.read()
         err = errors.read_bytes()
-        begun, told_out = out.partition(told.begins)[1:]
+        begun, told_out = read_cost(out, told.cost)[0].partition(told.begins)[1:]
         assert begun, f"no namespace of its own: {err.decode()}"
         return (
             Completed(process.returncode, told_out, err.partition(told.begins)[2]),

@@ -117,7 +117,7 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[RunState]:
             notices=site.notices,
         )
     )
-    sessions.traffic.reset()
+    sessions.traffic.reset(site.emit)
     run = RunState(sessions, site.emit, site.stop, tools=site.tools, only=site.scope.targets)
     try:
         run.absent = _connect(site, run)
@@ -207,6 +207,8 @@ def _finish(site: Site, run: RunState, exit_code: int) -> int:
             scripts=spent.scripts,
             bytes_sent=spent.bytes_sent,
             bytes_received=spent.bytes_received,
+            forks=spent.forks,
+            cpu_seconds=round(spent.cpu_seconds, 3),
             next_command=_next_command(site, exit_code),
         )
     )

@@ -163,7 +163,7 @@ def planned(file: str, root: Path, here: Path, *phases: str) -> tuple[MeteredNod
     [
         (FILE, (), 38),
         (FILE + "longhorn: {}\n", (), 42),
-        (HA + "longhorn: {}\n" + REGISTRY, (56,), 48),
+        (HA + "longhorn: {}\n" + REGISTRY, (50,), 46),
     ],
     ids=["one server", "with Longhorn", "three servers, an agent, a registry and Longhorn"],
 )

@@ -138,8 +138,25 @@ class PhaseFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged(Event):
+    """A `script` or an `upload` on a node is over, after so many seconds, and what it cost.
+
+    `forks` are processes and threads that began on the node meanwhile, whoever made them;
+    `cpu_seconds` the CPU time of the script alone, in steps of a hundredth.
+    """
+
+    target: str
+    kind: str
+    seconds: float
+    bytes_sent: int
+    bytes_received: int
+    forks: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetTally(Event):
-    """How a target fared over the whole run, in steps."""
+    """How a target fared over the whole run, in steps, and what that cost it (see `Exchanged`)."""
 
     target: str
     ok: int
@@ -147,11 +164,16 @@ class TargetTally(Event):
     failed: int
     skipped: int
     seconds: float
+    scripts: int = 0
+    forks: int = 0
+    cpu_seconds: float = 0.0
+    bytes_sent: int = 0
+    bytes_received: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The recap: a tally for each target, and the exit code the command ends with.
+    """The recap: a tally for each target, the exit code the command ends with, and what it cost.
 
     Bytes are those of scripts and files to the nodes and of what they print, without SSH's own.
     """
@@ -163,6 +185,8 @@ class RunFinished(Event):
     scripts: int
     bytes_sent: int = 0
     bytes_received: int = 0
+    forks: int = 0
+    cpu_seconds: float = 0.0
     next_command: str = ""
 
 

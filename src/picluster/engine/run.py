@@ -178,8 +178,9 @@ class RunState:
         )
 
     def tallies(self) -> tuple[TargetTally, ...]:
-        """How every target fared so far, in steps."""
+        """How every target fared so far, in steps, and what that cost."""
         with self._guard:
+            spent = {target: self.sessions.traffic.of(target) for target in self._counts}
             return tuple(
                 TargetTally(
                     target=target,
@@ -188,6 +189,11 @@ class RunState:
                     failed=counts["failed"],
                     skipped=counts["skipped"],
                     seconds=self._seconds.get(target, 0.0),
+                    scripts=spent[target].scripts,
+                    forks=spent[target].forks,
+                    cpu_seconds=round(spent[target].cpu_seconds, 3),
+                    bytes_sent=spent[target].bytes_sent,
+                    bytes_received=spent[target].bytes_received,
                 )
                 for target, counts in self._counts.items()
             )

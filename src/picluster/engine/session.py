@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
+
+from picluster.engine.events import Emit, Event, Exchanged
 
 OnOutput: TypeAlias = Callable[[str, bytes], None]
 """Called with `stdout` or `stderr` and the bytes, as they arrive."""
@@ -21,11 +24,22 @@ class Completed:
     err: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a script cost its node: processes and threads that began there, and seconds of CPU.
+
+    The former are all of the node's while the script ran, the latter those of the script alone.
+    """
+
+    forks: int = 0
+    cpu_seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Traffic:
-    """What was spent on the network. Tests assert these counts; nothing else depends on them.
+    """What a run has spent, in all and by node. Tests assert these counts.
 
-    Every session of a run adds to the same one, from a thread of its own.
+    Every session adds to its node's, from a thread of its own, and with that to the whole's.
     """
 
     connections: int = 0
@@ -34,19 +48,72 @@ class Traffic:
     forwards: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    forks: int = 0
+    cpu_seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _nodes: dict[str, Traffic] = field(default_factory=dict, repr=False, compare=False)
+    _whole: Traffic | None = field(default=None, repr=False, compare=False)
+    _emit: Emit | None = field(default=None, repr=False, compare=False)
 
-    def reset(self) -> None:
-        """Count from nothing: another run begins."""
+    def reset(self, emit: Emit | None = None) -> None:
+        """Count from nothing: another run begins, and `emit` is told of each exchange."""
         with self._lock:
-            self.connections = self.scripts = self.uploads = self.forwards = 0
-            self.bytes_sent = self.bytes_received = 0
+            self._emit = emit
+            for each in (self, *self._nodes.values()):
+                each.connections = each.scripts = each.uploads = each.forwards = each.forks = 0
+                each.bytes_sent = each.bytes_received = 0
+                each.cpu_seconds = 0.0
 
-    def add(self, **amounts: int) -> None:
+    def of(self, node: str) -> Traffic:
+        """Return a node's part of it."""
+        with self._lock:
+            return self._nodes.setdefault(node, Traffic(_whole=self))
+
+    def add(self, **amounts: float) -> None:
         """Add to what has been spent, by the names of the fields."""
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
+        if self._whole is not None:
+            self._whole.add(**amounts)
+
+    def tell(self, event: Event) -> None:
+        """Tell whoever follows the run."""
+        told = self._whole._emit if self._whole is not None else self._emit
+        if told is not None:
+            told(event)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One script or file on its way, counted as it goes, and told of when it is over."""
+
+    node: str
+    kind: str
+    traffic: Traffic
+    began: float = field(default_factory=time.monotonic)
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+    def sent(self, amount: int) -> None:
+        """Count bytes on their way there."""
+        self.bytes_sent += amount
+        self.traffic.add(bytes_sent=amount)
+
+    def over(self, received: int, cost: Cost) -> None:
+        """Count the rest of it, and tell."""
+        self.traffic.add(bytes_received=received, forks=cost.forks, cpu_seconds=cost.cpu_seconds)
+        self.traffic.tell(
+            Exchanged(
+                target=self.node,
+                kind=self.kind,
+                seconds=time.monotonic() - self.began,
+                bytes_sent=self.bytes_sent,
+                bytes_received=received,
+                forks=cost.forks,
+                cpu_seconds=cost.cpu_seconds,
+            )
+        )
 
 
 class Forward(Protocol):

@@ -124,10 +124,11 @@ class SshConnector:
             raise explain_failure(endpoint, route, error, _said_on_the_way(connection)) from error
         transport = connection.transport
         transport.set_keepalive(_KEEPALIVE_SECONDS)
-        self.traffic.add(connections=1)
+        spent = self.traffic.of(endpoint.node)
+        spent.add(connections=1)
         if password is not None and endpoint.sudo_password is None:
             endpoint = replace(endpoint, sudo_password=password)
-        return SshSession(endpoint, connection.user, transport, _Way(connection), self.traffic)
+        return SshSession(endpoint, connection.user, transport, _Way(connection), spent)
 
     def _connection(self, endpoint: Endpoint, route: SshRoute, password: Secret | None) -> Any:
         """Return a connection to a node that is not open yet."""

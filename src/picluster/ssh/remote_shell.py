@@ -6,9 +6,12 @@ the rest of stdin: when the connection goes away, it ends the whole process grou
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 from dataclasses import dataclass
+
+from picluster.engine.session import Cost
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -42,6 +45,22 @@ printf '\\n%s%s\\n' {begins} {marker} >&2
 # In two words, so that a shell that shows what it runs does not show the whole line.
 _BEGINS = "picluster-begins-"
 
+# What the script cost, told by builtins: no process is made for it. /proc/loadavg ends with the
+# number of the process or thread that began last on the node (proc_loadavg(5)); `times` tells the
+# CPU time of this shell and of all that it waited for (POSIX, XCU 2.14). Two words, as above.
+_BEFORE = """
+{{ read -r _ _ _ _ before </proc/loadavg; }} 2>/dev/null
+"""
+_AFTER = """
+status=$?
+{{ read -r _ _ _ _ after </proc/loadavg; }} 2>/dev/null
+printf '%s%s %s %s\\n' {cost} {marker} "$before" "$after"
+times
+"""
+_COST = "picluster-cost-"
+_TOLD = re.compile(rb"(\d*) (\d*)\n((?:\d+m[\d.]+s[ \n]){4})")
+_TIME = re.compile(rb"(\d+)m([\d.]+)s")
+
 # The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It
 # gets a process group of its own, which a watcher ends when the connection does. A script that
 # must not be torn (dpkg) ignores TERM.
@@ -62,7 +81,8 @@ job=$!
 watcher=$!
 exec 3<&-
 wait $job
-status=$?
+"""
+_END_OF_WATCHED = """
 kill $watcher 2>/dev/null
 exit $status
 """
@@ -76,6 +96,9 @@ printf %s "$script" | sh -c '
   eval "$script"
 '
 """
+_END_OF_FED = """
+exit $status
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +109,8 @@ class Invocation:
     opening: bytes
     begins: bytes
     """The line, with both its ends, after which each stream is the script's."""
+    cost: bytes
+    """The words after which stdout tells what the script cost."""
 
 
 def invocation(script: str, *, user: str, password: str | None) -> Invocation:
@@ -93,21 +118,38 @@ def invocation(script: str, *, user: str, password: str | None) -> Invocation:
 
     The script is ended when its stdin ends, so stdin has to stay open until it is done.
     """
-    return _invocation(_WATCHED, script, user, password)
+    return _invocation(_WATCHED, _END_OF_WATCHED, script, user, password)
 
 
 def fed_invocation(script: str, *, user: str, password: str | None) -> Invocation:
     """Return the same for a script that reads what follows on stdin, as fd 4."""
-    return _invocation(_FED, script, user, password)
+    return _invocation(_FED, _END_OF_FED, script, user, password)
 
 
-def _invocation(rest: str, script: str, user: str, password: str | None) -> Invocation:
+def read_cost(out: bytes, words: bytes) -> tuple[bytes, Cost]:
+    """Return what a script printed without what was added about its cost, and that. Pure.
+
+    A script that was killed tells nothing, and one during which the numbers of processes began
+    anew (`pid_max`) none of those: what is not known counts as nothing.
+    """
+    printed, found, rest = out.rpartition(words)
+    told = _TOLD.match(rest) if found else None
+    if told is None:
+        return out, Cost()
+    before, after = (int(number or 0) for number in told.groups()[:2])
+    times = [int(minutes) * 60 + float(seconds) for minutes, seconds in _TIME.findall(told[3])]
+    made = max(0, after - before) if before else 0
+    return printed + rest[told.end() :], Cost(made, round(sum(times), 3))
+
+
+def _invocation(rest: str, end: str, script: str, user: str, password: str | None) -> Invocation:
     marker = secrets.token_hex(8)
     # A word of `exec` may be any bytes; Python keeps those that are no UTF-8 this way.
     body = script.encode(errors="surrogateescape")
-    wrapper = (_OPENING + rest).format(
+    wrapper = (_OPENING + _BEFORE + rest + _AFTER + end).format(
         marker=marker,
         begins=_BEGINS,
+        cost=_COST,
         size=len(body),
         path=PATH,
         kill=KILL.decode(),
@@ -115,9 +157,12 @@ def _invocation(rest: str, script: str, user: str, password: str | None) -> Invo
     )
     begins = f"\n{_BEGINS}{marker}\n".encode()
     opening = f"{marker}\n".encode() + body
+    cost = f"{_COST}{marker} ".encode()
+    command = f"sh -c {shlex.quote(wrapper)}"
     if user == "root":
-        return Invocation(f"sh -c {shlex.quote(wrapper)}", opening, begins)
+        return Invocation(command, opening, begins, cost)
     if password is None:
-        return Invocation(f"{_IN_ENGLISH} sudo -n -- sh -c {shlex.quote(wrapper)}", opening, begins)
-    sudo = f"{_IN_ENGLISH} sudo -S -p '' -- sh -c {shlex.quote(wrapper)}"
-    return Invocation(sudo, password.encode() + b"\n" + _NO_SECOND_TRY + opening, begins)
+        return Invocation(f"{_IN_ENGLISH} sudo -n -- {command}", opening, begins, cost)
+    sudo = f"{_IN_ENGLISH} sudo -S -p '' -- {command}"
+    fed = password.encode() + b"\n" + _NO_SECOND_TRY + opening
+    return Invocation(sudo, fed, begins, cost)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from picluster.causes.cause import explain
 from picluster.causes.sudo import ASKS, SUDO, WRONG_PASSWORD
-from picluster.engine.session import Completed, OnOutput, Traffic
+from picluster.engine.session import Completed, Exchange, OnOutput, Traffic
 from picluster.errors import (
     ActionFailed,
     NodeError,
@@ -29,7 +29,14 @@ from picluster.errors import (
 from picluster.secret import redact
 from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.forward import LocalForward
-from picluster.ssh.remote_shell import GRACE_SECONDS, KILL, Invocation, fed_invocation, invocation
+from picluster.ssh.remote_shell import (
+    GRACE_SECONDS,
+    KILL,
+    Invocation,
+    fed_invocation,
+    invocation,
+    read_cost,
+)
 
 if TYPE_CHECKING:
     import paramiko
@@ -70,7 +77,7 @@ class SshSession:
 
         def once() -> Completed:
             call = self._call(script)
-            return _Exchange(self, call, timeout, on_output).run([call.opening])
+            return _Conversation(self, call, timeout, on_output).run([call.opening])
 
         done = self._as_root(once)
         self.traffic.add(scripts=1)
@@ -122,7 +129,7 @@ class SshSession:
             with source.open("rb") as file:
                 slices = iter(lambda: file.read(_SLICE), b"")
                 parts = itertools.chain([call.opening], slices)
-                return _Exchange(self, call, timeout, None).run(parts)
+                return _Conversation(self, call, timeout, None, kind="upload").run(parts)
 
         done = self._as_root(once)
         self.traffic.add(uploads=1)
@@ -191,37 +198,55 @@ def no_rights(said: str, user: str, where: str, *, told: bool) -> SudoUnavailabl
 class _Heard:
     """What one stream said: before the script began the login shell's, then the script's alone."""
 
-    def __init__(self, begins: bytes) -> None:
+    def __init__(self, begins: bytes, cost: bytes) -> None:
         self.begins = begins
+        self.cost = cost
         self.begun = False
+        self.told = 0
         self.data = bytearray()
 
     def hear(self, data: bytes) -> bytes:
         """Add what has arrived; return what of it is the script's."""
         searched = max(0, len(self.data) - len(self.begins))
         self.data += data
-        if self.begun:
-            return data
-        at = self.data.find(self.begins, searched)
-        if at < 0:
-            return b""
-        self.begun = True
-        del self.data[: at + len(self.begins)]
-        return bytes(self.data)
+        if not self.begun:
+            at = self.data.find(self.begins, searched)
+            if at < 0:
+                return b""
+            self.begun = True
+            del self.data[: at + len(self.begins)]
+        before, self.told = self.told, self._end_of_words()
+        return bytes(self.data[before : self.told])
+
+    def _end_of_words(self) -> int:
+        """Return up to where it is the script's for sure; what was added after it is not."""
+        at = self.data.find(self.cost, self.told)
+        if at >= 0:
+            return at
+        longest = min(len(self.cost) - 1, len(self.data) - self.told)
+        held = (size for size in range(longest, 0, -1) if self.data.endswith(self.cost[:size]))
+        return len(self.data) - next(held, 0)
 
 
-class _Exchange:
+class _Conversation:
     """One command on a channel of its own: feed it, read it, know how it ended."""
 
     def __init__(
-        self, session: SshSession, call: Invocation, timeout: float, on_output: OnOutput | None
+        self,
+        session: SshSession,
+        call: Invocation,
+        timeout: float,
+        on_output: OnOutput | None,
+        kind: str = "script",
     ) -> None:
         self.session = session
         self.command = call.command
+        self.cost = call.cost
+        self.exchange = Exchange(session.node, kind, session.traffic)
         self.deadline = time.monotonic() + timeout
         self.timeout = timeout
         self.on_output = on_output
-        self.heard = {"stdout": _Heard(call.begins), "stderr": _Heard(call.begins)}
+        self.heard = {stream: _Heard(call.begins, call.cost) for stream in ("stdout", "stderr")}
 
     def run(self, parts: Iterable[bytes]) -> Completed:
         import paramiko  # noqa: PLC0415 - loaded long before, by the connection
@@ -258,11 +283,12 @@ class _Exchange:
 
     def _completed(self, status: int) -> Completed:
         out, err = self.heard["stdout"], self.heard["stderr"]
-        self.session.traffic.add(bytes_received=len(out.data) + len(err.data))
+        printed, cost = read_cost(bytes(out.data), self.cost)
+        self.exchange.over(len(printed) + len(err.data), cost)
         if not out.begun:
             # Nothing of it is an answer, and all of it may say why: a shell that lets nobody in.
             raise _NotBegun(status, self._last_words())
-        return Completed(status, bytes(out.data), bytes(err.data))
+        return Completed(status, printed, bytes(err.data))
 
     def _feed(self, channel: paramiko.Channel, parts: Iterable[bytes]) -> None:
         for part in parts:
@@ -280,7 +306,7 @@ class _Exchange:
                     except OSError:
                         # It ended meanwhile, and wants no more: what it said last is the answer.
                         return
-                    self.session.traffic.add(bytes_sent=sent)
+                    self.exchange.sent(sent)
                     piece = piece[sent:]
 
     def _read(self, channel: paramiko.Channel) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from picluster.engine.events import (
     Connected,
     Event,
+    Exchanged,
     PhaseFinished,
     PhaseStarted,
     RunFinished,
@@ -89,6 +90,15 @@ def failed_run() -> list[Event]:
         PhaseStarted(phase="prepare", title="nodes are ready", targets=("pi1", "pi2")),
         StepStarted(**step, target="pi1", summary="write /etc/hosts"),
         StepProgress(phase="prepare", target="pi1", step="hosts-file", state="waiting for disk"),
+        Exchanged(
+            target="pi1",
+            kind="script",
+            seconds=1.1,
+            bytes_sent=26_000,
+            bytes_received=4_000,
+            forks=48,
+            cpu_seconds=0.3,
+        ),
         StepFinished(
             **step, target="pi1", outcome="changed", detail="write /etc/hosts", seconds=1.2
         ),
@@ -104,7 +114,19 @@ def failed_run() -> list[Event]:
         PhaseFinished(phase="prepare", seconds=2.0, outcome="failed"),
         RunFinished(
             tallies=(
-                TargetTally(target="pi1", ok=3, changed=1, failed=0, skipped=0, seconds=1.2),
+                TargetTally(
+                    target="pi1",
+                    ok=3,
+                    changed=1,
+                    failed=0,
+                    skipped=0,
+                    seconds=1.2,
+                    scripts=7,
+                    forks=4711,
+                    cpu_seconds=0.3,
+                    bytes_sent=26_000,
+                    bytes_received=4_000,
+                ),
                 TargetTally(target="pi2", ok=0, changed=0, failed=1, skipped=3, seconds=0.0),
             ),
             exit_code=1,
@@ -113,6 +135,8 @@ def failed_run() -> list[Event]:
             scripts=7,
             bytes_sent=26_000,
             bytes_received=4_000,
+            forks=4711,
+            cpu_seconds=0.3,
             next_command="picluster up",
         ),
     ]

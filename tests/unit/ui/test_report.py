@@ -36,6 +36,7 @@ def test_a_run_is_told_with_its_failure_and_numbers() -> None:
     assert (story.command, story.cluster, story.exit_code) == ("up", "home", 1)
     assert (story.connections, story.scripts, story.seconds) == (2, 7, 12.0)
     assert (story.bytes_sent, story.bytes_received) == (26_000, 4_000)
+    assert (story.forks, story.cpu_seconds) == (4711, 0.3)
     assert [(span.name, span.outcome) for span in story.phases] == [("prepare", "failed")]
     assert [(failure.target, failure.why) for failure in story.failures] == [
         ("pi2", "no space left on device")
@@ -49,6 +50,21 @@ def test_a_phase_says_whom_it_went_without() -> None:
     story = tell(records(events))
     assert [(span.outcome, span.missing) for span in story.phases] == [("changed", ("pi2",))]
     assert "prepare: changed, without pi2" in page(story)
+
+
+def test_the_page_tells_what_each_node_paid() -> None:
+    shown = page(tell(records(failed_run())))
+    assert "<b>4711</b> processes and <b>0.3 s</b> of CPU on the nodes" in shown
+    assert '<td class="number">7</td><td class="number">4711</td>' in shown
+
+
+def test_a_journal_of_before_tells_no_costs_and_is_shown_all_the_same() -> None:
+    events = records(failed_run())
+    for event in (*events, *(tally for each in events for tally in each.get("tallies", ()))):
+        for name in ("forks", "cpu_seconds", "bytes_sent", "bytes_received", "scripts"):
+            if event.get("event") != "RunFinished" or name != "scripts":
+                event.pop(name, None)
+    assert "processes" not in page(tell(events))
 
 
 def test_a_step_lasts_as_long_as_it_took_itself_not_until_its_script_ended() -> None:

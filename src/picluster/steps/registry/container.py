@@ -56,9 +56,15 @@ class Definition:
 
     @property
     def inputs(self) -> str:
-        """Shell that prints a digest of the files that it reads at start."""
+        """Shell that sets `inputs` to a digest of the files that it reads at start."""
         files = [paths.SERVER_PEM] * self.tls + [paths.HTPASSWD] * self.users
-        return f"cat {' '.join(files)} </dev/null 2>/dev/null | sha256sum | cut -d' ' -f1"
+        if not files:
+            return f"inputs={hashlib.sha256().hexdigest()}"
+        # Of one file without `cat`: each program is a process, at every look.
+        digest = (
+            f"sha256sum <{files[0]}" if len(files) == 1 else f"cat {' '.join(files)} | sha256sum"
+        )
+        return f"{{ inputs=$({digest}); }} 2>/dev/null; inputs=${{inputs%% *}}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -206,7 +212,7 @@ class RegistryContainer:
         )
         text = (
             f"docker container inspect -f {quote(inspect)} {paths.CONTAINER} 2>/dev/null\n"
-            f'echo "inputs_now=$({self.definition.inputs})"\n'
+            f'{self.definition.inputs}\necho "inputs_now=$inputs"\n'
             f'echo "answers=$({self.definition.code} 2>/dev/null)"'
         )
         return ShellProbe(self.name, text, _container)

@@ -13,6 +13,10 @@ _SLOWEST = 10
 _NO_TIME = 0.05
 
 
+_NOT_TOLD = {"scripts": 0, "forks": 0, "cpu_seconds": 0.0, "bytes_sent": 0, "bytes_received": 0}
+"""What a journal of before does not tell of a target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A step that changed something, or tried to. Times are seconds since the run began."""
@@ -78,6 +82,8 @@ class Story:
     scripts: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    forks: int = 0
+    cpu_seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     phases: list[Span] = field(default_factory=list)
@@ -139,7 +145,8 @@ def _run_ends(story: Story, begun: _Begun, event: Event) -> None:
     # A journal of before has none.
     story.bytes_sent = event.get("bytes_sent", 0)
     story.bytes_received = event.get("bytes_received", 0)
-    story.tallies = list(event["tallies"])
+    story.forks, story.cpu_seconds = event.get("forks", 0), event.get("cpu_seconds", 0.0)
+    story.tallies = [_NOT_TOLD | tally for tally in event["tallies"]]
 
 
 def _phase_begins(story: Story, begun: _Begun, event: Event) -> None:
