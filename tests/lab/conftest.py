@@ -12,7 +12,7 @@ from picluster.errors import PreflightRefused
 from picluster.lab import requirements
 from tests.doubles.k3s.build import build
 from tests.lab.bench import Bench, Pi, forget_environment
-from tests.lab.labs import rehearse
+from tests.lab.labs import prepared_image, rehearse
 
 _REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
 
@@ -76,6 +76,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("artifacts")
     build(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def prepared_card(tmp_path_factory: pytest.TempPathFactory, home: Path, artifacts: Path) -> Path:
+    """A card as `phase prepare` leaves it, for labs that do not test what comes before."""
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine.parent if os.environ.get("PYTEST_XDIST_WORKER") else mine
+    return prepared_image(shared, home, artifacts)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,27 @@ from picluster.lab import rehearsal
 from tests.lab.bench import Bench
 
 
-def rehearse(name: str, nodes: int, servers: int, home: Path, artifacts: Path) -> Iterator[Bench]:
-    """Boot a lab, lend it, and remove it."""
+def rehearse(
+    name: str, nodes: int, servers: int, home: Path, artifacts: Path, *, image: Path | None = None
+) -> Iterator[Bench]:
+    """Boot a lab, lend it, and remove it; its nodes begin with that image, or with nothing."""
     file = home / name / "cluster.yaml"
-    wish = rehearsal.Wish(name, nodes, servers, artifacts, file)
+    wish = rehearsal.Wish(name, nodes, servers, artifacts, file, image)
     try:
         yield Bench(rehearsal.up(wish, lambda line: None), file)
     finally:
         rehearsal.down(name)
+
+
+def prepared_image(directory: Path, home: Path, artifacts: Path) -> Path:
+    """Return the card of a node that `phase prepare` has prepared, made once for all workers."""
+    image = directory / "prepared.img"
+    with (directory / "prepared.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not image.exists():
+            for bench in rehearse("mould", 1, 1, home, artifacts):
+                bench.picluster("phase", "prepare")
+                unfinished = image.with_suffix(".part")
+                rehearsal.keep_card(bench.node(1).node, unfinished)
+                unfinished.rename(image)
+    return image

@@ -42,9 +42,9 @@ apps:
 
 
 @pytest.fixture(scope="module")
-def apps(home: Path, artifacts: Path) -> Iterator[Bench]:
+def apps(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """A server, and an agent with the registry; its images of OpenTAKServer are empty doubles."""
-    for bench in rehearse("apps", 2, 1, home, artifacts):
+    for bench in rehearse("apps", 2, 1, home, artifacts, image=prepared_card):
         airgap = home / "apps-airgap"
         shutil.copytree(artifacts / DEFAULT_VERSION, airgap)
         shutil.copy(artifacts / "install.sh", airgap)

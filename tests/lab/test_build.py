@@ -35,9 +35,9 @@ PROGRAMS = "/bin/sh /bin/cat /bin/sleep /bin/echo"
 
 
 @pytest.fixture(scope="module")
-def yard(home: Path, artifacts: Path) -> Iterator[Bench]:
+def yard(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """A server and an agent; the registry is on the server, and the agent builds."""
-    for bench in rehearse("yard", 2, 1, home, artifacts):
+    for bench in rehearse("yard", 2, 1, home, artifacts, image=prepared_card):
         airgap = home / "airgap-build"
         shutil.copytree(artifacts / DEFAULT_VERSION, airgap)
         shutil.copy(artifacts / "install.sh", airgap)

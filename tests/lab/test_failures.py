@@ -21,9 +21,9 @@ EXTRA = "/etc/rancher/k3s/config.yaml.d/90-test.yaml"
 
 
 @pytest.fixture(scope="module")
-def pair(home: Path, artifacts: Path) -> Iterator[Bench]:
+def pair(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """A server and an agent, in a cluster; waits end soon, as they are not to succeed."""
-    for bench in rehearse("pair", 2, 1, home, artifacts):
+    for bench in rehearse("pair", 2, 1, home, artifacts, image=prepared_card):
         bench.file.write_text(bench.file.read_text() + "limits: {node_ready: 45s}\n")
         bench.picluster("up")
         yield bench

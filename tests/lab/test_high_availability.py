@@ -19,9 +19,9 @@ FIRST, PATCH, MINOR = "v1.33.5+k3s1", "v1.33.13+k3s2", "v1.34.11+k3s1"
 
 
 @pytest.fixture(scope="module")
-def fleet(home: Path, artifacts: Path) -> Iterator[Bench]:
+def fleet(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """Three servers and an agent, on an older version of K3s."""
-    for bench in rehearse("fleet", 4, 3, home, artifacts):
+    for bench in rehearse("fleet", 4, 3, home, artifacts, image=prepared_card):
         bench.file.write_text(bench.file.read_text() + f"  version: {FIRST}\n")
         bench.picluster("up")
         yield bench

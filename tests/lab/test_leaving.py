@@ -32,9 +32,9 @@ OWN = OwnNetwork("10.42.0.0/16", frozenset(), VIP)
 
 
 @pytest.fixture(scope="module")
-def band(home: Path, artifacts: Path) -> Iterator[Bench]:
+def band(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """Three servers and an agent, prepared and with a cluster."""
-    for bench in rehearse("band", 4, 3, home, artifacts):
+    for bench in rehearse("band", 4, 3, home, artifacts, image=prepared_card):
         choose(bench, BACKENDS[0])
         bench.picluster("phase", "prepare")
         for node in bench.nodes:

@@ -14,9 +14,9 @@ from tests.lab.labs import rehearse
 
 
 @pytest.fixture(scope="module")
-def sprouts(home: Path, artifacts: Path) -> Iterator[Bench]:
+def sprouts(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """Three nodes of which the cluster file names only the first."""
-    yield from rehearse("sprout", 3, 3, home, artifacts)
+    yield from rehearse("sprout", 3, 3, home, artifacts, image=prepared_card)
 
 
 def test_one_server_becomes_three(sprouts: Bench) -> None:

@@ -27,13 +27,13 @@ SECURED = f"{PLAIN}  tls: true\n  username: {USER}\n  password: env:REGISTRY_PAS
 
 
 @pytest.fixture(scope="module")
-def reg(home: Path, artifacts: Path) -> Iterator[Bench]:
+def reg(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """A server, and an agent with somebody's own daemon.json that is to be the registry's node."""
     served = home / "served"
     shutil.copytree(artifacts, served)
     with (served / "NOTICE").open("a") as notice:
         notice.write(registry_image.NOTICE)
-    for bench in rehearse("reg", 2, 1, home, served):
+    for bench in rehearse("reg", 2, 1, home, served, image=prepared_card):
         airgap = home / "airgap"
         shutil.copytree(served / DEFAULT_VERSION, airgap)
         shutil.copy(served / "install.sh", airgap)

@@ -20,9 +20,9 @@ SCHEMA = Path(__file__).parents[2] / "docs/schemas/snapshots.json"
 
 
 @pytest.fixture(scope="module")
-def keep(home: Path, artifacts: Path) -> Iterator[Bench]:
+def keep(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
     """Three servers and an agent in a cluster."""
-    for bench in rehearse("keep", 4, 3, home, artifacts):
+    for bench in rehearse("keep", 4, 3, home, artifacts, image=prepared_card):
         bench.picluster("up")
         yield bench
 

@@ -24,16 +24,28 @@ def flash(lab: LabLayout, node: LabNode) -> None:
     """Give the node a fresh card with an identity of its own; what was on the old one is gone."""
     node.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     node.card.unlink(missing_ok=True)
-    with node.card.open("wb") as image:
-        os.truncate(image.fileno(), CARD_SIZE)
-    # Without blocks that are kept for root: everything on a node runs as root, and would not notice
-    # a full disk.
-    run("mkfs.ext4", "-m", "0", "-q", "-F", str(node.card))
+    if lab.image:
+        copy_card(Path(lab.image), node.card)
+    else:
+        _format(node)
     mount(lab, node)
     try:
         _personalise(lab, node)
     finally:
         unmount(node)
+
+
+def copy_card(card: Path, to: Path) -> None:
+    """Copy a card's image; what is not used of it takes no room."""
+    run("cp", "--sparse=always", "--reflink=auto", str(card), str(to))
+
+
+def _format(node: LabNode) -> None:
+    with node.card.open("wb") as image:
+        os.truncate(image.fileno(), CARD_SIZE)
+    # Without blocks that are kept for root: everything on a node runs as root, and would not notice
+    # a full disk.
+    run("mkfs.ext4", "-m", "0", "-q", "-F", str(node.card))
 
 
 def mount(lab: LabLayout, node: LabNode) -> None:
@@ -79,6 +91,7 @@ def _personalise(lab: LabLayout, node: LabNode) -> None:
     (etc / "machine-id").write_text(f"{secrets.token_hex(16)}\n")
     for kind in ("ed25519", "ecdsa"):
         key = etc / f"ssh/ssh_host_{kind}_key"
+        key.unlink(missing_ok=True)
         run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{node.name}", "-f", str(key))
     home = node.root / "home" / USER / ".ssh"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)

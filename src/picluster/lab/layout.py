@@ -76,6 +76,7 @@ class LabLayout:
     nodes: tuple[LabNode, ...] = ()
     notice: str = ""
     artifacts: str = ""
+    image: str = ""
 
     @property
     def subnet(self) -> str:
@@ -122,12 +123,20 @@ def trees_directory() -> Path:
 
 
 def plan_lab(
-    name: str, nodes: int, servers: int, base: Path, *, notice: str = "", artifacts: str = ""
+    name: str,
+    nodes: int,
+    servers: int,
+    base: Path,
+    *,
+    notice: str = "",
+    artifacts: str = "",
+    image: str = "",
 ) -> LabLayout:
     """Lay a new lab out: node names, roles and addresses. Raises `UsageError` for bad numbers.
 
-    `base` is the tree that its nodes start from, `artifacts` a directory that is served to them
-    and `notice` what every output has to say about what is in it.
+    `base` is the tree that its nodes start from, `image` the card of a node of another lab that
+    theirs are copies of (none: empty ones), `artifacts` a directory that is served to them and
+    `notice` what every output has to say about what is in it.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -151,7 +160,7 @@ def plan_lab(
         )
         for index in range(1, nodes + 1)
     )
-    return LabLayout(name, number, directory, base, planned, notice, artifacts)
+    return LabLayout(name, number, directory, base, planned, notice, artifacts, image)
 
 
 def _free_number() -> int:

@@ -29,25 +29,30 @@ from picluster.lab.layout import (
 from picluster.lab.serve import url
 from picluster.lab.slow_disk import relieve
 from picluster.lab.supervise import power_off, power_on
-from picluster.lab.waiting import Aloud
+from picluster.lab.waiting import Aloud, becomes
 from picluster.local_files import write_private
 from picluster.paths import kept_of
 
 _LOCK = Path("/run/lock/picluster-lab")
 _BOOT_SECONDS = 60.0
+_OFF_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What lab to have: how many nodes, what to serve them, where to write the cluster file."""
+    """What lab to have: how many nodes, what to serve them, where to write the cluster file.
+
+    `image` is a node's card to copy (see `keep_card`); without one they begin with empty cards.
+    """
 
     name: str
     nodes: int
     servers: int
     artifacts: Path | None
     output: Path
+    image: Path | None = None
 
 
 def up(wish: Wish, report: Report) -> LabLayout:
@@ -91,6 +96,17 @@ def down(name: str) -> None:
         background.end(server)
     network.remove_cables(lab)
     shutil.rmtree(lab.directory)
+
+
+def keep_card(node: LabNode, image: Path) -> None:
+    """Switch the node off as its user would, and keep its card as an image that others begin with.
+
+    Raises `StepFailed` if it does not go off.
+    """
+    run_inside(node, "systemctl poweroff")
+    if not becomes(lambda: not node.power.exists(), _OFF_SECONDS):
+        raise StepFailed(f"{node.name} does not go off", where=str(node.console))
+    identity.copy_card(node.card, image)
 
 
 def labs() -> list[LabLayout]:
@@ -157,7 +173,15 @@ def _plan(wish: Wish, base: Path) -> LabLayout:
     if wish.artifacts is not None and (wish.artifacts / "NOTICE").exists():
         notice = (wish.artifacts / "NOTICE").read_text().strip()
     artifacts = str(wish.artifacts.resolve()) if wish.artifacts else ""
-    return plan_lab(wish.name, wish.nodes, wish.servers, base, notice=notice, artifacts=artifacts)
+    return plan_lab(
+        wish.name,
+        wish.nodes,
+        wish.servers,
+        base,
+        notice=notice,
+        artifacts=artifacts,
+        image=str(wish.image or ""),
+    )
 
 
 def _start(lab: LabLayout, node: LabNode) -> None:
