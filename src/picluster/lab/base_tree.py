@@ -64,7 +64,18 @@ _MASKED = (
     "systemd-udev-trigger.service",
     "systemd-udev-settle.service",
 )
-_RECIPE_VERSION = 8
+# What systemd starts at every boot and every reload of its units, fifteen programs a time, and what
+# has nothing to find on a node: they took a fifth of this computer while the lab tests ran.
+_MASKED_GENERATORS = tuple(
+    f"systemd-{name}-generator"
+    for name in (
+        *("cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup"),
+        *("rc-local", "run", "system-update", "sysv", "veritysetup"),
+    )
+)
+# The kernel's messages are this computer's: each node would keep a copy of all of them.
+_JOURNAL = "[Journal]\nReadKMsg=no\nAudit=no\n"
+_RECIPE_VERSION = 9
 REPOSITORY = "var/lib/picluster-lab/packages"
 """Where the local repository lies in a base tree."""
 
@@ -151,6 +162,13 @@ def _configure(root: Path) -> None:
     drop_in.write_text("[Unit]\nConditionVirtualization=!container\n")
     for unit in _MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir(parents=True, exist_ok=True)
+    for generator in _MASKED_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
+    journal = root / "etc/systemd/journald.conf.d/lab.conf"
+    journal.parent.mkdir(parents=True)
+    journal.write_text(_JOURNAL)
     for name, script in (("swapon", SWAPON), ("swapoff", SWAPOFF)):
         tool = root / "usr/local/sbin" / name
         tool.write_text(script)
