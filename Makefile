@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 DEMO := .demo
 TIME ?= 600
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+unexport PYTHONDONTWRITEBYTECODE  # the tests start Python thousands of times; it compiles once
 
 .PHONY: demo demo-down test test-unit test-lab real lint format types docs screen bench mutants fuzz lab-deps test-deps constraints clean
 

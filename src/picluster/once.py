@@ -33,6 +33,12 @@ class Once(Generic[Key, Value]):
             self._fulfil(key, future, make)
         return future.result()
 
+    def made(self) -> list[Value]:
+        """Return the values that there are."""
+        with self._lock:
+            futures = list(self._made.values())
+        return [future.result() for future in futures if future.done() and not future.exception()]
+
     def _fulfil(self, key: Key, future: Future[Value], make: Callable[[], Value]) -> None:
         try:
             future.set_result(make())

@@ -16,15 +16,12 @@ from picluster.kube.api import JSON
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound, Tried
 from picluster.kube.health import PATH, SECONDS, failing_checks
 from picluster.kube.kubeconfig import AdminKubeconfig, parse
-from picluster.kube.link import HttpAnswer, LinkDown, Request, Server, trust_context
+from picluster.kube.link import READS, HttpAnswer, LinkDown, Request, Server, trust_context
 from picluster.secret import Secret, redact
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
-
     from picluster.kube.client import Link
 
-_READS = frozenset({"GET", "HEAD"})
 _READ_ATTEMPTS = 3
 _PAUSES = (0.3, 1.0)  # seconds before the second and the third attempt
 _LONGEST_PAUSE = 5.0  # however long a server's Retry-After is
@@ -90,14 +87,6 @@ class KubeAccess:
         """The API server's time when it last answered; see `Api.clock`."""
         return self._clock
 
-    def client(self) -> ApiClient:
-        """Return the official client of the present link, connecting if there is none.
-
-        For what `call` does not do, such as streams. It neither retries nor fails over, and it is
-        closed with this object. Raises `ApiUnavailable`.
-        """
-        return self._current([]).client
-
     def at(self, node: str) -> KubeAccess:
         """Return the API of this one server, without failing over to others."""
         with self._lock:
@@ -121,7 +110,7 @@ class KubeAccess:
     ) -> Any:
         """Send one request; see `Api.call`. A read is repeated on another server if need be."""
         request = Request(method.upper(), path, query or {}, body, content_type, timeout)
-        attempts = _READ_ATTEMPTS if retry and request.method in _READS else 1
+        attempts = _READ_ATTEMPTS if retry and request.method in READS else 1
         tried: list[Tried] = []
         for attempt in range(attempts):
             link = self._current(tried)
@@ -239,7 +228,7 @@ def _tried(link: Link, answer: str) -> Tried:
 
 
 def _doing(request: Request) -> str:
-    if request.method in _READS:
+    if request.method in READS:
         return str(request)
     return f"{request}, which may or may not have been done"
 

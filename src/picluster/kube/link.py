@@ -8,10 +8,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 from picluster.errors import PiclusterError
 from picluster.kube.kubeconfig import AdminKubeconfig
 from picluster.local_files import create
+
+CONNECT_SECONDS = 5.0
+LOOPBACK = "127.0.0.1"
+READS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,24 @@ class Request:
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
+    @property
+    def changes(self) -> bool:
+        """Whether something may be another way afterwards; a dry run of a change is a question."""
+        return self.method not in READS and self.query.get("dryRun") != "All"
+
+    @property
+    def target(self) -> str:
+        """The path with the query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is said beside it."""
+        headers = {"Accept": "application/json, */*", "User-Agent": "picluster"}
+        if self.body is not None:
+            headers["Content-Type"] = self.content_type
+        return headers
+
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
@@ -49,6 +72,16 @@ class HttpAnswer:
 
 class LinkDown(Exception):
     """No HTTP answer came: refused, cut, timed out, or not the cluster that we know."""
+
+
+def unconnected() -> str:
+    """Say that nobody answered the knock."""
+    return f"no connection within {CONNECT_SECONDS:.0f} s"
+
+
+def silent(timeout: float) -> str:
+    """Say that nothing came after it."""
+    return f"connected, but silent for {timeout:.0f} s"
 
 
 def trust_context(admin: AdminKubeconfig) -> ssl.SSLContext:

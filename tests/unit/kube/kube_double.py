@@ -335,6 +335,7 @@ class FakeApi:
         self.readyz: tuple[int, str] = (200, "ok")
         self.trouble: deque[Any] = deque()
         self.requests: list[str] = []
+        self.handshakes = 0
         self.garble = False
         self.date = ""
         self._stop = threading.Event()
@@ -388,6 +389,10 @@ class FakeApi:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 30
+
+            def setup(self) -> None:
+                fake.handshakes += 1
+                super().setup()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
@@ -464,6 +469,10 @@ class TunnelDouble:
 
     def close(self) -> None:
         self.closed = True
+        self.cut()
+
+    def cut(self) -> None:
+        """End what is connected; others may connect."""
         for end in self._pairs:
             _cut(end)
 

@@ -10,15 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from kubernetes.client import CoreV1Api
 from tests.unit.kube.kube_double import Authority, Cluster, FakeApi, SessionDouble, k3s_yaml
 
 from picluster.errors import PiclusterError, Unreachable
 from picluster.kube.access import KubeAccess
+from picluster.kube.api import MERGE_PATCH
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound
 from picluster.kube.health import Readyz, readyz
-from picluster.kube.link import Server
+from picluster.kube.link import HttpAnswer, Request, Server
 from picluster.kube.nodes import get_node, list_nodes
+from picluster.kube.official import Official
 
 Start = Callable[[int], Cluster]
 
@@ -127,10 +128,11 @@ def test_a_write_goes_to_a_server_that_lives(start: Start) -> None:
     assert len(cluster.apis["s2"].requests) == 1
 
 
-def test_a_silent_server_is_given_up(cluster: Cluster) -> None:
-    cluster.apis["s1"].trouble.append("mute")
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_silent_server_is_given_up(cluster: Cluster, method: str) -> None:
+    cluster.apis["s1"].trouble.extend(["mute"] * 3)
     with pytest.raises(ApiUnavailable, match=r"silent for 0 s"):
-        cluster.access.call("DELETE", "/api/v1/nodes/s9", timeout=0.2)
+        cluster.access.call(method, "/api/v1/nodes/s9", timeout=0.2)
 
 
 def test_when_nobody_answers_each_is_named_with_its_reason(start: Start) -> None:
@@ -281,10 +283,45 @@ def test_one_server_alone_can_be_asked(start: Start) -> None:
     assert cluster.opened.count("s1") == 1
 
 
-def test_the_official_client_works_too(cluster: Cluster) -> None:
-    cluster.store.node("s1", version="v1.2.3+k3s1")
-    nodes = CoreV1Api(cluster.access.client()).list_node()
-    assert nodes.to_dict()["items"][0]["status"]["node_info"]["kubelet_version"] == "v1.2.3+k3s1"
+@pytest.mark.parametrize("trouble", ["cut", (409, {"reason": "Conflict"})])
+def test_a_change_is_sent_by_the_official_client_and_a_question_is_not(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, trouble: object
+) -> None:
+    sent: list[str] = []
+    send = Official.send
+
+    def noted(self: Official, request: Request) -> HttpAnswer:
+        sent.append(str(request))
+        return send(self, request)
+
+    monkeypatch.setattr(Official, "send", noted)
+    cluster.store.node("s1")
+    dry = {"dryRun": "All", "fieldManager": "picluster"}
+    path = "/api/v1/nodes/s1"
+    for query in (dry, {}):
+        merge_patch = {"body": {"metadata": {"labels": {"a": "b"}}}, "content_type": MERGE_PATCH}
+        cluster.access.call("PATCH", path, query=query, **merge_patch)
+    cluster.apis["s1"].trouble.append(trouble)
+    with pytest.raises((ApiUnavailable, Conflict)):
+        cluster.access.call("DELETE", path)
+    assert get_node(cluster.access, "s1") is not None
+    assert sent == ["PATCH /api/v1/nodes/s1", "DELETE /api/v1/nodes/s1"]
+
+
+def test_one_connection_serves_all_requests_of_a_thread(cluster: Cluster) -> None:
+    for _ in range(5):
+        list_nodes(cluster.access)
+    assert cluster.apis["s1"].handshakes == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced_and_nothing_repeated(
+    cluster: Cluster,
+) -> None:
+    list_nodes(cluster.access)
+    cluster.sessions["s1"].tunnels[0].cut()
+    cluster.access.call("GET", "/api/v1/nodes", retry=False)
+    assert cluster.apis["s1"].handshakes == 2
+    assert cluster.pauses == []
 
 
 def test_close_leaves_nothing_behind(cluster: Cluster) -> None:
@@ -320,11 +357,11 @@ def test_several_threads_share_one_link(cluster: Cluster) -> None:
     assert len(cluster.sessions["s1"].tunnels) == 1
 
 
-def test_nothing_heavy_is_imported_before_a_request() -> None:
+def test_nothing_heavy_is_imported_before_a_change() -> None:
     code = (
         "import sys, picluster.kube.access, picluster.kube.nodes, picluster.kube.kubeconfig,"
         " picluster.kube.kubefile, picluster.kube.quorum,"
-        " picluster.kube.apply, picluster.kube.labels\n"
+        " picluster.kube.apply, picluster.kube.labels, picluster.kube.client\n"
         "assert not {'kubernetes', 'urllib3', 'fabric'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
