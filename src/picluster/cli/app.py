@@ -166,7 +166,7 @@ def deploy(
 
     asked = asked_of(given, allowed=Overwritten(force_conflicts=force_conflicts))
     if not fix:
-        sys.exit(work.up(asked, "phase-deploy", ["deploy"], dry_run=dry_run))
+        sys.exit(work.up(asked, "deploy", ["deploy"], dry_run=dry_run))
     sys.exit(work.operate(asked, "deploy", lambda site, _: [repair(site)], dry_run=dry_run))
 
 

@@ -10,6 +10,9 @@ import typer
 
 from picluster.cli.options import DEFAULT_FILE
 
+_NOT_THERE_YET = Path("the new file")
+"""How messages call a file that would be no good, and so is not written."""
+
 
 def init(
     *,
@@ -87,7 +90,7 @@ def _write_new(output: Path, text: str) -> None:
     from picluster.errors import UsageError
     from picluster.model import parse
 
-    parse(text)
+    parse(text, _NOT_THERE_YET)
     try:
         with output.open("x") as file:
             file.write(text)

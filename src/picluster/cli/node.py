@@ -82,6 +82,7 @@ def replace(node: Name, *, volumes: Volumes, dry_run: DryRun = False, given: One
     from picluster.operations.membership import replace as replaced
 
     cluster, consents = load(given.file).cluster, said_of(volumes)
+    scope = limited(cluster, [node])
     if not dry_run and not given.accept_new_host_keys and not at_a_terminal():
         raise UsageError(
             f"{node} may present a new host key, and there is no terminal to confirm it on",
@@ -89,5 +90,5 @@ def replace(node: Name, *, volumes: Volumes, dry_run: DryRun = False, given: One
         )
     if not dry_run:
         pins.forget(cluster, node)
-    asked = invocation(given, cluster, limited(cluster, [node]), consents)
+    asked = invocation(given, cluster, scope, consents)
     sys.exit(work.operate(asked, "node-replace", replaced(node), dry_run=dry_run))

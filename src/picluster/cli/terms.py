@@ -15,13 +15,7 @@ from picluster.steps.storage.only_copies import VolumeConsents
 
 def limited(cluster: Cluster, nodes: Collection[str] | None) -> Scope:
     """Return the scope of these nodes, of all if there are none. Raises `UsageError`."""
-    names = {node.name for node in cluster.nodes}
-    for name in nodes or ():
-        if name not in names:
-            raise UsageError(
-                f"--limit {name}: there is no such node", fix=f"nodes: {', '.join(sorted(names))}"
-            )
-    return Scope(frozenset(nodes or ()) or None)
+    return Scope(frozenset(cluster.node(name).name for name in nodes or ()) or None)
 
 
 def whoever_is_there(cluster: Cluster, scope: Scope = EVERYWHERE) -> Scope:

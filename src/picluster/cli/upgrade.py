@@ -12,6 +12,7 @@ from picluster.cli.terms import limited
 from picluster.errors import UsageError
 from picluster.model.edit import with_k3s_version
 from picluster.model.load import parse, text_of
+from picluster.model.releases import DEFAULTS, parse_version
 
 
 def upgrade(given: Options, nodes: Sequence[str] | None, to: str | None, *, dry_run: bool) -> int:
@@ -31,6 +32,8 @@ def upgraded(asked: Asked, *, dry_run: bool) -> int:
 
 def _with_version(given: Options, nodes: Sequence[str] | None, version: str) -> Asked:
     """Ask for the site as it is with another release in its file, which the upgrade writes."""
+    if parse_version(version) is None:
+        raise _no_version(version)
     text = with_k3s_version(text_of(given.file), version)
     if text is None:
         raise UsageError(
@@ -40,6 +43,11 @@ def _with_version(given: Options, nodes: Sequence[str] | None, version: str) -> 
         )
     cluster = parse(text, given.file).cluster
     if cluster.k3s.version != version:
-        raise UsageError(f"--to {version!r} is not a K3s version", fix="write one exact release")
+        raise _no_version(version)
     asked = invocation(given, cluster, limited(cluster, nodes))
     return replace(asked, site=replace(asked.site, again=f"picluster upgrade --to {version}"))
+
+
+def _no_version(version: str) -> UsageError:
+    fix = f"write one exact release, such as {DEFAULTS['k3s']}"
+    return UsageError(f"--to {version!r} is not a K3s version", fix=fix)

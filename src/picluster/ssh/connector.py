@@ -311,7 +311,10 @@ def _network_cause(error: Exception) -> tuple[str, str]:
         return "nothing listens on its SSH port", "is SSH enabled on it, and the port right?"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower(), "is it powered, booted, and on this network?"
+    said = str(error) or "the connection was closed at once"
+    if "protocol banner" in said or "protocol version" in said:
+        said = "something took the connection, and did not greet as an SSH server"
     return (
-        str(error) or "the connection was closed at once",
+        said,
         "look at sshd on the node (`journalctl -u ssh`); a busy node may answer a minute later",
     )

@@ -104,7 +104,7 @@ class KeyRing:
         except (OSError, paramiko.SSHException, ValueError) as error:
             raise AuthenticationFailed(
                 f"the key {path} cannot be used",
-                why=str(error),
+                why=_no_key(path, error),
                 fix="correct ssh.key; `ssh-keygen -t ed25519` makes a new one",
             ) from error
         try:
@@ -264,6 +264,14 @@ def _agent_keys(path: str) -> Iterator[paramiko.AgentKey]:
         agent = AgentSSH()
         agent._connect(connection)  # type: ignore[attr-defined]  # there is no other way in
         yield from agent.get_keys()
+
+
+def _no_key(path: Path, error: Exception) -> str:
+    """Say why a file is no key; what the library says of it is about its own innards."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    half = ": the private one has no .pub in its name" if path.suffix == ".pub" else ""
+    return f"it is no private key in a form that OpenSSH reads{half}"
 
 
 def _loaded(path: Path, passphrase: str | None) -> paramiko.PKey:

@@ -129,7 +129,10 @@ def _summary(diagnosis: Diagnosis) -> Iterator[str]:
     yield from (f"{how}: {', '.join(names)}" for how, names in lost.items())
     problems, warnings = diagnosis.count(Light.PROBLEM), diagnosis.count(Light.WARNING)
     if not problems and not warnings:
-        yield "no problems found" if not lost else "no problems found on the others"
+        if not lost:
+            yield "no problems found"
+        elif any(not patient.unreached for patient in diagnosis.patients):
+            yield "no problems found on the others"
         return
     yield f"{count(problems, 'problem')} and {count(warnings, 'warning')}"
     mendable = sum(len(checks) for checks in diagnosis.fixable.values())

@@ -23,7 +23,10 @@ def test_a_wrong_command_line_exits_2(picluster: Picluster, arguments: list[str]
     ("arguments", "said"),
     [
         (["phase", "prepar"], "did you mean prepare?"),
-        (["up", "--limit", "pi9"], "pi9"),
+        (["up", "--limit", "pi9"], "no node is called 'pi9'"),
+        (["restart", "--node", "pi9"], "no node is called 'pi9'"),
+        (["node", "replace", "pi9"], "no node is called 'pi9'"),
+        (["upgrade", "--to", "1.37"], "--to '1.37' is not a K3s version"),
         (["up", "--from", "k3s", "--until", "prepare"], "comes after"),
         (["known-hosts", "forget", "pi9"], "pi9"),
         (["logs"], "no run"),

@@ -35,7 +35,7 @@ def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_would_not_load_is_not_written(tmp_path: Path) -> None:
     output = tmp_path / "cluster.yaml"
-    with pytest.raises(ConfigInvalid):
+    with pytest.raises(ConfigInvalid, match=r"^the new file:8:12: nodes\[0\]\.name"):
         init(node=["Pi_1=10.0.0.11"], output=output)
     assert not output.exists()
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from picluster.cli.app import app
-from picluster.errors import ConfigInvalid, PiclusterError, Unreachable, UsageError
+from picluster.errors import PiclusterError, Unreachable, UsageError
 from picluster.ssh.connector import SshConnector
 
 TO = "v1.37.1+k3s1"
@@ -39,7 +39,7 @@ def upgrade(*words: str) -> None:
         (["--to", TO, "--limit", "nobody"], UsageError),
         (["--to", f"{TO} # or so"], UsageError),
         (["--to", f"{TO}\n  token: prompt"], UsageError),
-        (["--to", "newest"], ConfigInvalid),
+        (["--to", "newest"], UsageError),
         (["--to", TO], Unreachable),
         (["--to", TO, "--dry-run"], Unreachable),
     ],

@@ -57,6 +57,26 @@ def test_a_wrong_passphrase_is_told(key: Path, wrong: str) -> None:
         log_in(key, wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("key", None, "no such file or directory"),
+        ("key", "garbage\n", "it is no private key in a form that OpenSSH reads"),
+        ("key.pub", "ssh-ed25519 AAAA pi\n", "the private one has no .pub in its name"),
+    ],
+)
+def test_what_is_no_key_is_said_to_be_none(
+    name: str, text: str | None, why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(AuthenticationFailed, match="cannot be used") as caught:
+        log_in(path, "open")
+    assert why in caught.value.why
+    assert "http" not in caught.value.why, "a library's own words"
+
+
 def test_where_nobody_can_be_asked_it_is_said_what_is_missing(key: Path) -> None:
     with pytest.raises(AuthenticationFailed, match="needs its passphrase") as refused:
         log_in(key, None)

@@ -74,6 +74,10 @@ def test_a_node_that_is_away_is_told_with_its_reason() -> None:
     assert "no problems found on the others" in text
 
 
+def test_where_nobody_could_be_looked_at_nothing_is_said_to_be_well() -> None:
+    assert "no problems" not in as_text(diagnosis(AWAY), UNICODE)
+
+
 def test_a_node_that_answers_nonsense_is_not_said_to_be_out_of_reach() -> None:
     odd = Patient("pi3", unreached=Unreadable("`size` is not a number").about("pi3", "²"))
     text = as_text(diagnosis(Patient("pi1", (RUNS,)), AWAY, odd), UNICODE)

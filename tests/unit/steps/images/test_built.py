@@ -113,14 +113,24 @@ def test_nothing_else_that_a_git_server_says_is_taken_for_a_commit(listed: str) 
     assert commit_in(listed) == ""
 
 
-@pytest.mark.parametrize("name", ["it's; touch pwned #.tar", "$(touch pwned).tar", "a b.tar"])
-def test_an_archives_name_is_never_shell(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("it's; touch pwned #.tar", ""),
+        ("$(touch pwned).tar", ""),
+        ("a b.tar", ""),
+        ("a.tar", "a.b$(touch pwned)/"),
+        ("a.tar", "a.b; touch pwned #/"),
+    ],
+)
+def test_an_archives_name_is_never_shell(tmp_path: Path, name: str, host: str) -> None:
+    """Neither its file's, nor the one that it says that its image has."""
     nodes = ShellNodes(tmp_path / "nodes", tools=tmp_path / "tools")
     called = {name: f'echo "{name} $*" >>{tmp_path}/calls' for name in ("docker", "touch", "rm")}
     run_with(tmp_path / "tools", "true", **called)
     source = tmp_path / name
     source.write_text("x")
-    archive = ImageArchive(source, ("tak/map:1.0",))
+    archive = ImageArchive(source, (f"{host}tak/map:1.0",))
     Workshop(builder((archive,)), Sessions(nodes)).load(archive, IMAGE.reference, ProgressDouble())
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["docker", "docker", "rm"], "nothing else ran"
