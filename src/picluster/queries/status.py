@@ -232,7 +232,6 @@ class AskComponents:
     secret: bool = False
 
     def ask(self, tools: Tools) -> PartsRunning:
-        """Look at each."""
         try:
             return PartsRunning(
                 tuple(

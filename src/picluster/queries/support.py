@@ -152,7 +152,6 @@ class AskCluster:
     secret: bool = True
 
     def ask(self, tools: Tools) -> ClusterAnswers:
-        """Read it."""
         try:
             api = api_of(tools)
             found = {name: without_specs(api.call("GET", path)) for name, path in _PATHS.items()}

@@ -89,11 +89,9 @@ class DataKept:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} is kept"
 
     def probe(self) -> ShellProbe[Held]:
-        """Measure it."""
         return _look_into(self.path, (), "")
 
     def decide(self, look: Look) -> Decision:
@@ -123,7 +121,6 @@ class DataDeleted:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} holds nothing of {self.what}"
 
     def probe(self) -> ShellProbe[Held]:

@@ -35,7 +35,6 @@ class ManagedFile:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} is as it should be"
 
     def probe(self) -> ShellProbe[FileState]:
@@ -93,11 +92,9 @@ class OptionalFile:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return self._file.title if self.content else f"there is no {self.path}"
 
     def probe(self) -> ShellProbe[FileState]:
-        """Ask as for any file."""
         return self._file.probe()
 
     def decide(self, look: Look) -> Decision:

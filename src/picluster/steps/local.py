@@ -20,7 +20,6 @@ class FileHere:
     secret: bool = False
 
     def ask(self, tools: Tools) -> bool:
-        """Look for it."""
         return self.path.is_file()
 
 

@@ -76,7 +76,6 @@ class ManifestHere:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the manifest of Longhorn {self.longhorn.version} is on this computer"
 
     @property
@@ -92,11 +91,9 @@ class ManifestHere:
         return self.cache / f"longhorn-{self.longhorn.version}{pinned}.yaml"
 
     def probe(self) -> FileHere:
-        """Look whether it is there."""
         return FileHere(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
-        """Want it there."""
         if look.read(self.probe()):
             return Satisfied()
         return Change(

@@ -55,11 +55,9 @@ class NextRelease:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"Longhorn can become {self.wanted}"
 
     def probe(self) -> InstalledLonghorn:
-        """Look which runs."""
         return InstalledLonghorn()
 
     def decide(self, look: Look) -> Decision:

@@ -108,11 +108,9 @@ class AdministratorPassword:
     title: str = "the administrator of OpenTAKServer has a password of its own"
 
     def probe(self) -> PasswordSet:
-        """Read whether it was set."""
         return PasswordSet(self.ots.namespace)
 
     def decide(self, look: Look) -> Decision:
-        """Want it set."""
         if look.read(self.probe()):
             return Satisfied()
         return Change(

@@ -41,11 +41,9 @@ class UiFiles:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"OpenTAKServer-UI {self.ui.ref or self.ui.version} is on this computer"
 
     def probe(self) -> UiFiles:
-        """Look whether the files are there."""
         return self
 
     def ask(self, tools: Tools) -> bool:
@@ -57,7 +55,6 @@ class UiFiles:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Want them there."""
         if look.read(self.probe()):
             return Satisfied()
         source = self.ui.archive or "its release"

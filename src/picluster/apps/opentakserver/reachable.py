@@ -121,7 +121,6 @@ class AwaitDoors:
 
     @property
     def title(self) -> str:
-        """Say what is being done."""
         return "waiting until OpenTAKServer answers"
 
     def perform(self, place: Place) -> None:
@@ -186,7 +185,6 @@ class Answers:
     title: str = "OpenTAKServer answers on its ports"
 
     def probe(self) -> ShellProbe[Doors]:
-        """Ask each door."""
         return doors(self.ots, self.address)
 
     def decide(self, look: Look) -> Decision:

@@ -83,7 +83,6 @@ class KeyInstalled:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Want it there."""
         if look.read(self.probe()):
             return Satisfied()
         return Change(
@@ -113,7 +112,6 @@ class SudoWithoutPassword:
     title: str = "sudo asks for no password"
 
     def probe(self) -> ShellProbe[bool]:
-        """Try it."""
         return SUDO_ASKS
 
     def decide(self, look: Look) -> Decision:

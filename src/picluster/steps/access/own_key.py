@@ -83,15 +83,12 @@ class OwnKey:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"there is a key {self.path}"
 
     def probe(self) -> FileHere:
-        """Look whether there is one."""
         return FileHere(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
-        """Want one."""
         if look.read(self.probe()):
             return Satisfied()
         return Change(

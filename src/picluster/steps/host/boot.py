@@ -34,7 +34,6 @@ class MemoryCgroup:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the kernel has the memory cgroup"
 
     def probe(self) -> ShellProbe[Boot]:

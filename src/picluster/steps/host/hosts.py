@@ -40,11 +40,9 @@ class HostsFile:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} names every node"
 
     def probe(self) -> ShellProbe[HostsText]:
-        """Ask for the file."""
         return hosts_text(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:

@@ -60,7 +60,6 @@ class ModulesLoaded:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the kernel modules of K3s are loaded"
 
     def probe(self) -> ShellProbe[Modules]:
@@ -111,11 +110,9 @@ class SysctlsInForce:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the kernel parameters of K3s are in force"
 
     def probe(self) -> ShellProbe[Sysctls]:
-        """Ask for each parameter's value."""
         return sysctls(tuple(self.values))
 
     def decide(self, look: Look) -> Decision:

@@ -68,7 +68,6 @@ class Hostname:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the host name is {self.host}"
 
     def probe(self) -> ShellProbe[HostName]:
@@ -76,7 +75,6 @@ class Hostname:
         return HOST_NAME
 
     def decide(self, look: Look) -> Decision:
-        """Want both names."""
         host = look.read(HOST_NAME)
         if host.now == host.at_boot == self.host:
             return Satisfied()
@@ -102,7 +100,6 @@ class Timezone:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the time zone is {self.zone}"
 
     def probe(self) -> ShellProbe[Zone]:
@@ -139,7 +136,6 @@ class SystemLocale:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the locale is {self.locale}"
 
     def probe(self) -> ShellProbe[Locales]:

@@ -39,7 +39,6 @@ class Packages:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{len(self.packages)} packages are installed"
 
     def probe(self) -> ShellProbe[PackageState]:

@@ -35,11 +35,9 @@ class IscsiDaemon:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "iscsid runs"
 
     def probe(self) -> ShellProbe[Unit]:
-        """Ask systemd."""
         return ISCSID
 
     def decide(self, look: Look) -> Decision:
@@ -75,7 +73,6 @@ class MultipathLeavesLonghornAlone:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "multipathd leaves Longhorn's devices alone"
 
     def probe(self) -> ShellProbe[Multipath]:
@@ -111,7 +108,6 @@ class TimeSync:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the clock is set from the network"
 
     def probe(self) -> ShellProbe[TimeKeeping]:

@@ -59,7 +59,6 @@ class SwapOff:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "swap is off, also after a reboot"
 
     def probe(self) -> ShellProbe[Swap]:

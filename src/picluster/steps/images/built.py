@@ -65,7 +65,6 @@ class ImageBuilt:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the registry has {self.image.reference}, of its present inputs"
 
     def probe(self) -> Inputs:

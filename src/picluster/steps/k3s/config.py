@@ -153,7 +153,6 @@ class ConfigFile:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{paths.CONFIG} is as the cluster file says"
 
     def probe(self) -> ShellProbe[FileState]:
@@ -273,7 +272,6 @@ class TokenFile:
     title: str = "the join token is in a file that only root can read"
 
     def probe(self) -> ShellProbe[FileState]:
-        """Read the file; never recorded."""
         return whole_file(self.name, paths.TOKEN, secret=True)
 
     def decide(self, look: Look) -> Decision:

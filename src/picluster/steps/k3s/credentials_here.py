@@ -65,7 +65,6 @@ class CredentialsForgotten:
     title: str = "this computer has no credentials of the cluster"
 
     def probe(self) -> CredentialsHere:
-        """See which are there."""
         return CredentialsHere(self.cluster, self.kept, self.kubeconfig)
 
     def decide(self, look: Look) -> Decision:

@@ -59,7 +59,6 @@ class StageRelease:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"staging K3s {self.version}"
 
     def perform(self, place: Place) -> None:
@@ -100,7 +99,6 @@ class Staged:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"K3s {self.version} is on the node"
 
     def probe(self) -> None:
@@ -152,7 +150,6 @@ class Installed:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"K3s {self.version} is installed as a service"
 
     def probe(self) -> None:

@@ -109,7 +109,6 @@ class UserKubeconfig:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} has the context {self.saved.cluster}"
 
     def probe(self) -> TextHere:

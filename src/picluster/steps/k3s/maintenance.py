@@ -31,7 +31,6 @@ class DrainNode:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"draining {self.node}"
 
     def perform(self, place: Place) -> None:
@@ -49,7 +48,6 @@ class UncordonNode:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"uncordoning {self.node}"
 
     def perform(self, place: Place) -> None:
@@ -72,7 +70,6 @@ class Drained:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"pods have left {self.node} before its K3s changes"
 
     def probe(self) -> None:
@@ -108,7 +105,6 @@ class Uncordoned:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.node} is not left cordoned"
 
     def probe(self) -> None:

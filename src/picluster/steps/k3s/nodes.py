@@ -31,7 +31,6 @@ class AskMembers:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Members:
-        """Ask the cluster."""
         return Members(tools.get(ClusterApi).nodes())
 
 
@@ -59,7 +58,6 @@ class SettleMarks:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"labelling {self.node}"
 
     def perform(self, place: Place) -> None:
@@ -80,7 +78,6 @@ class NodeMarks:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"labels and taints of {self.node.name} are as the cluster file says"
 
     def probe(self) -> None:

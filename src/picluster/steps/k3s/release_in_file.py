@@ -23,7 +23,6 @@ class WriteClusterFile:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"writing {self.path}"
 
     def perform(self, place: Place) -> None:
@@ -52,11 +51,9 @@ class ReleaseInFile:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the cluster file says {self.release}"
 
     def probe(self) -> TextHere:
-        """Read it."""
         return TextHere(self.name, self.file)
 
     def decide(self, look: Look) -> Decision:

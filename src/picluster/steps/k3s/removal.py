@@ -57,7 +57,6 @@ class AskPresence:
     secret: bool = False
 
     def ask(self, tools: Tools) -> PresenceSeen:
-        """Ask it."""
         try:
             api = api_of(tools)
             seen = get_node(api, self.node)
@@ -77,7 +76,6 @@ class AskGuard:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Ruling:
-        """Ask the guard."""
         return tools.get(QuorumGuard).on_removal(self.node)
 
 
@@ -93,11 +91,9 @@ class MajorityStays:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the cluster keeps its majority without {self.node}"
 
     def probe(self) -> AskGuard:
-        """Ask the guard."""
         return AskGuard(self.node)
 
     def decide(self, look: Look) -> Decision:
@@ -122,11 +118,9 @@ class Evacuated:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"pods have left {self.node}"
 
     def probe(self) -> AskPresence:
-        """Ask the cluster about the node."""
         return AskPresence(self.node, self.name)
 
     def decide(self, look: Look) -> Decision:
@@ -161,7 +155,6 @@ class Stopped:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.unit}.service is stopped and does not start at boot"
 
     def probe(self) -> None:
@@ -189,7 +182,6 @@ class DeleteNode:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"deleting {self.node}"
 
     def perform(self, place: Place) -> None:
@@ -221,11 +213,9 @@ class Departed:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the cluster has forgotten {self.node}"
 
     def probe(self) -> AskPresence:
-        """Ask the cluster about the node."""
         return AskPresence(self.node, self.name)
 
     def decide(self, look: Look) -> Decision:
@@ -253,7 +243,6 @@ class Fresh:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.node} is a machine without K3s data"
 
     def probe(self) -> None:

@@ -28,7 +28,6 @@ class VolumesAtReset:
     title: str = "it is known what becomes of every volume"
 
     def probe(self) -> StoredData:
-        """Ask the cluster."""
         return STORED
 
     def decide(self, look: Look) -> Decision:

@@ -20,7 +20,6 @@ class Restarted:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.arrival.unit}.service on {self.arrival.node} was restarted"
 
     def probe(self) -> None:

@@ -107,7 +107,6 @@ class Restorable:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.node} can go back to the snapshot"
 
     def probe(self) -> None:
@@ -281,7 +280,6 @@ class RestoredServerRuns:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.arrival.node} is Ready, with what the snapshot holds"
 
     def probe(self) -> None:

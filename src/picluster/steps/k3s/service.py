@@ -141,7 +141,6 @@ class AwaitArrival:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"waiting for {self.arrival.node} to be Ready"
 
     def perform(self, place: Place) -> None:
@@ -165,7 +164,6 @@ class NodeReading:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Registered:
-        """Ask it."""
         return Registered(tools.get(NodeReader).node(self.node))  # type: ignore[type-abstract]
 
 
@@ -182,7 +180,6 @@ class Running:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.arrival.unit}.service runs with its present configuration"
 
     def probe(self) -> None:
@@ -242,7 +239,6 @@ class MemberStarted:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.unit}.service is not stopped"
 
     def probe(self) -> None:
@@ -270,12 +266,10 @@ class Ready:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         also = " and votes" if self.arrival.votes else ""
         return f"{self.arrival.node} is Ready{also}"
 
     def probe(self) -> NodeReading:
-        """Ask the cluster about the node."""
         return NodeReading(self.arrival.node)
 
     def decide(self, look: Look) -> Decision:
@@ -304,7 +298,6 @@ class KnownMachine:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.node} is the machine that the cluster knows"
 
     def probe(self) -> None:

@@ -84,7 +84,6 @@ class BundlesHere:
     secret: bool = False
 
     def ask(self, tools: Tools) -> tuple[Bundle, ...]:
-        """Read their manifests."""
         return tuple(bundle.bundles_in(self.store))
 
 
@@ -288,7 +287,6 @@ class CopySnapshot:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"copying from {self.server}"
 
     def perform(self, place: Place) -> None:
@@ -308,7 +306,6 @@ class Saved:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the snapshot {self.label} is on this computer"
 
     def probe(self) -> None:
@@ -360,7 +357,6 @@ class SavedBeforeUpgrade:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the cluster's data is saved before its version changes"
 
     def probe(self) -> None:
@@ -394,7 +390,6 @@ class SnapshotHere:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the snapshot {self.label} is on this computer"
 
     def probe(self) -> None:

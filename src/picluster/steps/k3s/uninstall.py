@@ -100,12 +100,10 @@ class Uninstalled:
     title: str = "nothing of K3s is on the node"
 
     def probe(self) -> ShellProbe[Installation]:
-        """List what is there of it."""
         text = look_text(self.own) + shell(__package__, "look_for_files", **_VALUES)
         return ShellProbe(UNINSTALLED, text, read_installation)
 
     def decide(self, look: Look) -> Decision:
-        """Want nothing left."""
         seen = look.read(self.probe())
         others = [each.traces for each in look.every(self.probe()).values()]
         routes = flannels(seen.traces, self.own, others)

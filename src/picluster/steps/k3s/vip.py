@@ -61,11 +61,9 @@ class VipManifest:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the API has the address {self.vip.address}" if self.vip else "the API has no VIP"
 
     def probe(self) -> ShellProbe[FileState]:
-        """Read the manifest."""
         return MANIFEST
 
     def decide(self, look: Look) -> Decision:

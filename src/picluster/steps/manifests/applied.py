@@ -26,7 +26,6 @@ class ComparePart:
     secret: bool = True
 
     def ask(self, tools: Tools) -> PartSeen:
-        """Compare; changes nothing."""
         return self.part.look(tools)
 
 
@@ -38,7 +37,6 @@ class ApplyPart:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"applying {self.part.name}"
 
     def perform(self, place: Place) -> None:
@@ -176,7 +174,6 @@ class RemoveParts:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"removing {self.names}"
 
     def perform(self, place: Place) -> None:

@@ -119,7 +119,6 @@ class MadeAnew:
         return WhatIsBroken(self.name, self.workloads, self.source)
 
     def decide(self, look: Look) -> Decision:
-        """Want nothing broken."""
         found = look.read(self.probe())
         names = [f"pod {pod.name}" for pod, _ in found.pods]
         names += [str(workload) for workload, _ in found.workloads]

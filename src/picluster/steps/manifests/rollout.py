@@ -73,7 +73,6 @@ class AwaitRollouts:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"waiting until {self.what}"
 
     def perform(self, place: Place) -> None:

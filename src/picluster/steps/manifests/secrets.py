@@ -135,11 +135,9 @@ class SecretKept:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the secret {self.wanted} has every key"
 
     def probe(self) -> KeysOf:
-        """Read which keys there are."""
         return KeysOf(self.name, self.wanted)
 
     def decide(self, look: Look) -> Decision:

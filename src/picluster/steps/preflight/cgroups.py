@@ -24,7 +24,6 @@ class CgroupsFit:
     title: str = "control groups that the kubelet takes"
 
     def probe(self) -> ShellProbe[Cgroups]:
-        """Look which are mounted."""
         return CGROUPS
 
     def decide(self, look: Look) -> Decision:

@@ -90,7 +90,6 @@ class HostNames:
     title: str = "its own host name"
 
     def probe(self) -> ShellProbe[str]:
-        """Print the host name."""
         return NAME
 
     def decide(self, look: Look) -> Decision:

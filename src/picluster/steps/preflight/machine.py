@@ -118,7 +118,6 @@ class Memory:
     title: str = "enough memory"
 
     def probe(self) -> ShellProbe[MemoryInstalled]:
-        """Read what the kernel has."""
         return MEMORY
 
     def decide(self, look: Look) -> Decision:
@@ -191,7 +190,6 @@ class MemoryCgroupKnown:
     title: str = "memory cgroup"
 
     def probe(self) -> ShellProbe[bool]:
-        """Ask the running kernel."""
         return MEMORY_CGROUP
 
     def decide(self, look: Look) -> Decision:

@@ -51,7 +51,6 @@ class AddressStays:
         return MEMBERSHIP
 
     def decide(self, look: Look) -> Decision:
-        """Refuse another address."""
         known, wanted = look.read(MEMBERSHIP).address, as_ip(self.wanted)
         if not known or wanted is None or as_ip(known) == wanted:
             return Satisfied(detail=known)

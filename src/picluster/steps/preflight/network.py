@@ -174,7 +174,6 @@ class AddressIsItsOwn:
     title: str = "its address and routes fit"
 
     def probe(self) -> ShellProbe[Wiring]:
-        """List addresses and routes."""
         text = "[ ! -e /var/lib/rancher/k3s/agent ] || echo k3s=yes\n"
         default = 'case "\n$routes\n$routes6" in *"\ndefault "*) echo default=yes ;; esac\n'
         return ShellProbe(self.name, text + look_routes() + default, read_wiring)

@@ -217,11 +217,9 @@ class TrustedAuthority:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.path} is the registry's authority"
 
     def probe(self) -> ShellProbe[FileState]:
-        """Look at the file."""
         return self._file.probe()
 
     def decide(self, look: Look) -> Decision:
@@ -298,11 +296,9 @@ class ServerCertificate:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return "the registry has a valid certificate" if self.trust else "the registry has no TLS"
 
     def probe(self) -> ShellProbe[Served]:
-        """Read the certificate."""
         return SERVED
 
     def decide(self, look: Look) -> Decision:

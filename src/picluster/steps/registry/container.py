@@ -196,7 +196,6 @@ class RegistryContainer:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the registry runs on port {self.definition.port}"
 
     def probe(self) -> ShellProbe[Container]:

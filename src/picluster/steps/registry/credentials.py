@@ -127,11 +127,9 @@ class Users:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"the registry knows {self.wanted.username}" if self.wanted else "it has no users"
 
     def probe(self) -> ShellProbe[KnownUsers]:
-        """Read the file; never recorded."""
         return KNOWN_USERS
 
     def decide(self, look: Look) -> Decision:

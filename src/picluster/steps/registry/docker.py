@@ -118,7 +118,6 @@ class DaemonConfig:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{paths.DAEMON_JSON} knows the cluster's registry"
 
     def probe(self) -> ShellProbe[DaemonJson]:

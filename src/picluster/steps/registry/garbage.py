@@ -106,7 +106,6 @@ class GarbageCollected:
     title: str = "the registry holds nothing that no image uses"
 
     def probe(self) -> ShellProbe[RegistrySeen]:
-        """Ask which container there is."""
         return PRESENT
 
     def decide(self, look: Look) -> Decision:

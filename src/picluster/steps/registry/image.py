@@ -43,7 +43,6 @@ class SendArchive:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"uploading {self.archive.name}"
 
     def perform(self, place: Place) -> None:
@@ -75,11 +74,9 @@ class RegistryImage:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"Docker has the image {self.image}"
 
     def probe(self) -> ShellProbe[bool]:
-        """Ask Docker, if it is there."""
         return ShellProbe(
             self.name,
             f"docker image inspect -f 'image={{{{.Id}}}}' {quote(self.image)} 2>/dev/null || true",

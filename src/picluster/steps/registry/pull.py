@@ -52,7 +52,6 @@ class PushImage:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"pushing {self.image.name}"
 
     def perform(self, place: Place) -> None:
@@ -132,7 +131,6 @@ class Pulled:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"images can be pulled from {self.source.url}"
 
     def probe(self) -> ShellProbe[PullTried]:

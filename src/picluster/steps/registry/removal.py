@@ -105,11 +105,9 @@ class RegistryGone:
     title: str = "the registry's container is gone"
 
     def probe(self) -> ShellProbe[tuple[str, ...]]:
-        """List our containers."""
         return OUR_CONTAINERS
 
     def decide(self, look: Look) -> Decision:
-        """Want none."""
         found = [name for name in _OURS if name in look.read(OUR_CONTAINERS)]
         if not found:
             return Satisfied()
@@ -247,7 +245,6 @@ class FilesGone:
     title: str = "the registry's certificates, users and notes are gone"
 
     def probe(self) -> ShellProbe[tuple[str, ...]]:
-        """Ask which are there."""
         listed = " ".join(quote(path) for path in self.paths)
         text = f'for path in {listed}; do [ ! -e "$path" ] || echo "path=$path"; done'
         return ShellProbe(self.name, text, lambda seen: Answer(seen).every("path"))

@@ -34,7 +34,6 @@ class StorageClasses:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Classes:
-        """Read them."""
         try:
             return _read(api_of(tools))
         except ApiUnavailable:
@@ -82,7 +81,6 @@ class DefaultClass:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.wanted} is the only default StorageClass"
 
     def probe(self) -> StorageClasses:

@@ -65,7 +65,6 @@ class DataDisk:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.disk.device} holds {self.path}"
 
     def probe(self) -> ShellProbe[Found]:

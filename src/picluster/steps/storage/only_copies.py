@@ -51,11 +51,9 @@ class LossesNamed:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"nothing that only {self.node} has is lost unasked"
 
     def probe(self) -> StoredData:
-        """Ask the cluster."""
         return STORED
 
     def decide(self, look: Look) -> Decision:
@@ -118,11 +116,9 @@ class GivenUp:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"no claim that was given up is bound to {self.node}"
 
     def probe(self) -> StoredData:
-        """Ask the cluster."""
         return STORED
 
     def decide(self, look: Look) -> Decision:
@@ -156,13 +152,11 @@ class GiveVolumeUp:
 
     @property
     def title(self) -> str:
-        """Say what is being done."""
         if self.claim is None:
             return f"deleting the volume {self.persistent_volume}"
         return f"making the claim {'/'.join(self.claim)} anew"
 
     def perform(self, place: Place) -> None:
-        """Do it."""
         give_up(api_of(place.tools), self.claim, self.persistent_volume, place.progress)
 
 

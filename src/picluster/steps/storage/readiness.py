@@ -63,7 +63,6 @@ class GiveUp:
 
     @property
     def title(self) -> str:
-        """Say what is done."""
         return f"looking whether {self.node} can carry Longhorn"
 
     def perform(self, place: Place) -> None:
@@ -87,7 +86,6 @@ class FitForLonghorn:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return f"{self.node} can carry Longhorn"
 
     def probe(self) -> ShellProbe[Means]:

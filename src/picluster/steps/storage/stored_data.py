@@ -34,7 +34,6 @@ class StoredData:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Stored | NotKnown:
-        """Ask the cluster."""
         try:
             return read_stored(api_of(tools))
         except PiclusterError as error:
@@ -53,7 +52,6 @@ class StoredBeforeUpgrade:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Stored | NotKnown:
-        """Ask the cluster."""
         try:
             api = api_of(tools)
             if all(node.version == self.version for node in node_states(api)):
