@@ -8,9 +8,11 @@ them, a repeated key is a problem, and a small file cannot grow into a large one
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+
+from picluster.model.yaml_limits import BeyondLimits, within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,24 +30,12 @@ class Mark(NamedTuple):
     column: int
 
 
-class Extent(NamedTuple):
-    """How many values there are in a part of the tree, and how many levels below its top."""
-
-    values: int
-    levels: int
-
-
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A single value; `text` is None where nothing was written, or `null`."""
 
     text: str | None
     mark: Mark
-
-    @property
-    def extent(self) -> Extent:
-        """One value, with nothing below it."""
-        return Extent(1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +44,6 @@ class Items:
 
     items: tuple[Tree, ...]
     mark: Mark
-    extent: Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +52,6 @@ class Entries:
 
     entries: dict[str, tuple[Mark, Tree]]
     mark: Mark
-    extent: Extent
 
 
 Tree = Scalar | Items | Entries
@@ -94,7 +82,13 @@ def read_tree(text: str) -> tuple[Tree | None, list[Flaw]]:
     """
     composer = _Composer()
     try:
-        tree = composer.document(yaml.parse(text, Loader=_Loader))
+        events = yaml.parse(text, Loader=_Loader)
+        tree = composer.document(within_limits(events, _DEEPEST, _MOST_VALUES))
+    except BeyondLimits as error:
+        what = str(error.problem).removeprefix("it ")
+        raise NotYaml(
+            [*composer.flaws, Flaw(_place(error.problem_mark), what, error.fix)]
+        ) from None
     except yaml.MarkedYAMLError as error:
         raise NotYaml([*composer.flaws, _flaw_of(error, text)]) from None
     except yaml.reader.ReaderError as error:
@@ -148,8 +142,7 @@ def key_mark(tree: Tree | None, loc: tuple[str | int, ...]) -> Mark:
 @dataclass
 class _Composer:
     flaws: list[Flaw] = field(default_factory=list)
-    anchors: dict[str, Tree | None] = field(default_factory=dict)
-    values: int = 0
+    anchors: dict[str, Tree] = field(default_factory=dict)
 
     def document(self, events: Iterator[yaml.Event]) -> Tree | None:
         tree: Tree | None = None
@@ -159,38 +152,31 @@ class _Composer:
             if tree is not None:
                 what = "starts a second document; the cluster has to be described in one"
                 raise NotYaml([*self.flaws, Flaw(_mark(event), what, "take the line out")])
-            tree = self._tree(next(events), events, 0)
+            tree = self._tree(next(events), events)
         return tree
 
-    def _tree(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Tree:
+    def _tree(self, event: yaml.Event, events: Iterator[yaml.Event]) -> Tree:
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event, depth)
+            return self._alias(event)
         self._check_tag(event)
-        self._check_extent(event, depth, Extent(1, 0))
-        anchor: str | None = getattr(event, "anchor", None)
-        if anchor:
-            self.anchors[anchor] = None
         tree: Tree
         if isinstance(event, yaml.ScalarEvent):
             nothing = _is_plain(event) and event.value in _NOTHING
             tree = Scalar(None if nothing else event.value, _mark(event))
         elif isinstance(event, yaml.SequenceStartEvent):
-            tree = self._items(event, events, depth)
+            tree = self._items(event, events)
         else:
-            tree = self._entries(event, events, depth)
-        if anchor:
+            tree = self._entries(event, events)
+        if anchor := getattr(event, "anchor", None):
             self.anchors[anchor] = tree
         return tree
 
-    def _alias(self, event: yaml.AliasEvent, depth: int) -> Tree:
+    def _alias(self, event: yaml.AliasEvent) -> Tree:
         name = str(event.anchor)
-        tree = self.anchors.get(name)
-        if tree is None:
-            what = "contains itself" if name in self.anchors else "is not defined above"
-            flaw = Flaw(_mark(event), f"*{name} {what}", "write the value out")
+        if name not in self.anchors:
+            flaw = Flaw(_mark(event), f"*{name} is not defined above", "write the value out")
             raise NotYaml([*self.flaws, flaw])
-        self._check_extent(event, depth, tree.extent)
-        return tree
+        return self.anchors[name]
 
     def _check_tag(self, event: yaml.Event) -> None:
         tag: str | None = getattr(event, "tag", None)
@@ -198,32 +184,22 @@ class _Composer:
             what = f"has the tag {_printable(tag)}, which means nothing here"
             self.flaws.append(Flaw(_mark(event), what, "take the tag out"))
 
-    def _check_extent(self, event: yaml.Event, depth: int, more: Extent) -> None:
-        if depth + more.levels > _DEEPEST:
-            raise NotYaml([*self.flaws, Flaw(_mark(event), "is nested too deeply", "flatten it")])
-        self.values += more.values
-        if self.values > _MOST_VALUES:
-            what = f"brings the file to more than {_MOST_VALUES} values"
-            raise NotYaml([*self.flaws, Flaw(_mark(event), what, "use fewer aliases")])
-
-    def _items(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Items:
+    def _items(self, start: yaml.Event, events: Iterator[yaml.Event]) -> Items:
         items: list[Tree] = []
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            items.append(self._tree(event, events, depth + 1))
-        return Items(tuple(items), _mark(start), _extent_around(items))
+            items.append(self._tree(event, events))
+        return Items(tuple(items), _mark(start))
 
-    def _entries(self, start: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Entries:
+    def _entries(self, start: yaml.Event, events: Iterator[yaml.Event]) -> Entries:
         entries: dict[str, tuple[Mark, Tree]] = {}
         merged: list[Tree] = []
-        parts: list[Tree] = []
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            key = self._tree(event, events, depth + 1)
-            value = self._tree(next(events), events, depth + 1)
-            parts += (key, value)
+            key = self._tree(event, events)
+            value = self._tree(next(events), events)
             if not isinstance(key, Scalar):
                 what = "is a list or a mapping in the place of a key"
                 self.flaws.append(Flaw(_mark(event), what, "write a name as the key"))
@@ -232,7 +208,7 @@ class _Composer:
             else:
                 self._enter(entries, key, value, _mark(event))
         self._merge(entries, merged)
-        return Entries(entries, _mark(start), _extent_around(parts))
+        return Entries(entries, _mark(start))
 
     def _enter(
         self, entries: dict[str, tuple[Mark, Tree]], key: Scalar, value: Tree, mark: Mark
@@ -266,20 +242,16 @@ def _is_plain(event: yaml.Event) -> bool:
     return isinstance(event, yaml.ScalarEvent) and bool(event.implicit and event.implicit[0])
 
 
-def _extent_around(parts: list[Tree]) -> Extent:
-    extents = [part.extent for part in parts]
-    values = 1 + sum(extent.values for extent in extents)
-    return Extent(values, 1 + max((extent.levels for extent in extents), default=0))
-
-
 def _mark(event: yaml.Event) -> Mark:
-    mark = event.start_mark
+    return _place(event.start_mark)
+
+
+def _place(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
 
 
 def _flaw_of(error: yaml.MarkedYAMLError, text: str) -> Flaw:
-    mark = error.problem_mark or error.context_mark
-    place = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+    place = _place(error.problem_mark or error.context_mark)
     said = " ".join(part for part in (error.context, error.problem) if part)
     fix = "check the indentation, colons, quotes and brackets in this line and the one above"
     if "cannot start any token" in said:
