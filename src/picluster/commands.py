@@ -209,7 +209,7 @@ def _finish(site: Site, run: RunState, exit_code: int) -> int:
             bytes_received=spent.bytes_received,
             forks=spent.forks,
             cpu_seconds=round(spent.cpu_seconds, 3),
-            next_command=_next_command(site, exit_code),
+            next_command=_next_command(site, exit_code) + site.file_option,
         )
     )
     return exit_code

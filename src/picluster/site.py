@@ -93,7 +93,8 @@ class Site:
     `command` is what the journal calls it; `file` is the cluster file, `began` the time when the
     command did, in UTC and fit for a name. `notices` are shown with the result, such as that a
     lab's K3s is a stand-in. `emit` is told what happens, `stop` is set when the user wants an end.
-    `again` is what to run after a failure, where `command` does not say it.
+    `again` is what to run after a failure, where `command` does not say it; `file_option` is what
+    names the file on a command line, empty where nothing has to.
     """
 
     cluster: Cluster
@@ -117,6 +118,7 @@ class Site:
     notices: tuple[str, ...] = ()
     command: str = ""
     again: str = ""
+    file_option: str = ""
     emit: Emit = _keep_quiet
 
     def missing(self, unreached: Mapping[str, NodeError]) -> dict[str, NodeError]:

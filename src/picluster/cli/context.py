@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from picluster.cli.options import Options, Overwritten
+from picluster.cli.options import Options, Overwritten, file_option
 from picluster.cli.prompts import Prompts, at_a_terminal
 from picluster.cli.sinks import Sinks, open_sinks
 from picluster.cli.terms import agreed, limited, whoever_is_there
@@ -70,7 +70,13 @@ def invocation(
         mirror_passwords=_mirror_passwords(cluster, prompts),
         by_key=connector.connect_by_key,
     )
-    made = replace(made, scope=scope, consents=consents, notices=_notices(given.file))
+    made = replace(
+        made,
+        scope=scope,
+        consents=consents,
+        notices=_notices(given.file),
+        file_option=file_option(given.file),
+    )
     return Asked(given, made, prompts)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from picluster.cli.options import DEFAULT_FILE
+from picluster.cli.options import DEFAULT_FILE, file_option
 
 _NOT_THERE_YET = Path("the new file")
 """How messages call a file that would be no good, and so is not written."""
@@ -64,7 +63,7 @@ def init(
 
 
 def _say_next(output: Path) -> None:
-    named = "" if output == DEFAULT_FILE else f" -f {shlex.quote(str(output))}"
+    named = file_option(output)
     typer.echo(f"wrote {output}; next: picluster validate{named}, then picluster up{named}")
 
 

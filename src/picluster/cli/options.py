@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -68,6 +70,12 @@ KeepVolume = Annotated[
 ]
 
 DEFAULT_FILE = Path("cluster.yaml")
+
+
+def file_option(file: Path) -> str:
+    """Return ` -f FILE` for a command that is to be typed here; empty where nothing has to."""
+    known = Path(os.environ.get("PICLUSTER_FILE") or DEFAULT_FILE)
+    return "" if file == known else f" -f {shlex.quote(str(file))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

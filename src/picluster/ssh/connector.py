@@ -304,7 +304,11 @@ def _network_cause(error: Exception) -> tuple[str, str]:
     if isinstance(inner, dict) and inner:
         return _network_cause(next(iter(inner.values())))
     if isinstance(error, socket.gaierror):
-        return "its name does not resolve", "correct the node's address in the cluster file"
+        return (
+            "its name does not resolve",
+            "correct the node's address in the cluster file; a .local name is only known while the "
+            "machine is on, and its IP address always",
+        )
     if isinstance(error, TimeoutError):
         return "no answer in time", "is it powered, booted, and on this network?"
     if isinstance(error, ConnectionRefusedError):

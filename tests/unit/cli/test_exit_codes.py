@@ -94,6 +94,16 @@ def test_an_unreachable_node_exits_4_and_is_never_ok(
     assert "\x1b" not in said
 
 
+def test_the_next_command_names_the_file_that_this_one_was_told(
+    picluster: Picluster, dead_node: Path
+) -> None:
+    other = dead_node.rename(dead_node.with_name("my pis.yaml"))
+    told = picluster("up", "-f", other.name).stdout
+    assert "next: picluster up -f 'my pis.yaml', once pi1" in told
+    told = picluster("up", PICLUSTER_FILE=other.name).stdout
+    assert "next: picluster up, once pi1" in told
+
+
 @pytest.mark.usefixtures("dead_node")
 def test_up_as_json_is_json_lines_up_to_the_end(picluster: Picluster) -> None:
     done = picluster("up", "--json")

@@ -200,9 +200,10 @@ class TestWhoNeedsWhom:
 
     def test_an_upgrade_begins_with_who_is_there(self) -> None:
         titles = [stage.title for stage in next(iter(upgrade_phases()))]
-        assert titles[:3] == [
+        assert titles[:4] == [
             "there is a cluster",
             "who keeps the version",
+            "the cluster file says where it goes",
             "enough servers are there",
         ]
 
