@@ -39,10 +39,8 @@ def image(node: Node, *, file: File = DEFAULT_FILE, output: Output = None) -> No
             fix="add `ssh: {user: pi}` to the cluster file",
         )
     public = public_key(ssh.key or default_key(Path.home() / ".ssh"))
-    files = {
-        "user-data": user_data(cluster, wanted, ssh.user, public),
-        "meta-data": meta_data(cluster, wanted),
-    }
+    said = user_data(cluster, wanted, ssh.user, public)
+    files = {"user-data": said, "meta-data": meta_data(cluster, wanted, said)}
     for line in write_card(output or Path("first-boot") / node, files):
         print(line)
     print(f"next: boot {node} with them on its boot partition, then picluster up")

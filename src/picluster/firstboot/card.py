@@ -13,7 +13,7 @@ _CMDLINE = "cmdline.txt"
 
 
 def write_card(directory: Path, files: Mapping[str, str]) -> list[str]:
-    """Write files, and switch the memory cgroup on in a `cmdline.txt` that is there.
+    """Write files, and make a `cmdline.txt` that is there fit them.
 
     What was there before is kept beside it. Returns a line for each thing that was done. Raises
     `PiclusterError` if the directory cannot be written to.
@@ -23,7 +23,7 @@ def write_card(directory: Path, files: Mapping[str, str]) -> list[str]:
         done = [line for name, text in files.items() for line in _put(directory / name, text)]
         cmdline = directory / _CMDLINE
         if cmdline.is_file():
-            done += _put(cmdline, with_memory_cgroup(cmdline.read_text()))
+            done += _put(cmdline, boot_line(cmdline.read_text()))
     except OSError as error:
         raise PiclusterError(
             "it cannot be written",
@@ -32,6 +32,16 @@ def write_card(directory: Path, files: Mapping[str, str]) -> list[str]:
             fix="is the card mounted, and writable?",
         ) from None
     return done
+
+
+def boot_line(cmdline: str) -> str:
+    """Return the kernel's command line with the memory cgroup on, and without another instance id.
+
+    Raspberry Pi Imager (2.x, downloadthread.cpp) appends `ds=nocloud;i=...` for settings of its
+    own, which cloud-init believes before `meta-data`.
+    """
+    words = [word for word in cmdline.split() if not word.startswith("ds=nocloud")]
+    return with_memory_cgroup(" ".join(words))
 
 
 def _put(path: Path, text: str) -> list[str]:

@@ -1,11 +1,13 @@
 """cloud-init's files for a node: its name, its user, the key, and the memory cgroup. Pure.
 
-Ubuntu's images for the Raspberry Pi and current ones of Raspberry Pi OS read `user-data` and
-`meta-data` from the boot partition (cloud-init's NoCloud data source, docs.cloud-init.io).
+Ubuntu's images for the Raspberry Pi and Raspberry Pi OS since Trixie read `user-data` and
+`meta-data` from the boot partition (cloud-init's NoCloud data source, docs.cloud-init.io; pi-gen
+stage2/04-cloud-init; rpi-cloud-init-mods has `seedfrom: file:///boot/firmware`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import yaml
@@ -16,7 +18,9 @@ from picluster.model import Cluster, Node
 
 _REBOOT = "/run/picluster-reboot"
 
-_FIRST_BOOT = shell(__package__, "first_boot", MEMORY_CGROUP=MEMORY_CGROUP_SHELL, REBOOT=_REBOOT)
+# cloud-init's last stage, which is what carries `runcmd` out, waits for multi-user.target, and that
+# for Raspberry Pi OS's wizard, which waits for a keyboard (userconf-pi: userconfig.service).
+_NO_WIZARD = "systemctl disable --now --no-block userconfig 2>/dev/null || true"
 
 
 def user_data(cluster: Cluster, node: Node, user: str, public_key: str) -> str:
@@ -25,6 +29,7 @@ def user_data(cluster: Cluster, node: Node, user: str, public_key: str) -> str:
     `public_key` is a line as authorized_keys has it. There is no secret in it.
     """
     wanted = cluster.prepare_for(node)
+    values = {"MEMORY_CGROUP": MEMORY_CGROUP_SHELL, "REBOOT": _REBOOT, "OWNER": user}
     document: dict[str, Any] = {
         "hostname": node.name,
         "users": [
@@ -38,7 +43,8 @@ def user_data(cluster: Cluster, node: Node, user: str, public_key: str) -> str:
             }
         ],
         "ssh_pwauth": False,
-        "runcmd": [["sh", "-c", _FIRST_BOOT]],
+        "bootcmd": [["sh", "-c", _NO_WIZARD]],
+        "runcmd": [["sh", "-c", shell(__package__, "first_boot", **values)]],
         "power_state": {
             "mode": "reboot",
             "message": "once more, with the memory cgroup on",
@@ -54,7 +60,12 @@ def user_data(cluster: Cluster, node: Node, user: str, public_key: str) -> str:
     return "#cloud-config\n" + yaml.safe_dump(document, sort_keys=False)
 
 
-def meta_data(cluster: Cluster, node: Node) -> str:
-    """Return `meta-data`; another instance id than the image's has cloud-init start anew."""
-    instance = f"picluster-{cluster.name}-{node.name}"
-    return yaml.safe_dump({"instance-id": instance, "local-hostname": node.name})
+def meta_data(cluster: Cluster, node: Node, user_data: str) -> str:
+    """Return `meta-data` for that `user-data`.
+
+    Another instance id has cloud-init start anew, also on a card that booted with other settings.
+    `dsmode: local`, as the images' own have it: users are made without waiting for a network.
+    """
+    digest = hashlib.sha256(user_data.encode()).hexdigest()[:8]
+    instance = f"picluster-{cluster.name}-{node.name}-{digest}"
+    return yaml.safe_dump({"dsmode": "local", "instance-id": instance, "local-hostname": node.name})

@@ -13,7 +13,7 @@ from tests.doubles.tool_doubles import run_with
 from typer.testing import CliRunner
 
 from picluster.cli.app import app
-from picluster.firstboot.card import write_card
+from picluster.firstboot.card import boot_line, write_card
 from picluster.firstboot.cloud_init import meta_data, user_data
 from picluster.model import Cluster, parse
 from picluster.steps.access.own_key import make_key
@@ -27,6 +27,12 @@ prepare: {timezone: Europe/Lisbon}
 nodes: [{name: pi1, address: 10.0.0.11, role: server}]
 """
 KEY = "ssh-ed25519 AAAA"
+# pi-gen's own, with what its initramfs and Raspberry Pi Imager add for Wi-Fi.
+LINE = (
+    "console=serial0,115200 console=tty1 root=PARTUUID=0badcafe-02 rootfstype=ext4 fsck.repair=yes "
+    "rootwait resize cfg80211.ieee80211_regdom=PT\n"
+)
+HOSTS = "127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n"
 
 
 def cluster(text: str = FILE) -> Cluster:
@@ -56,43 +62,71 @@ def test_what_the_file_does_not_say_is_left_to_the_image() -> None:
     assert not {"fqdn", "timezone", "locale"} & bare.keys()
 
 
-def test_each_node_is_an_instance_of_its_own() -> None:
+def test_each_node_with_each_of_its_settings_is_an_instance_of_its_own() -> None:
+    """cloud-init does nothing for an instance that it knows, as after a boot with a wrong key."""
     found = cluster()
-    assert yaml.safe_load(meta_data(found, found.nodes[0])) == {
-        "instance-id": "picluster-home-pi1",
+    assert yaml.safe_load(meta_data(found, found.nodes[0], "settings")) == {
+        "dsmode": "local",
+        "instance-id": "picluster-home-pi1-cde0fb0d",
         "local-hostname": "pi1",
     }
+    assert meta_data(found, found.nodes[0], "others") != meta_data(
+        found, found.nodes[0], "settings"
+    )
 
 
-@pytest.mark.parametrize("there", ["memory=no", "memory=yes"])
-def test_the_first_boot_switches_the_memory_cgroup_on_where_it_is_off(
-    tmp_path: Path, there: str
-) -> None:
+def test_nothing_waits_for_a_keyboard() -> None:
+    """cloud-init's last stage, with all of `runcmd`, comes after the wizard for the first user."""
+    (command,) = document()["bootcmd"]
+    assert command == [
+        "sh",
+        "-c",
+        "systemctl disable --now --no-block userconfig 2>/dev/null || true",
+    ]
+
+
+def first_boot(here: Path, memory: str = "yes", **tools: str) -> None:
+    """Run what a node runs at its first boot, with its files below `here`."""
     (command,) = document()["runcmd"]
     assert command[:2] == ["sh", "-c"]
-    (tmp_path / "cmdline.txt").write_text("console=tty1 root=PARTUUID=1\n")
-    script = command[2].replace("/boot/firmware/cmdline.txt", str(tmp_path / "cmdline.txt"))
-    script = script.replace("/run/picluster-reboot", str(tmp_path / "reboot"))
-    cgroups = f"MEMORY_CGROUP='echo {there}'\nsystemctl enable"
-    script = script.replace("systemctl enable", cgroups, 1)
-    done = run_with(tmp_path / "tools", script, systemctl="")
+    script = (
+        command[2].replace("/boot/firmware/", f"{here}/").replace("/etc/hosts", f"{here}/hosts")
+    )
+    script = script.replace("/run/picluster-reboot", f"{here}/reboot")
+    script = script.replace("OWNER=pi", f"OWNER=pi\nMEMORY_CGROUP='echo memory={memory}'")
+    tools = {"systemctl": "", "uname": "echo pi1", **tools}
+    for name, text in (("cmdline.txt", LINE), ("hosts", HOSTS)):
+        (here / name).write_text(text)
+    done = run_with(here / "tools", script, **tools)
     assert done.returncode == 0, done.stderr
-    changed = " cgroup_enable=memory cgroup_memory=1" if there == "memory=no" else ""
-    line = f"console=tty1 root=PARTUUID=1{changed}\n"
-    assert (tmp_path / "cmdline.txt").read_text() == line
+
+
+@pytest.mark.parametrize("memory", ["no", "yes"])
+def test_the_first_boot_switches_the_memory_cgroup_on_where_it_is_off(
+    tmp_path: Path, memory: str
+) -> None:
+    first_boot(tmp_path, memory)
+    changed = " cgroup_enable=memory cgroup_memory=1" if memory == "no" else ""
+    assert (tmp_path / "cmdline.txt").read_text() == f"{LINE.strip()}{changed}\n"
     assert (tmp_path / "reboot").exists() is bool(changed)
+
+
+def test_the_first_boot_ends_raspberry_pi_oss_wait_for_a_user_and_its_own_name(
+    tmp_path: Path,
+) -> None:
+    first_boot(tmp_path, **{"cancel-rename": f'echo "$@" >{tmp_path}/told'})
+    assert (tmp_path / "told").read_text() == "pi\n"
+    assert (tmp_path / "hosts").read_text() == "127.0.0.1\tlocalhost\n127.0.1.1 pi1\n"
 
 
 def test_files_that_were_on_the_card_are_kept(tmp_path: Path) -> None:
     (tmp_path / "user-data").write_text("theirs")
-    (tmp_path / "cmdline.txt").write_text("console=tty1 root=PARTUUID=1\n")
+    (tmp_path / "cmdline.txt").write_text(LINE)
     said = write_card(tmp_path, {"user-data": "ours"})
     assert (tmp_path / "user-data").read_text() == "ours"
     assert (tmp_path / "user-data.before-picluster").read_text() == "theirs"
-    words = (tmp_path / "cmdline.txt").read_text().split()
-    assert words[:2] == ["console=tty1", "root=PARTUUID=1"]
-    assert "cgroup_enable=memory" in words
-    assert (tmp_path / "cmdline.txt.before-picluster").exists()
+    assert (tmp_path / "cmdline.txt").read_text() == boot_line(LINE)
+    assert (tmp_path / "cmdline.txt.before-picluster").read_text() == LINE
     assert any("user-data: written" in line for line in said)
 
 
@@ -103,6 +137,24 @@ def test_a_second_time_changes_nothing_and_a_third_keeps_every_copy(tmp_path: Pa
     write_card(tmp_path, {"user-data": "three"})
     assert (tmp_path / "user-data.before-picluster").read_text() == "one"
     assert (tmp_path / "user-data.before-picluster-2").read_text() == "two"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (LINE, f"{LINE.strip()} cgroup_enable=memory cgroup_memory=1\n"),
+        ("quiet ds=nocloud;i=rpi-imager-1", "quiet cgroup_enable=memory cgroup_memory=1\n"),
+        ("ds=nocloud-net;s=http://seed/ quiet", "quiet cgroup_enable=memory cgroup_memory=1\n"),
+        (
+            "init=/usr/lib/raspberrypi-sys-mods/firstboot systemd.unit=kernel-command-line.target",
+            "init=/usr/lib/raspberrypi-sys-mods/firstboot systemd.unit=kernel-command-line.target "
+            "cgroup_enable=memory cgroup_memory=1\n",
+        ),
+    ],
+    ids=["Trixie's", "Imager's instance", "another seed", "Bookworm's first boot"],
+)
+def test_the_kernels_line_keeps_all_but_another_instance(theirs: str, ours: str) -> None:
+    assert boot_line(theirs) == ours
 
 
 @given(st.lists(st.sampled_from(["a=b", "quiet", "cgroup_enable=memory", "cgroup_memory=1", "\n"])))
