@@ -18,9 +18,11 @@ from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.survey import CLUSTER
 from picluster.engine.warned import settle
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
+from picluster.phases.air_gap import air_gap
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.preflight import preflight
 from picluster.site import Site
+from picluster.steps.saved_images import read_saved
 
 Build: TypeAlias = Callable[[Site, frozenset[str]], Iterable[Phase]]
 """Makes the phases of an operation, given the nodes that are absent; later ones as it is asked."""
@@ -63,6 +65,9 @@ def _in_order(phases: Sequence[str]) -> Build:
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         yield preflight(site.cluster)
+        saved = read_saved(site.cluster.k3s.airgap_dir)
+        if saved is not None:
+            yield air_gap(site.cluster, saved)
         for name in phases:
             yield PHASES[name](site)
 

@@ -27,12 +27,12 @@ from picluster.model.releases import parse_version
 from picluster.secret import Secret
 from picluster.ssh import known_hosts
 from picluster.ssh.user_config import read_settings, route_of, understood
+from picluster.steps.download import parse_checksums
 from picluster.steps.evidence import scrubbed
 from picluster.steps.images.archives import archives_in
 from picluster.steps.images.dockerfile import bases
 from picluster.steps.images.workshop import commit_in
 from picluster.steps.k3s import journal
-from picluster.steps.k3s.artifacts import parse_checksums
 from picluster.steps.k3s.bundle import MANIFEST, read_bundle
 from picluster.steps.manifests.objects import parse_objects
 from picluster.steps.registry.certificates import read_authority

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from picluster.model.releases import KNOWN
-from picluster.steps.download import download
-from picluster.steps.k3s.artifacts import binary_name, parse_checksums
+from picluster.steps.download import download, parse_checksums
+from picluster.steps.k3s.artifacts import binary_name
 
 _RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 _SOURCE = "https://raw.githubusercontent.com/k3s-io/k3s"

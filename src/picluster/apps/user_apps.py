@@ -28,10 +28,14 @@ _WAITED_FOR = ("Deployment", "StatefulSet", "DaemonSet")
 
 @dataclass(frozen=True, slots=True)
 class AppSource:
-    """The manifests of one application; `cache` is a directory for what is downloaded."""
+    """The manifests of one application; `cache` is a directory for what is downloaded.
+
+    With `kept`, what was downloaded before is all that may be used.
+    """
 
     app: App
     cache: Path
+    kept: bool = False
 
     def __call__(self, tools: Tools) -> list[Object]:
         """Return its objects. Raises `ConfigInvalid` for files that are none, or are not there."""
@@ -75,12 +79,28 @@ class AppSource:
     def _downloaded(self) -> Path:
         """Return the file from the internet, fetched anew unless its digest is given."""
         url = self.app.url or ""
-        path = self.cache / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.yaml"
+        path = self.cache / file_of(self.app)
         wanted = self.app.sha256
+        if self.kept:
+            return self._kept(path)
         if wanted is None or not path.is_file() or digest_of(path) != wanted:
             fix = f"check the url and sha256 of the app {self.app.name}"
             download(url, path, lambda _: None, sha256=wanted, fix=fix, most=MOST_TEXT)
         return path
+
+    def _kept(self, path: Path) -> Path:
+        if path.is_file():
+            return path
+        raise StepFailed(
+            f"the air-gap directory has no manifests of the app {self.app.name}",
+            where=str(path),
+            fix="run `picluster images save` again where there is a network",
+        )
+
+
+def file_of(app: App) -> str:
+    """Return what the file is called that is downloaded for an application with a `url`."""
+    return f"{hashlib.sha256((app.url or '').encode()).hexdigest()[:16]}.yaml"
 
 
 @dataclass(frozen=True, slots=True)

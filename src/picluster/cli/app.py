@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from picluster.cli import lab, node, registry, snapshot
+from picluster.cli import images, lab, node, registry, snapshot
 from picluster.cli.doctor import doctor
 from picluster.cli.image import image
 from picluster.cli.init import init
@@ -61,6 +61,7 @@ app.add_typer(known_hosts, name="known-hosts")
 app.add_typer(node.app, name="node")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(registry.app, name="registry")
+app.add_typer(images.app, name="images")
 app.add_typer(lab.app, name="lab")
 
 

@@ -66,6 +66,10 @@ class Rancher(Section):
         "https://releases.rancher.com/server-charts/stable",
         description="Repository of its Helm chart.",
     )
+    release_url: Url = Field(
+        "https://github.com/rancher/rancher/releases/download",
+        description="Where `picluster images` downloads the list of its images from.",
+    )
     cert_manager_version: CertManagerVersion = Field(
         DEFAULT_CERT_MANAGER, description="Release of cert-manager's chart."
     )

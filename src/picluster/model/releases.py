@@ -46,6 +46,8 @@ class Releases:
     before: tuple[Least, ...]
     kubernetes_of_rancher: Mapping[Minor, Minor]
     newest_longhorn: Mapping[Minor, str]
+    images_of_cert_manager: tuple[str, ...]
+    images_of_rancher: frozenset[str]
     published: Mapping[str, Published]
 
 
@@ -123,6 +125,8 @@ def _read(document: Mapping[str, Any]) -> Releases:
         },
         published={name: Published(**each) for name, each in document["published"].items()},
         newest_longhorn={_minor(minor): release for minor, release in longhorn.items()},
+        images_of_cert_manager=tuple(document["cert_manager"]["images"]),
+        images_of_rancher=frozenset(rancher["images"]),
     )
 
 

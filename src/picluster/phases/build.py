@@ -7,12 +7,13 @@ from picluster.engine.phase import Phase, Stage, Width
 from picluster.engine.probe import Answer, ShellProbe
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
-from picluster.model import Node
+from picluster.model import Cluster, Node
 from picluster.phases.registry import docker, endpoint
 from picluster.site import Site
-from picluster.steps.images.archives import archives_in
+from picluster.steps.images.archives import ImageArchive, archives_in
 from picluster.steps.images.built import ImageBuilt
 from picluster.steps.images.workshop import Builder
+from picluster.steps.saved_images import DOCKER, read_saved
 
 _NAME = "build"
 _MEMORY_OF_A_BUILD = 1500
@@ -29,7 +30,7 @@ def build(site: Site) -> Phase:
         builder.name,
         endpoint(site),
         next(iter(cluster.registry_endpoints)),
-        archives_in(cluster.images.archive),
+        _archives(cluster),
         cluster.limits.build,
         tuple(cluster.proxy_environment.items()),
     )
@@ -56,6 +57,14 @@ def build(site: Site) -> Phase:
             ),
         ),
     )
+
+
+def _archives(cluster: Cluster) -> tuple[ImageArchive, ...]:
+    """Return the user's own archives, and those that were saved for Docker."""
+    saved = read_saved(cluster.k3s.airgap_dir)
+    directory = saved.directory / DOCKER if saved else None
+    more = archives_in(directory) if directory is not None and directory.is_dir() else ()
+    return (*archives_in(cluster.images.archive), *more)
 
 
 def _builder(site: Site, builder: Node) -> list[Step]:

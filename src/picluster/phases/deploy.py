@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from picluster.apps.image_lists import APPS
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.administrator import AdministratorPassword
 from picluster.apps.opentakserver.built_in import built_in
@@ -34,6 +35,7 @@ from picluster.steps.manifests.objects import identity
 from picluster.steps.manifests.repair import MadeAnew
 from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.manifests.secrets import SecretKept, Wanted
+from picluster.steps.saved_images import read_saved
 
 _NAME = "deploy"
 _APPLIED = "opentakserver-objects"
@@ -215,4 +217,6 @@ def _broken_apps(site: Site) -> Iterator[Step]:
 
 
 def _sources(site: Site) -> list[AppSource]:
-    return [AppSource(app, site.here.cache / "apps") for app in site.cluster.apps]
+    saved = read_saved(site.cluster.k3s.airgap_dir)
+    directory = saved.directory if saved else site.here.cache
+    return [AppSource(app, directory / APPS, kept=saved is not None) for app in site.cluster.apps]

@@ -6,11 +6,13 @@ from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.facts.interfaces import INTERFACES
-from picluster.model import Node
+from picluster.model import Cluster, Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
+from picluster.steps.image_reference import read_reference
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
+from picluster.steps.k3s.images import ImagesThere
 from picluster.steps.k3s.install import RECORDER, Installed, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.leftovers import Cleared, own_network
@@ -30,6 +32,7 @@ from picluster.steps.k3s.snapshots import (
 from picluster.steps.k3s.state import STATE, credentials_fact, state_fact
 from picluster.steps.k3s.vip import VipManifest
 from picluster.steps.registry.certificates import TrustedAuthority
+from picluster.steps.saved_images import read_saved
 from picluster.steps.storage.stored_data import StoredBeforeUpgrade, stored_data_known
 
 
@@ -143,6 +146,7 @@ def _service(site: Site, node: Node) -> list[Step]:
     return [
         *configured(site, node),
         *([VipManifest(cluster.k3s.vip)] if node.is_server else []),
+        *image_steps(cluster, node),
         Drained(
             node.name,
             cluster.k3s.version,
@@ -154,6 +158,15 @@ def _service(site: Site, node: Node) -> list[Step]:
         Ready(arrived),
         Uncordoned(node.name),
     ]
+
+
+def image_steps(cluster: Cluster, node: Node) -> list[Step]:
+    """Return the step after which a node has what it cannot pull; kube-vip is for servers alone."""
+    saved, vip = read_saved(cluster.k3s.airgap_dir), cluster.k3s.vip
+    if saved is None:
+        return []
+    servers_only = [read_reference(vip.image).file] if vip and not node.is_server else []
+    return [ImagesThere(saved, frozenset(servers_only))]
 
 
 def copying(site: Site) -> Copying:

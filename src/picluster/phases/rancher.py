@@ -10,6 +10,7 @@ from picluster.steps.manifests.applied import ObjectsApplied
 from picluster.steps.manifests.component import Part
 from picluster.steps.manifests.rollout import RolledOut, These
 from picluster.steps.manifests.secrets import SecretKept
+from picluster.steps.saved_images import read_saved
 
 _NAME = "rancher"
 _APPLIED = "rancher-charts"
@@ -35,7 +36,9 @@ def rancher(site: Site) -> Phase:
                             "the charts of Rancher and cert-manager are as they should be",
                             Part(
                                 charts.PART,
-                                charts.Charts(settings, replicas),
+                                charts.Charts(
+                                    settings, replicas, read_saved(cluster.k3s.airgap_dir)
+                                ),
                                 force=site.consents.force_conflicts,
                             ),
                         ),

@@ -8,10 +8,11 @@ import ipaddress
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import Request
+from urllib.request import BaseHandler, Request
 
 from picluster.errors import StepFailed
 from picluster.local_files import replacing
@@ -26,6 +27,7 @@ MOST_TEXT = 32 * _MIB
 """The limit for what is text: scripts, checksums, manifests."""
 
 Report = Callable[[str], None]
+Opening = Callable[[str], AbstractContextManager[Any]]
 
 
 def download(
@@ -36,8 +38,11 @@ def download(
     sha256: str | None = None,
     fix: str = "",
     most: int = MOST_BYTES,
+    opening: Opening | None = None,
 ) -> None:
     """Fetch a file and move it into place once it is whole, and has the digest if one is given.
+
+    `opening` asks for it, where more than the address is needed.
 
     Raises `StepFailed`, with this `fix`, for more than `most` bytes, for fewer than the server
     promised, for an answer without a digest of which nobody can tell where it ends, and for a
@@ -46,15 +51,8 @@ def download(
     if sha256 is None and exposed(url):
         report(f"warning: {plain_http(path.name)}")
     try:
-        # The model admits only http(s).
-        request = Request(url, headers={"User-Agent": "picluster"})  # noqa: S310
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            urllib.request.build_opener(_NoWayBack).open(
-                request, timeout=_TIMEOUT_SECONDS
-            ) as answer,
-            replacing(path, 0o666) as file,
-        ):
+        with (opening or _opened)(url) as answer, replacing(path, 0o666) as file:
             digest = hashlib.sha256()
             for block in _whole(answer, most, digest_known=sha256 is not None):
                 digest.update(block)
@@ -68,6 +66,17 @@ def download(
         why = str(error) or type(error).__name__
         raise StepFailed(f"cannot download it: {why}", where=url, fix=fix) from error
     report(f"downloaded {path.name}")
+
+
+def _opened(url: str) -> AbstractContextManager[Any]:
+    return opened(Request(url, headers={"User-Agent": "picluster"}))  # noqa: S310 - see the model
+
+
+def opened(request: Request, *handlers: BaseHandler) -> AbstractContextManager[Any]:
+    """Make a request that no redirection leads away from HTTPS. Raises `OSError` and others."""
+    found = urllib.request.build_opener(_NoWayBack, *handlers)
+    answer: AbstractContextManager[Any] = found.open(request, timeout=_TIMEOUT_SECONDS)
+    return answer
 
 
 class _Refused(Exception):
@@ -140,3 +149,9 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """Read `sha256sum` output: digest by file name."""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {pair[1].lstrip("*").strip(): pair[0] for pair in pairs if len(pair) > 1}

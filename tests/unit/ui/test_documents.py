@@ -11,15 +11,16 @@ import jsonschema
 import pytest
 from tests.unit.ui.samples import failed_run, fine, hosts, plan, reboot, refused
 
+from picluster.apps.needed_images import Use, WantedImage
 from picluster.engine import events
 from picluster.engine.journal import to_line
 from picluster.engine.plan import LeftOut
-from picluster.errors import Unreachable
+from picluster.errors import StepFailed, Unreachable
 from picluster.model import load
 from picluster.queries.validate import Verdict
 from picluster.steps.registry.contents import StoredImage
 from picluster.steps.registry.garbage import Freed
-from picluster.ui import config_view, plan_view, registry_view, validate_view
+from picluster.ui import config_view, images_view, plan_view, registry_view, validate_view
 
 _ROOT = Path(__file__).parents[3]
 
@@ -97,6 +98,30 @@ def test_a_registrys_images() -> None:
     assert "2 images in 2 repositories\nNOTE: a notice" in text
     assert registry_view.as_text([]) == "0 images in 0 repositories\n"
     assert registry_view.freed_text(Freed(5_000_000, 2_000_000)).startswith("freed 3.0 MB; ")
+
+
+def test_the_images_that_are_needed() -> None:
+    images = [
+        WantedImage("registry:2", "registry", ("arm64",), Use.DOCKER),
+        WantedImage("own/web:1", "app web", ("arm64", "amd64"), Use.NODES),
+    ]
+    check(images_view.as_document("home", images), "images")
+    assert images_view.as_text(images) == (
+        "registry:2  registry  Docker, on the node of the registry or the builder\n"
+        "own/web:1   app web   every node\n"
+        "2 images\n"
+    )
+
+
+def test_what_was_saved_and_what_was_not() -> None:
+    assert images_view.saved_text("gap", 3, ()) == (
+        "everything is in gap: 3 files; `sha256sum -c SHA256SUMS` there checks them\n"
+    )
+    failure = StepFailed("own/web:1 cannot be had", fix="check the network")
+    assert images_view.saved_text("gap", 3, (failure,)) == (
+        "own/web:1 cannot be had\n  fix: check the network\n"
+        "NOT whole: gap lacks 1 thing, named above\n"
+    )
 
 
 def test_a_configuration() -> None:

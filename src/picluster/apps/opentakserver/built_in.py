@@ -7,12 +7,13 @@ from pathlib import Path
 
 from picluster.apps import opentakserver as server_files
 from picluster.apps.opentakserver import database as database_files
-from picluster.apps.opentakserver.interface import UiFiles
+from picluster.apps.opentakserver.interface import UiFiles, release_file
 from picluster.apps.opentakserver.requirements import needs
 from picluster.apps.opentakserver.web import nginx_conf, release_files, source_files
 from picluster.model import Cluster
 from picluster.model.images import BuiltImage
 from picluster.model.opentakserver import OpenTakServer, SocketIo
+from picluster.steps.saved_images import read_saved
 
 SERVER = "picluster/opentakserver"
 UI = "picluster/opentakserver-ui"
@@ -44,6 +45,10 @@ def built_in(cluster: Cluster, cache: Path) -> BuiltIn | None:
     arguments = {"BASE_IMAGE": ui.base_image}
     if ui.ref is not None:
         arguments |= {"NODE_IMAGE": ui.node_image, "UI_GIT": ui.git, "UI_REF": ui.ref}
+    saved = read_saved(cluster.k3s.airgap_dir)
+    archive = saved.path(release_file(ui)[0]) if saved and ui.archive is None else None
+    if archive is not None:
+        ui = ui.model_copy(update={"archive": archive})
     files = release_files() if ui.ref is None else source_files()
     return BuiltIn(
         server=_server(opentakserver),

@@ -92,12 +92,17 @@ class FetchUi:
         part.rename(self.directory)
 
     def _downloaded(self, progress: Progress) -> Path:
-        name = f"OpenTAKServer-UI-{self.ui.version}.zip"
+        name, url = release_file(self.ui)
         path = self.directory.with_name(name)
         if not path.exists():
-            url = f"{self.ui.release_url.rstrip('/')}/{self.ui.version}/{name}"
             download(url, path, progress.report, sha256=self.ui.sha256, fix=_FIX)
         return path
+
+
+def release_file(ui: Ui) -> tuple[str, str]:
+    """Return what the .zip of a release is called, and where it is."""
+    name = f"OpenTAKServer-UI-{ui.version}.zip"
+    return name, f"{ui.release_url.rstrip('/')}/{ui.version}/{name}"
 
 
 def unpack(archive: Path, target: Path) -> None:

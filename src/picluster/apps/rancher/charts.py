@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from picluster.engine.place import Tools
@@ -13,6 +15,7 @@ from picluster.kube.workload import Workload
 from picluster.model.rancher import Rancher
 from picluster.secret import Secret
 from picluster.steps.manifests.secrets import Wanted
+from picluster.steps.saved_images import AirGap
 
 Object = dict[str, Any]
 
@@ -53,32 +56,60 @@ PASSWORD_WANTED = Wanted(
 
 
 @dataclass(frozen=True, slots=True)
+class ChartFile:
+    """A chart: its archive's name in an air-gap directory, and where it is from."""
+
+    chart: str
+    version: str
+    repository: str
+
+    @property
+    def file(self) -> str:
+        """What its archive is called."""
+        return f"{self.chart}-{self.version}.tgz"
+
+
+def chart_files(rancher: Rancher) -> tuple[ChartFile, ChartFile]:
+    """Return the charts of cert-manager and Rancher."""
+    return (
+        ChartFile("cert-manager", rancher.cert_manager_version, rancher.cert_manager_url),
+        ChartFile("rancher", rancher.version, rancher.chart_url),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Charts:
-    """The source of the charts."""
+    """The source of the charts; `saved` is an air-gap directory that has them, if there is one."""
 
     rancher: Rancher
     replicas: int
+    saved: AirGap | None = None
 
     def __call__(self, tools: Tools) -> list[Object]:
         """Return them."""
-        return objects(self.rancher, self.replicas)
+        found = {each.chart: self._archive(each) for each in chart_files(self.rancher)}
+        contents = {name: archive for name, archive in found.items() if archive is not None}
+        return objects(self.rancher, self.replicas, contents)
+
+    def _archive(self, chart: ChartFile) -> bytes | None:
+        path = self.saved.path(chart.file) if self.saved else None
+        return path.read_bytes() if path else None
 
 
-def objects(rancher: Rancher, replicas: int) -> list[Object]:
-    """Return the charts, and the Service with the NodePort. The password is in none of them."""
+def objects(
+    rancher: Rancher, replicas: int, contents: Mapping[str, bytes] = MappingProxyType({})
+) -> list[Object]:
+    """Return the charts, and the Service with the NodePort. The password is in none of them.
+
+    `contents` are the archives of charts, by name, that are sent along instead of fetched.
+    """
+    certificates, itself = chart_files(rancher)
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        _chart(certificates, contents, _CERT_MANAGER, {"crds": {"enabled": True}}),
         _chart(
-            "cert-manager",
-            rancher.cert_manager_url,
-            rancher.cert_manager_version,
-            _CERT_MANAGER,
-            {"crds": {"enabled": True}},
-        ),
-        _chart(
-            "rancher",
-            rancher.chart_url,
-            rancher.version,
+            itself,
+            contents,
             NAMESPACE,
             {
                 "hostname": rancher.hostname,
@@ -107,15 +138,19 @@ def objects(rancher: Rancher, replicas: int) -> list[Object]:
     ]
 
 
-def _chart(name: str, repo: str, version: str, namespace: str, values: Object) -> Object:
+def _chart(
+    chart: ChartFile, contents: Mapping[str, bytes], namespace: str, values: Object
+) -> Object:
+    fetched = {"repo": chart.repository, "chart": chart.chart, "version": chart.version}
+    content = contents.get(chart.chart)
+    # Counts instead of the name: https://docs.k3s.io/add-ons/helm
+    sent = {"chartContent": base64.b64encode(content).decode()} if content is not None else fetched
     return {
         "apiVersion": "helm.cattle.io/v1",
         "kind": "HelmChart",
-        "metadata": {"name": name, "namespace": _CHARTS},
+        "metadata": {"name": chart.chart, "namespace": _CHARTS},
         "spec": {
-            "repo": repo,
-            "chart": name,
-            "version": version,
+            **sent,
             "targetNamespace": namespace,
             "createNamespace": True,
             "valuesContent": json.dumps(values, indent=2, sort_keys=True),

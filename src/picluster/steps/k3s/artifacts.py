@@ -13,7 +13,14 @@ from urllib.parse import quote as quote_url
 
 from picluster.errors import StepFailed
 from picluster.once import Once
-from picluster.steps.download import MOST_BYTES, MOST_TEXT, Report, digest_of, download
+from picluster.steps.download import (
+    MOST_BYTES,
+    MOST_TEXT,
+    Report,
+    digest_of,
+    download,
+    parse_checksums,
+)
 
 _FIX = (
     "check k3s.version and the network, or point k3s.airgap_dir at a directory that holds the "
@@ -43,12 +50,6 @@ def binary_name(arch: str) -> str:
             f"there is no 64-bit K3s for the architecture {arch or 'of this node'!r}",
             fix="flash a 64-bit (arm64) image",
         ) from None
-
-
-def parse_checksums(text: str) -> dict[str, str]:
-    """Read `sha256sum` output: digest by file name."""
-    pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
-    return {pair[1].lstrip("*").strip(): pair[0] for pair in pairs if len(pair) > 1}
 
 
 def _text_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.download import digest_of
 from picluster.steps.registry import paths
+from picluster.steps.saved_images import for_docker
 
 IMAGE = "registry-image"
 
@@ -31,7 +32,8 @@ def find_archive(directory: Path | None, image: str) -> Path | None:
     """Return the image's archive in an air-gap directory, if there is one."""
     if directory is None:
         return None
-    candidates = (directory / f"{archive_name(image)}{suffix}" for suffix in _SUFFIXES)
+    candidates = [directory / f"{archive_name(image)}{suffix}" for suffix in _SUFFIXES]
+    candidates.append(directory / for_docker(image))
     return next((path for path in candidates if path.is_file()), None)
 
 

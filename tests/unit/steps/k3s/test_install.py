@@ -17,7 +17,8 @@ from picluster.engine.step import Blocked, Change, Risk, Run, Satisfied, WriteFi
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.releases import ladder, parse_version, reasons
-from picluster.steps.k3s.artifacts import Artifacts, binary_name, parse_checksums
+from picluster.steps.download import parse_checksums
+from picluster.steps.k3s.artifacts import Artifacts, binary_name
 from picluster.steps.k3s.install import (
     RECORDER,
     Installed,

@@ -1,0 +1,53 @@
+"""What `picluster images save` made: a directory with one checksum file over all that is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from picluster.local_files import replacing
+from picluster.steps.download import parse_checksums
+from picluster.steps.image_reference import read_reference
+
+SUMS = "SHA256SUMS"
+DOCKER = "docker"
+"""The directory in it whose archives Docker loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class AirGap:
+    """Such a directory, and the digests of its files, by their paths in it."""
+
+    directory: Path
+    sums: Mapping[str, str]
+
+    def path(self, name: str) -> Path | None:
+        """Return a file of it; None if it was not saved, or is gone."""
+        path = self.directory / name
+        return path if name in self.sums and path.is_file() else None
+
+
+def for_nodes(image: str, platform: str) -> str:
+    """Return where the archive of an image for nodes lies in the directory."""
+    return f"images/{platform}/{read_reference(image).file}"
+
+
+def for_docker(image: str) -> str:
+    """Return where the archive of an image for Docker lies in the directory."""
+    return f"{DOCKER}/{read_reference(image).file}"
+
+
+def read_saved(directory: Path | None) -> AirGap | None:
+    """Return what is known of a directory; None if it was put together by hand, or is not there."""
+    sums = directory / SUMS if directory is not None else None
+    if directory is None or sums is None or not sums.is_file():
+        return None
+    return AirGap(directory, parse_checksums(sums.read_text("utf-8", "replace")))
+
+
+def write_sums(directory: Path, sums: Mapping[str, str]) -> None:
+    """Write the checksum file, as `sha256sum -c` reads it."""
+    lines: Iterable[str] = (f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    with replacing(directory / SUMS, 0o666) as file:
+        file.write("".join(lines).encode())
