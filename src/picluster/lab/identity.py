@@ -93,6 +93,9 @@ def _personalise(lab: LabLayout, node: LabNode) -> None:
         key = etc / f"ssh/ssh_host_{kind}_key"
         key.unlink(missing_ok=True)
         run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"root@{node.name}", "-f", str(key))
+    initiator = etc / "iscsi/initiatorname.iscsi"
+    if initiator.exists():
+        initiator.write_text(f"InitiatorName=iqn.1993-08.org.debian:01:{secrets.token_hex(6)}\n")
     home = node.root / "home" / USER / ".ssh"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copy(lab.key.with_suffix(".pub"), home / "authorized_keys")
