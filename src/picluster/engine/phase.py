@@ -12,6 +12,9 @@ from picluster.engine.survey import Survey
 Width: TypeAlias = Callable[[Survey], int | None]
 """How many targets of a stage may be worked on at once, given what was seen; None is all."""
 
+Condition: TypeAlias = Callable[[Survey], bool]
+"""Whether something holds, by what has been seen."""
+
 Guard: TypeAlias = Callable[[str], None]
 """Asked before a target is disrupted; raises `PreflightRefused` with the reason to refuse."""
 
@@ -19,6 +22,11 @@ Guard: TypeAlias = Callable[[str], None]
 def all_at_once(survey: Survey) -> int | None:
     """Work on every target of the stage in parallel."""
     return None
+
+
+def never(survey: Survey) -> bool:
+    """Begin only when the stage before is over."""
+    return False
 
 
 def one_at_a_time(survey: Survey) -> int | None:
@@ -38,6 +46,9 @@ class Stage:
     guard refuses to have disrupted, is left as it is, and keeps no other from going on. One that is
     lost under the guard, in the middle of what was allowed, still does. `needs` are nodes without
     which nothing of the stage can be looked at, let alone done: it is left out while one is away.
+
+    The `leader` is worked on alone, before the others. A stage that goes `along` with the one
+    before, given what was seen when that began, is worked on beside it, once its leader is done.
     """
 
     title: str
@@ -47,6 +58,8 @@ class Stage:
     barrier: bool = True
     independent: bool = False
     needs: Collection[str] = ()
+    leader: str = ""
+    along: Condition = never
 
 
 @dataclass(frozen=True, slots=True)

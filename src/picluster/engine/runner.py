@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from threading import Event
 
 from picluster.engine.apply import Applier, StepError
@@ -25,7 +26,7 @@ from picluster.engine.plan import Judged, LeftOut, PhasePlan, judge_phase, judge
 from picluster.engine.refusal import refusal, refuse_if_blocked
 from picluster.engine.run import RunState, Warned
 from picluster.engine.step import Blocked, Change, Risk, Satisfied, ShellProbe, Step
-from picluster.engine.survey import Look
+from picluster.engine.survey import Look, Survey
 from picluster.errors import NodeError, NotConverged, PiclusterError, PreflightRefused
 from picluster.secret import redact
 
@@ -97,12 +98,16 @@ def _converge_phase(phase: Phase, run: RunState) -> tuple[bool, Outcome]:
     for item in plan.blocked:
         run.fail(phase.name, item.target, refusal([item], run))
     held = len(run.held)
-    for position, stage in enumerate(phase.stages):
-        away = run.missing
-        _run_stage(phase, stage, run, sightings)
+    stages = list(phase.stages)
+    while stages:
+        away, survey = run.missing, sightings.snapshot()
+        first = stages.pop(0)
+        beside = _beside(stages, survey)
+        del stages[: len(beside)]
+        _run_stage(phase, first, run, sightings, beside)
         run.check_stop("")
-        if stage.barrier and any(_is_in_the_way(each, stage, away, run) for each in stage.steps):
-            for later in phase.stages[position + 1 :]:
+        if any(_is_barred(stage, away, run) for stage in (first, *beside)):
+            for later in stages:
                 _skip(phase.name, later, list(later.steps), run)
             return False, "failed"
     there = [each for each in _wanted(phase, run) if each not in run.missing]
@@ -114,6 +119,16 @@ def _converge_phase(phase: Phase, run: RunState) -> tuple[bool, Outcome]:
 def _wanted(phase: Phase, run: RunState) -> list[str]:
     """Return the targets that the run was asked to work on."""
     return [each for each in phase.targets() if run.in_scope(each)]
+
+
+def _beside(stages: Sequence[Stage], survey: Survey) -> list[Stage]:
+    """Return the stages that go along with the one before them."""
+    return list(takewhile(lambda stage: stage.along(survey), stages))
+
+
+def _is_barred(stage: Stage, away: frozenset[str], run: RunState) -> bool:
+    """Whether nothing may come after what became of a stage."""
+    return stage.barrier and any(_is_in_the_way(each, stage, away, run) for each in stage.steps)
 
 
 def _is_in_the_way(target: str, stage: Stage, away: frozenset[str], run: RunState) -> bool:
@@ -159,14 +174,18 @@ def _scope(phase: Phase, run: RunState) -> set[str]:
     return {target for target in phase.targets() if run.may_change(target)}
 
 
-def _run_stage(phase: Phase, stage: Stage, run: RunState, sightings: Sightings) -> None:
-    """Converge the stage's targets, as many at once as its width allows."""
+def _run_stage(
+    phase: Phase, stage: Stage, run: RunState, sightings: Sightings, beside: Sequence[Stage] = ()
+) -> None:
+    """Converge the stage's targets, the leader first and then as many at once as its width allows.
+
+    The stages `beside` it begin when the leader is done.
+    """
     targets = [target for target in stage.steps if run.may_change(target)]
-    if not targets:
-        return
-    width = stage.width(sightings.snapshot())
+    width = stage.width(sightings.snapshot()) if targets else None
     halted = Event()
     work = [_Convergence(phase, stage, target, run, sightings) for target in targets]
+    led = [each for each in work if each.target != stage.leader]
 
     def do(each: _Convergence) -> None:
         if halted.is_set() or run.stop.is_set():
@@ -176,8 +195,23 @@ def _run_stage(phase: Phase, stage: Stage, run: RunState, sightings: Sightings) 
         if width is not None and each.target in run.failures:
             halted.set()
 
-    with ThreadPoolExecutor(max_workers=min(width or len(targets), len(targets))) as pool:
-        list(pool.map(do, work))
+    def do_stage(each: Stage) -> None:
+        if halted.is_set():
+            _skip(phase.name, each, list(each.steps), run)
+        else:
+            _run_stage(phase, each, run, sightings)
+
+    for each in work:
+        if each.target == stage.leader:
+            do(each)
+    with (
+        ThreadPoolExecutor(max_workers=max(1, len(beside))) as others,
+        ThreadPoolExecutor(max_workers=max(1, min(width or len(led), len(led)))) as pool,
+    ):
+        going = [others.submit(do_stage, each) for each in beside]
+        list(pool.map(do, led))
+    for each_beside in going:
+        each_beside.result()
     _give_what_was_held_back_another_chance(work, halted, run)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picluster.engine.phase import Phase, Stage, Width, one_at_a_time
+from picluster.engine.phase import Condition, Phase, Stage, Width, one_at_a_time
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.facts.interfaces import INTERFACES
@@ -13,7 +13,7 @@ from picluster.steps.image_reference import read_reference
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
 from picluster.steps.k3s.images import ImagesThere
-from picluster.steps.k3s.install import RECORDER, Installed, Staged
+from picluster.steps.k3s.install import RECORDER, Installed, InstalledBeforehand, Staged
 from picluster.steps.k3s.kubeconfig import SavedKubeconfig, UserKubeconfig
 from picluster.steps.k3s.leftovers import Cleared, own_network
 from picluster.steps.k3s.maintenance import Drained, Uncordoned
@@ -66,15 +66,17 @@ def k3s(site: Site) -> Phase:
             Stage(
                 "servers form one cluster",
                 {node.name: _service(site, node) for node in cluster.servers},
-                width=one_at_a_time,
+                width=_servers_at_once(site),
                 guard=site.guard.before_disruption,
                 independent=True,
+                leader=servers[0],
             ),
             Stage(
                 "agents are in the cluster",
                 {node.name: _service(site, node) for node in cluster.agents},
                 width=_agents_at_once(site),
                 barrier=False,
+                along=_begins(site),
             ),
             Stage("the cluster can be reached", {CLUSTER: _cluster(site, servers)}),
             Stage(
@@ -108,6 +110,7 @@ def _staging(site: Site, node: Node) -> list[Step]:
         Cleared(own_network(site.cluster)),
         KnownMachine(node.name),
         staged(site, node),
+        InstalledBeforehand(installed(site, node)),
     ]
     if node.is_server:
         steps.append(MemberStarted(paths.unit(node.role)))
@@ -133,7 +136,7 @@ def configured(site: Site, node: Node) -> list[Step]:
     ]
 
 
-def installed(site: Site, node: Node) -> Step:
+def installed(site: Site, node: Node) -> Installed:
     """Return the step after which the K3s of the file is a service of a node."""
     cluster = site.cluster
     before = [] if node.is_server else [server.name for server in cluster.servers]
@@ -201,6 +204,34 @@ def trusted_authority(site: Site) -> list[Step]:
     if site.registry_trust is None:
         return []
     return [TrustedAuthority(site.registry_trust, paths.REGISTRY_CA, "registry-authority")]
+
+
+_JOINING = 2
+"""How many servers join a new cluster at once.
+
+etcd takes one learner at a time, and K3s tries again until it is its turn (k3s-io/k3s
+pkg/etcd/etcd.go, `Start`); meanwhile the next one starts containerd and takes in its images.
+"""
+
+
+def _begins(site: Site) -> Condition:
+    """Whether no cluster is there yet: then nobody is disrupted by how many join at once."""
+
+    def begins(survey: Survey) -> bool:
+        look = Look(CLUSTER, "", survey)
+        states = [look.find(STATE, node.name) for node in site.cluster.nodes]
+        return all(
+            state is not None and not (state.active or state.in_cluster or state.joined)
+            for state in states
+        )
+
+    return begins
+
+
+def _servers_at_once(site: Site) -> Width:
+    """Restart servers and add them to a cluster one after the other; a new one is not at risk."""
+    begins = _begins(site)
+    return lambda survey: _JOINING if begins(survey) else one_at_a_time(survey)
 
 
 def _agents_at_once(site: Site) -> Width:

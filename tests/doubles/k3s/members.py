@@ -32,6 +32,9 @@ _PATIENCE = (paced(2.2), paced(3.4))
 _FIRST_PATIENCE = (paced(0.6), paced(1.2))
 _COMMIT = 4.0
 _PROMOTE = paced(1.0)
+
+TOO_MANY_LEARNERS = "etcdserver: too many learner members in cluster"
+"""What a server to join is told while another one does not vote yet."""
 _RECENT = 2000
 
 
@@ -337,6 +340,9 @@ class Cluster:
                     raise ValueError(
                         "duplicate node name found, please use a unique name for this node"
                     )
+            # etcd takes one at a time (etcd-io/etcd, membership.DefaultMaxLearners).
+            if not all(other["voter"] for other in members.values()):
+                raise ValueError(TOO_MANY_LEARNERS)
             members[member] = {**about, "voter": False}
             transaction.set_meta("members", members)
 

@@ -19,7 +19,7 @@ from .apiserver import Request
 from .config import Options
 from .flannel import make_tunnel
 from .log import error, fatal, info, now
-from .members import Cluster
+from .members import TOO_MANY_LEARNERS, Cluster
 from .node import Registry, describe
 from .resources import ApiError
 from .store import Object, Store, write_atomically
@@ -294,12 +294,19 @@ class ServerProcess:
         supervisor.tokens = lambda given: _is_bootstrap_token(cluster.store, given)
 
     def _join(self, peers: Client, cluster: Cluster) -> None:
-        try:
-            body = {"id": cluster.me, "about": self._about()}
-            client.asked(peers, self.joins, "join", body)
-        except client.Refused as why:
-            shutil.rmtree(self.place.etcd, ignore_errors=True)
-            client.fail_to_join(client.Refused(f"etcd cluster join failed: {why}"))
+        body = {"id": cluster.me, "about": self._about()}
+        while True:
+            try:
+                client.asked(peers, self.joins, "join", body)
+                break
+            except client.Refused as why:
+                # It waits for its turn (k3s-io/k3s pkg/etcd/etcd.go, Start).
+                if TOO_MANY_LEARNERS in str(why):
+                    info(f"Waiting for other members to finish joining etcd cluster: {why}")
+                    time.sleep(1)
+                    continue
+                shutil.rmtree(self.place.etcd, ignore_errors=True)
+                client.fail_to_join(client.Refused(f"etcd cluster join failed: {why}"))
         info(f"Adding member {cluster.me}={self._about()['peer']} to etcd cluster (stand-in)")
 
     def _await_quorum(self, cluster: Cluster) -> None:

@@ -119,6 +119,21 @@ def trio(make: Make) -> list[Machine]:
     return [first, *others]
 
 
+def test_a_server_waits_while_another_one_is_learning(make: Make) -> None:
+    """As etcd takes one learner at a time (k3s-io/k3s pkg/etcd/etcd.go, Start)."""
+    first = make("pi-1", cluster_init=True).start()
+    ready(first, "pi-1")
+    second = make("pi-2", server=first.url).start()
+    assert second.process is not None
+    eventually(lambda: "Adding member" in second.log)
+    second.process.send_signal(signal.SIGSTOP)
+    third = make("pi-3", server=first.url).start()
+    eventually(lambda: "etcdserver: too many learner members in cluster" in third.log)
+    assert "Adding member" not in third.log
+    second.process.send_signal(signal.SIGCONT)
+    voting(first, "pi-1", "pi-2", "pi-3")
+
+
 def test_three_servers_vote_survive_one_loss_and_stop_without_a_majority(make: Make) -> None:
     one, two, three = trio(make)
     networks = sorted(node.spec.pod_cidr for node in core(one).list_node().items)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.engine.runs import Bench, FileStep, again, on, phase
 
 from picluster.causes.cause import Cause
-from picluster.engine.events import PhaseFinished, StepProgress, StepStarted
+from picluster.engine.events import PhaseFinished, StepFinished, StepProgress, StepStarted
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.place import Place, Tools
 from picluster.engine.probe import Observation, ShellProbe
@@ -17,7 +17,14 @@ from picluster.engine.recollection import Recollection
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.step import Act, Change, Decision, Fact, Risk, Run, Satisfied
 from picluster.engine.survey import CLUSTER, Look
-from picluster.errors import Interrupted, Locked, PreflightRefused, Unreachable, Unreadable
+from picluster.errors import (
+    Interrupted,
+    Locked,
+    PreflightRefused,
+    StepFailed,
+    Unreachable,
+    Unreadable,
+)
 
 
 def ended(bench: Bench) -> list[tuple[str, tuple[str, ...]]]:
@@ -180,6 +187,34 @@ class TestFailures:
             "skipped",
         ]
 
+    @pytest.mark.parametrize("how", ["", "false"], ids=["it goes well", "it fails"])
+    def test_the_leader_is_done_before_anybody_else_begins(self, bench: Bench, how: str) -> None:
+        names = ("pi1", "pi2", "pi3")
+        servers = {node: [FileStep("a", how=how if node == "pi1" else "")] for node in names}
+        agents = Stage("agents", {"pi4": [FileStep("a")]}, along=lambda _: True, barrier=False)
+        first = Stage("servers", servers, width=lambda _: 2, leader="pi1")
+        run_phase(phase(first, agents), bench.run)
+        begun = [event.target for event in bench.events if isinstance(event, StepStarted)]
+        over = next(each for each in bench.events if isinstance(each, StepFinished))
+        before = bench.events[: bench.events.index(over)]
+        assert over.target == "pi1"
+        assert [each.target for each in before if isinstance(each, StepStarted)] == ["pi1"]
+        assert sorted(begun) == (["pi1"] if how else ["pi1", "pi2", "pi3", "pi4"])
+        left = {bench.outcomes(node)["a"] for node in ("pi2", "pi3", "pi4")}
+        assert left == ({"skipped"} if how else {"changed"})
+
+    def test_a_stage_goes_on_beside_the_one_before_if_it_may(self, bench: Bench) -> None:
+        bench.run.tools = Tools(threading.Barrier(2))
+        beside = replace(on(["pi2"], Meeting()), along=lambda _: True)
+        assert run_phase(phase(on(["pi1"], Meeting()), beside), bench.run)
+        assert bench.outcomes("pi1") == bench.outcomes("pi2") == {"meeting": "changed"}
+
+    def test_a_stage_comes_after_the_one_before_otherwise(self, bench: Bench) -> None:
+        after = on(["pi2"], FileStep("a"))
+        assert run_phase(phase(on(["pi1"], FileStep("a")), after), bench.run)
+        steps = [each for each in bench.events if isinstance(each, StepStarted | StepFinished)]
+        assert [each.target for each in steps] == ["pi1", "pi1", "pi2", "pi2"]
+
     def test_a_node_lost_before_the_look_fails_alone(self, bench: Bench) -> None:
         bench.nodes.refuse["pi2"] = Unreachable("no answer", where="pi2")
         run_phase(phase(on(["pi1", "pi2"], FileStep("a"), barrier=False)), bench.run)
@@ -298,6 +333,33 @@ class Box:
 
     def __init__(self) -> None:
         self.things: list[str] = []
+
+
+@dataclass(frozen=True)
+class Meet:
+    """Two targets do this at the same time, or it fails."""
+
+    title: str = "meeting"
+
+    def perform(self, place: Place) -> None:
+        try:
+            place.tools.get(threading.Barrier).wait(20)
+        except threading.BrokenBarrierError:
+            raise StepFailed("nobody else came") from None
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Something that two do together, once."""
+
+    name: str = "meeting"
+    title: str = "both were there"
+
+    def probe(self) -> None:
+        """It asks nothing."""
+
+    def decide(self, look: Look) -> Decision:
+        return Change("meet", (Meet(),), once=True)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,36 @@ def test_agents_that_do_not_run_yet_join_together() -> None:
     assert disrupting(k3s(site()), "agents").width(BARE) is None
 
 
+NOBODY: Survey = {f"pi{n}": {"k3s-state": printed()} for n in range(1, 5)}
+SOMEBODY = [
+    {"active": "active", "unit": "k3s"},
+    {"datastore": "etcd", "unit": "k3s"},
+    {"joined": "yes", "unit": "k3s-agent"},
+]
+
+
+def test_a_new_cluster_is_joined_by_all_once_its_first_server_is_there() -> None:
+    made = k3s(site())
+    servers, agents = disrupting(made, "servers"), disrupting(made, "agents")
+    assert servers.leader == "pi1"
+    assert servers.width(NOBODY) == 2, "etcd takes one learner at a time; the next comes up"
+    assert agents.along(NOBODY)
+    assert agents.width(NOBODY) is None
+
+
+@pytest.mark.parametrize("facts", SOMEBODY)
+@pytest.mark.parametrize("node", ["pi1", "pi4"])
+def test_a_cluster_that_is_there_takes_one_server_at_a_time_and_agents_after(
+    node: str, facts: dict[str, str]
+) -> None:
+    made = k3s(site())
+    seen = {**NOBODY, node: {"k3s-state": printed(**facts)}}
+    away = {name: facts for name, facts in NOBODY.items() if name != node}
+    for survey in (seen, away):
+        assert disrupting(made, "servers").width(survey) == 1
+        assert not disrupting(made, "agents").along(survey)
+
+
 def test_every_server_has_the_vip_and_no_agent_does() -> None:
     vip = "k3s: {vip: {address: 10.0.0.100}}\n"
     found = {

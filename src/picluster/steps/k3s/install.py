@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
@@ -139,13 +139,15 @@ class Installed:
     """The staged K3s is installed as a service: its binary, unit, tools and uninstall script.
 
     `before` are the servers that must have the version first: an agent may be older than a server,
-    never newer (https://kubernetes.io/releases/version-skew-policy/).
+    never newer (https://kubernetes.io/releases/version-skew-policy/). `enable`: it is
+    to start at boot.
     """
 
     role: str
     version: str
     timeout: float
     before: Sequence[str] = ()
+    enable: bool = True
     name: str = INSTALLED
 
     @property
@@ -157,6 +159,8 @@ class Installed:
 
     def decide(self, look: Look) -> Decision:
         """Want the binary of the version, and the unit of the role."""
+        if look.changing(INSTALLED):
+            return Satisfied()
         state = look.read(STATE)
         unit = paths.unit(self.role)
         if state.unit and state.unit != unit:
@@ -178,7 +182,10 @@ class Installed:
             (
                 RECORDER,
                 WriteFile(paths.drop_in(self.role), _drop_in(unit)),
-                Run(_install_script(self.role, self.version), timeout=self.timeout),
+                Run(
+                    _install_script(self.role, self.version, enable=self.enable),
+                    timeout=self.timeout,
+                ),
             ),
             reason=self._reason(state),
             risk=Risk.RESTART if state.active else Risk.NONE,
@@ -206,6 +213,33 @@ class Installed:
         return "an earlier installation is incomplete" if state.version else "it is not installed"
 
 
+@dataclass(frozen=True, slots=True)
+class InstalledBeforehand:
+    """K3s is a service of a node that never had it, before it is its turn to join.
+
+    All nodes do that at once; what is left for the turn is the start. The unit is not enabled: a
+    server that booted without its configuration would begin a cluster of its own.
+    """
+
+    installed: Installed
+    name: str = INSTALLED
+
+    @property
+    def title(self) -> str:
+        """State what is true."""
+        return self.installed.title
+
+    def probe(self) -> None:
+        """The state of K3s says it all."""
+
+    def decide(self, look: Look) -> Decision:
+        """Want it on a bare node alone; what is to change on another waits for its turn."""
+        state = look.read(STATE)
+        if state.version or state.unit or state.in_cluster or state.joined:
+            return Satisfied()
+        return replace(self.installed, before=(), enable=False).decide(look)
+
+
 _RECORDER_TEXT = f"""#!/bin/sh
 # Notes what K3s reads at start, so that picluster can tell later whether it is still the same.
 mkdir -p {paths.LOADED_DIR} && {paths.FINGERPRINT} >{paths.LOADED_DIR}/"$1".loaded
@@ -220,13 +254,14 @@ def _drop_in(unit: str) -> str:
     return f"[Service]\nExecStartPre=-{paths.RECORDER} {unit}\n"
 
 
-def _install_script(role: str, version: str) -> str:
+def _install_script(role: str, version: str, *, enable: bool) -> str:
     return shell(
         __package__,
         "keep_proxies",
         "install_staged",
         BINARY=paths.BINARY,
         ROLE=role,
+        SKIP_ENABLE=str(not enable).lower(),
         STAGING_DIR=paths.STAGING_DIR,
         UNIT=paths.unit(role),
         VERSION=version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from picluster.steps.k3s.artifacts import Artifacts, binary_name
 from picluster.steps.k3s.install import (
     RECORDER,
     Installed,
+    InstalledBeforehand,
     Staged,
     StageRelease,
     check_staged,
@@ -89,6 +90,35 @@ def test_what_to_do_instead_is_said() -> None:
         + "; ".join(reasons("v1.31.5+k3s1", "v1.33.5+k3s1")),
         f"`picluster upgrade` goes there by way of {', '.join(way[:-1])}",
     )
+
+
+AGENT = Installed("agent", WANTED, 900, ["pi1"])
+
+
+def test_a_bare_node_has_k3s_installed_before_its_turn_and_not_enabled() -> None:
+    early = InstalledBeforehand(AGENT)
+    assert early.decide(look()) == Installed("agent", WANTED, 900, enable=False).decide(look())
+    assert early.decide(look()) != AGENT.decide(look())
+    assert early.title == AGENT.title
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"version": "v1.33.4+k3s1", "unit": "k3s-agent"},
+        {"version": WANTED},
+        {"unit": "k3s"},
+        {"joined": "yes"},
+        {"datastore": "etcd"},
+    ],
+)
+def test_what_was_there_before_waits_for_its_turn(facts: dict[str, str]) -> None:
+    assert InstalledBeforehand(AGENT).decide(look(**facts)) == Satisfied()
+
+
+def test_what_is_installed_beforehand_is_not_planned_twice() -> None:
+    planned = replace(look(), planned=frozenset({(look().target, "k3s-installed")}))
+    assert AGENT.decide(planned) == Satisfied()
 
 
 def test_a_complete_installation_is_left_alone() -> None:
@@ -315,16 +345,18 @@ def test_a_binary_for_another_processor_is_said_to_be_one() -> None:
 
 
 @pytest.mark.parametrize("restaged", [True, False], ids=["a new binary", "the one that is there"])
+@pytest.mark.parametrize("enable", [True, False])
 def test_the_official_script_installs_what_is_staged_and_starts_nothing(
-    tmp_path: Path, restaged: bool
+    tmp_path: Path, restaged: bool, enable: bool
 ) -> None:
-    decision = Installed("agent", WANTED, 900).decide(look(version=WANTED))
+    step = Installed("agent", WANTED, 900, enable=enable)
+    decision = step.decide(look(version=WANTED))
     assert isinstance(decision, Change)
     run = decision.actions[-1]
     assert isinstance(run, Run)
     script = run.script.replace(STAGING_DIR, str(tmp_path / "staged"))
     (tmp_path / "staged").mkdir()
-    told = "SKIP_DOWNLOAD SKIP_START EXEC VERSION"
+    told = "SKIP_DOWNLOAD SKIP_START SKIP_ENABLE EXEC VERSION"
     shown = "\n".join(f'echo "{name}=$INSTALL_K3S_{name}"' for name in told.split())
     (tmp_path / "staged" / "install.sh").write_text(shown)
     (tmp_path / "k3s").write_text("old")
@@ -337,6 +369,7 @@ def test_the_official_script_installs_what_is_staged_and_starts_nothing(
     assert done.stdout.split() == [
         "SKIP_DOWNLOAD=true",
         "SKIP_START=true",
+        f"SKIP_ENABLE={str(not enable).lower()}",
         "EXEC=agent",
         f"VERSION={WANTED}",
     ]
