@@ -10,6 +10,7 @@ from picluster.kube.api import APPLY_PATCH, FIELD_MANAGER, Api, Object
 from picluster.kube.errors import Conflict, NotFound
 from picluster.kube.fielddiff import FieldChange, field_diff
 from picluster.kube.kinds import object_path
+from picluster.kube.objects import find
 
 Outcome: TypeAlias = Literal["created", "changed", "unchanged"]
 
@@ -60,7 +61,7 @@ def apply(
     """
     try:
         path = object_path(api, manifest)
-        before = _read(api, path)
+        before = find(api, path)
         after = _patch(api, path, manifest, force=force, dry_run=dry_run)
     except NotFound:
         if not dry_run:
@@ -90,14 +91,6 @@ def ensure_namespace(
         metadata["labels"] = dict(labels)
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     return apply(api, manifest, dry_run=dry_run)
-
-
-def _read(api: Api, path: str) -> Object | None:
-    try:
-        found: Object = api.call("GET", path)
-    except NotFound:
-        return None
-    return found
 
 
 def _patch(api: Api, path: str, manifest: Object, *, force: bool, dry_run: bool) -> Object:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from picluster.kube.api import FIELD_MANAGER, Api, Object, segment
 from picluster.kube.apply import apply
-from picluster.kube.removal import delete, find, wait_until_gone
+from picluster.kube.objects import delete, find
+from picluster.kube.removal import wait_until_gone
 
 if TYPE_CHECKING:
     from picluster.engine.place import Progress

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from picluster.kube.api import Api, Object, segment
-from picluster.kube.errors import NotFound
 from picluster.kube.events import fetch_events
 from picluster.kube.nodes import list_nodes
+from picluster.kube.objects import find
 from picluster.kube.pods import PodState, read_log
 from picluster.kube.troubles import (
     Trouble,
@@ -92,11 +92,8 @@ def _without_pods(api: Api, workload: Workload, live: Object) -> Trouble | None:
 
 def _claim_trouble(api: Api, namespace: str, name: str) -> Trouble | None:
     place = f"/api/v1/namespaces/{segment(namespace)}/persistentvolumeclaims/{segment(name)}"
-    try:
-        claim: Object = api.call("GET", place)
-    except NotFound:
-        return None
-    if (claim.get("status") or {}).get("phase") == "Bound":
+    claim = find(api, place)
+    if claim is None or (claim.get("status") or {}).get("phase") == "Bound":
         return None
     return claim_trouble(
         claim, fetch_events(api, "PersistentVolumeClaim", name, namespace=namespace)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from picluster.kube.api import Api, Object, segment
-from picluster.kube.errors import NotFound
+from picluster.kube.objects import find
 from picluster.kube.times import moment
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -79,10 +79,8 @@ def life_of(lease: Lease, now: float) -> Life | None:
 
 def read_lease(api: Api, node: str) -> Lease | None:
     """Return one node's Lease, or None if there is none."""
-    try:
-        return lease_of(api.call("GET", f"{LEASES}/{segment(node)}"))
-    except NotFound:
-        return None
+    found = find(api, f"{LEASES}/{segment(node)}")
+    return lease_of(found) if found else None
 
 
 def read_lives(api: Api) -> dict[str, Life]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from picluster.kube.api import Api, Object, segment
-from picluster.kube.errors import NotFound
 from picluster.kube.leases import Life, read_lives
+from picluster.kube.objects import delete, find
 from picluster.kube.times import moment
 
 NODES = "/api/v1/nodes"
@@ -132,10 +132,8 @@ def node_states(api: Api) -> list[NodeState]:
 
 def get_node(api: Api, name: str) -> NodeState | None:
     """Return one node, without its Lease, or None if the cluster has none of that name."""
-    try:
-        return node_state(api.call("GET", node_path(name)))
-    except NotFound:
-        return None
+    found = find(api, node_path(name))
+    return node_state(found) if found else None
 
 
 def delete_node(api: Api, name: str) -> bool:
@@ -143,11 +141,7 @@ def delete_node(api: Api, name: str) -> bool:
 
     Returns whether there was one. Its machine would register again if its K3s still ran.
     """
-    try:
-        api.call("DELETE", node_path(name))
-    except NotFound:
-        return False
-    return True
+    return delete(api, node_path(name))
 
 
 def node_path(name: str) -> str:

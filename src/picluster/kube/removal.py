@@ -1,28 +1,16 @@
-"""Deleting objects, and waiting until they are gone."""
+"""Waiting until deleted objects are gone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.kube.api import Api, Object
-from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
+from picluster.kube.objects import Propagation, delete, find
 
 if TYPE_CHECKING:
     from picluster.engine.place import Progress
-
-Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
-
-
-def delete(api: Api, path: str, *, propagation: Propagation = "Background") -> bool:
-    """Delete an object, and what belongs to it; return whether there was one."""
-    body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
-    try:
-        api.call("DELETE", path, body=body)
-    except NotFound:
-        return False
-    return True
 
 
 def delete_and_wait(
@@ -38,15 +26,6 @@ def delete_and_wait(
     former = find(api, path)
     if former is not None and delete(api, path, propagation=propagation):
         wait_until_gone(api, path, former, what, progress, timeout=timeout)
-
-
-def find(api: Api, path: str) -> Object | None:
-    """Return an object, or None if there is none."""
-    try:
-        found: Object = api.call("GET", path)
-    except NotFound:
-        return None
-    return found
 
 
 def wait_until_gone(

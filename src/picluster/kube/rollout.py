@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from picluster.engine.waiting import Done, Hopeless, Lasting, Verdict, Waiting, wait_until
-from picluster.kube.api import Api, Object
+from picluster.kube.api import Api
 from picluster.kube.diagnosis import troubles_in
 from picluster.kube.errors import NotFound
 from picluster.kube.events import quote_events
 from picluster.kube.glance import Glance
 from picluster.kube.nodes import list_nodes
+from picluster.kube.objects import find
 from picluster.kube.pods import PodState, delete_pod, list_pods, quote_log
 from picluster.kube.superseded import MayGo, holding_up, trouble_with
 from picluster.kube.troubles import Trouble
@@ -88,10 +89,7 @@ def read_rollout(api: Api, workload: Workload) -> Rollout:
     """Look at a workload, and at its pods and volumes if it does not run yet."""
     if workload.kind == "HelmChart":
         return _read_chart(api, workload)
-    try:
-        live: Object | None = api.call("GET", workload.path)
-    except NotFound:
-        live = None
+    live = find(api, workload.path)
     missing = missing_in(workload.kind, live)
     if not missing or live is None:
         return Rollout(workload, missing)
@@ -116,9 +114,8 @@ def _away(api: Api, pods: Sequence[PodState]) -> int:
 
 def _read_chart(api: Api, chart: Workload) -> Rollout:
     """Look at the Job that installs a chart; one that is gone has done its work."""
-    try:
-        live: Object = api.call("GET", chart.path)
-    except NotFound:
+    live = find(api, chart.path)
+    if live is None:
         return Rollout(chart, _ABSENT)
     name = (live.get("status") or {}).get("jobName")
     if not name:

@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 from picluster.kube import longhorn
 from picluster.kube.affinity import fitting
 from picluster.kube.api import Api, Object
-from picluster.kube.errors import NotFound
 from picluster.kube.nodes import NodeState, list_nodes
+from picluster.kube.objects import items
 from picluster.kube.workload_pods import Application, application_of, applications, is_over
 
 Kind: TypeAlias = Literal["local", "Longhorn", "host path"]
@@ -78,19 +78,10 @@ def read_stored(api: Api) -> Stored:
     """Ask the cluster about all its volumes; four lists, and the Leases of the nodes."""
     return stored_in(
         list_nodes(api).values(),
-        _listed(api, _VOLUMES),
-        _listed(api, _PODS),
-        _listed(api, longhorn.REPLICAS),
+        items(api, _VOLUMES),
+        items(api, _PODS),
+        items(api, longhorn.REPLICAS),
     )
-
-
-def _listed(api: Api, path: str) -> list[Object]:
-    """List a kind; one that the cluster does not have, such as Longhorn's, has no objects."""
-    try:
-        items: list[Object] = api.call("GET", path).get("items") or []
-    except NotFound:
-        return []
-    return items
 
 
 def stored_in(

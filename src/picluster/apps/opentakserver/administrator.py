@@ -12,9 +12,10 @@ from picluster.engine.place import Brought, Place, Tools
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.api import Api, merge_patch, segment
-from picluster.kube.errors import ApiUnavailable, NotFound
+from picluster.kube.errors import ApiUnavailable
+from picluster.kube.objects import delete, find
 from picluster.kube.reach import api_of
-from picluster.kube.removal import delete, delete_and_wait
+from picluster.kube.removal import delete_and_wait
 from picluster.kube.rollout import wait_for_rollouts
 from picluster.kube.workload import Workload
 from picluster.model.opentakserver import OpenTakServer
@@ -126,10 +127,7 @@ def _path(namespace: str) -> str:
 
 
 def _mark(api: Api, namespace: str) -> str:
-    try:
-        found = api.call("GET", _path(namespace))
-    except NotFound:
-        return ""
+    found = find(api, _path(namespace)) or {"metadata": {}}
     return str((found["metadata"].get("annotations") or {}).get(_SET) or "")
 
 

@@ -9,11 +9,11 @@ from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfie
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import PiclusterError
-from picluster.kube.api import Api, segment
+from picluster.kube.api import segment
 from picluster.kube.drain import pods_to_leave
-from picluster.kube.errors import NotFound
 from picluster.kube.glance import Glance
 from picluster.kube.nodes import NodeState, delete_node, get_node
+from picluster.kube.objects import delete, find
 from picluster.kube.quorum import Refused, Ruling
 from picluster.kube.reach import api_of
 from picluster.steps.k3s.guard import QuorumGuard
@@ -62,7 +62,9 @@ class AskPresence:
             seen = get_node(api, self.node)
             leaving = seen is not None and seen.ready
             pods = len(pods_to_leave(api, self.node, _STAYING)) if leaving else 0
-            return PresenceSeen(Presence(seen, pods, _has_password(api, self.node)))
+            return PresenceSeen(
+                Presence(seen, pods, find(api, _password_path(self.node)) is not None)
+            )
         except PiclusterError:
             return PresenceSeen(None)
 
@@ -197,7 +199,7 @@ class DeleteNode:
             where=self.node,
             fix=f"`kubectl describe node {self.node}` names the finalizers that hold it",
         )
-        _delete_password(api, self.node)
+        delete(api, _password_path(self.node))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,18 +274,3 @@ def _gone(node: NodeState | None) -> Verdict:
 
 def _password_path(node: str) -> str:
     return f"/api/v1/namespaces/kube-system/secrets/{segment(node)}.node-password.k3s"
-
-
-def _has_password(api: Api, node: str) -> bool:
-    try:
-        api.call("GET", _password_path(node))
-    except NotFound:
-        return False
-    return True
-
-
-def _delete_password(api: Api, node: str) -> None:
-    try:
-        api.call("DELETE", _password_path(node))
-    except NotFound:
-        return

@@ -19,9 +19,9 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Fact, Risk, Run, Satisfied, Upload
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
-from picluster.kube.api import Api, segment
-from picluster.kube.errors import NotFound
+from picluster.kube.api import segment
 from picluster.kube.glance import Glance
+from picluster.kube.objects import delete, items
 from picluster.kube.reach import api_of
 from picluster.model.releases import parse_version
 from picluster.secret import Secret
@@ -258,12 +258,12 @@ class ForgetNodes:
     def _forget(self, tools: Tools) -> None:
         """Raises a `PiclusterError` while the API does not answer."""
         api = Glance(api_of(tools))
-        for item in api.call("GET", _SECRETS).get("items") or []:
+        for item in items(api, _SECRETS):
             name = str(item["metadata"]["name"])
             if name.endswith(_PASSWORD_ENDING):
-                _delete(api, f"{_SECRETS}/{segment(name)}")
+                delete(api, f"{_SECRETS}/{segment(name)}")
         for node in self.fresh:
-            _delete(api, f"/api/v1/nodes/{segment(node)}")
+            delete(api, f"/api/v1/nodes/{segment(node)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +307,6 @@ class RestoredServerRuns:
 
 def _is_fresh(state: K3sState) -> bool:
     return not (state.password or state.joined or state.in_cluster)
-
-
-def _delete(api: Api, path: str) -> None:
-    try:
-        api.call("DELETE", path)
-    except NotFound:
-        return
 
 
 @dataclass(frozen=True, slots=True)

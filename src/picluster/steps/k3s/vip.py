@@ -13,7 +13,7 @@ from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.files import FileState, whole_file
-from picluster.kube.errors import NotFound
+from picluster.kube.objects import delete
 from picluster.kube.reach import api_of
 from picluster.model import Vip
 from picluster.steps.k3s import paths
@@ -42,10 +42,7 @@ class DeleteKubeVip:
             f"/apis/{_RBAC}/v1/clusterroles/{_NAME}",
             f"/api/v1/namespaces/{_NAMESPACE}/serviceaccounts/{_NAME}",
         ):
-            try:
-                api_of(place.tools).call("DELETE", path)
-            except NotFound:
-                continue
+            delete(api_of(place.tools), path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from picluster.kube.errors import ApiRefused, ApiUnavailable, NotFound
 from picluster.kube.fielddiff import FieldChange
 from picluster.kube.glance import Glance
 from picluster.kube.kinds import kind_of, object_path
+from picluster.kube.objects import delete, find
 from picluster.kube.reach import api_of
-from picluster.kube.removal import delete
 from picluster.steps.manifests.inventory import is_ours, note_objects, objects_of
 from picluster.steps.manifests.objects import (
     DIGEST,
@@ -176,8 +176,10 @@ def _established(crd: Object) -> Verdict:
 def _compare(api: Api, manifest: Object, *, force: bool) -> ObjectSeen:
     which = identity(manifest)
     try:
-        live: Object = api.call("GET", object_path(api, manifest))
-    except NotFound:
+        live = find(api, object_path(api, manifest))
+    except NotFound:  # nor is its kind
+        live = None
+    if live is None:
         return ObjectSeen(which, fresh=True)
     if holds(live, as_stored(manifest)):
         return ObjectSeen(which)

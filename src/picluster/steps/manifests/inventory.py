@@ -9,6 +9,7 @@ from picluster.kube.api import Api, Object
 from picluster.kube.apply import apply, ensure_namespace
 from picluster.kube.errors import NotFound
 from picluster.kube.kinds import object_path
+from picluster.kube.objects import find, items
 from picluster.steps.manifests.objects import PART_LABEL, Identity
 
 _NAMESPACE = "picluster"
@@ -33,19 +34,16 @@ def note_objects(api: Api, part: str, listed: Sequence[Identity]) -> None:
 
 def parts_applied(api: Api) -> list[str]:
     """Return the parts that were ever applied to the cluster."""
-    try:
-        listed = api.call("GET", f"/api/v1/namespaces/{_NAMESPACE}/configmaps")
-    except NotFound:
-        return []
-    names = [item["metadata"]["name"] for item in listed.get("items") or []]
+    found = items(api, f"/api/v1/namespaces/{_NAMESPACE}/configmaps")
+    names = [item["metadata"]["name"] for item in found]
     return [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
 
 
 def is_ours(api: Api, which: Identity, part: str) -> bool:
     """Whether the object is there, and nobody made it theirs by taking the part's label off."""
     try:
-        live: Object = api.call("GET", object_path(api, which.manifest))
-    except NotFound:
+        live = find(api, object_path(api, which.manifest)) or {}
+    except NotFound:  # nor is its kind
         return False
     return ((live.get("metadata") or {}).get("labels") or {}).get(PART_LABEL) == part
 

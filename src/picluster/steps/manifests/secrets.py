@@ -12,7 +12,8 @@ from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.api import Api, Object, merge_patch, segment
 from picluster.kube.apply import ensure_namespace
-from picluster.kube.errors import ApiUnavailable, NotFound
+from picluster.kube.errors import ApiUnavailable
+from picluster.kube.objects import find
 from picluster.kube.reach import api_of
 from picluster.secret import Secret, remember
 from picluster.steps.manifests.objects import PART_LABEL
@@ -77,14 +78,9 @@ class KeysOf:
         return Keys(found is not None, frozenset(found or ()), orphan)
 
     def _orphan(self, api: Api) -> str:
-        for claim in self.wanted.claims:
-            place = f"/api/v1/namespaces/{segment(self.wanted.namespace)}/persistentvolumeclaims"
-            try:
-                api.call("GET", f"{place}/{segment(claim)}")
-            except NotFound:
-                continue
-            return claim
-        return ""
+        place = f"/api/v1/namespaces/{segment(self.wanted.namespace)}/persistentvolumeclaims"
+        there = (each for each in self.wanted.claims if find(api, f"{place}/{segment(each)}"))
+        return next(there, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +158,8 @@ class SecretKept:
 
 def read_secret(api: Api, namespace: str, name: str) -> dict[str, str] | None:
     """Return a Secret's values by key; None if there is none. They are kept out of every log."""
-    try:
-        found: Object = api.call(
-            "GET", f"/api/v1/namespaces/{segment(namespace)}/secrets/{segment(name)}"
-        )
-    except NotFound:
+    found = find(api, f"/api/v1/namespaces/{segment(namespace)}/secrets/{segment(name)}")
+    if found is None:
         return None
     values = {}
     for key, text in (found.get("data") or {}).items():
