@@ -111,7 +111,7 @@ def _ask(sessions: Sessions, node: str) -> None:
 
 
 def _look(session: Session) -> BootSeen:
-    said = session.run(_LOOK, timeout=_COMMAND_SECONDS).out.decode("utf-8", "replace").split()
+    said = session.run(_LOOK, timeout=_COMMAND_SECONDS).text.split()
     if len(said) < len(("id", "up", "system")):
         return BootSeen(away="it answers, but not yet as it should")
     number, up, system, *jobs = said

@@ -23,6 +23,21 @@ class Completed:
     out: bytes
     err: bytes
 
+    @property
+    def text(self) -> str:
+        """Its output, with U+FFFD for what is no UTF-8."""
+        return self.out.decode("utf-8", "replace")
+
+    @property
+    def errors(self) -> str:
+        """What it printed on standard error, without blanks around it."""
+        return self.err.decode("utf-8", "replace").strip()
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its errors, or how it ended."""
+        return (self.errors.splitlines() or [f"it ended with status {self.status}"])[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

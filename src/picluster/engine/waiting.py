@@ -150,7 +150,7 @@ class Wait(Generic[Facts]):
 
         def quoted() -> str:
             said = run(self.evidence)
-            return redact((said.out + said.err).decode("utf-8", "replace").strip())
+            return redact(f"{said.text}{said.errors}".strip())
 
         wait_until(
             self.what,
@@ -166,8 +166,7 @@ class Wait(Generic[Facts]):
 
 
 def _observed(done: Completed) -> Observation:
-    out, err = (stream.decode("utf-8", "replace") for stream in (done.out, done.err))
-    return Observation(done.status, out, err)
+    return Observation(done.status, done.text, done.err.decode("utf-8", "replace"))
 
 
 @dataclass(slots=True)

@@ -408,12 +408,11 @@ mv -f "$tmp" {target}
 
 
 def _upload_failure(node: str, source: Path, path: str, done: Completed) -> ActionFailed:
-    said = done.err.decode("utf-8", "replace").strip()
-    last = said.splitlines()[-1] if said else f"it ended with status {done.status}"
+    said = done.errors
     return ActionFailed(
         f"cannot store {source.name} as {path}",
         where=node,
-        why=last,
+        why=done.last_words,
         fix="make room on the node" if "No space" in said else "see the node's own message",
         evidence=said,
     )

@@ -127,10 +127,9 @@ def send_file(sessions: Sessions, node: str, file: WriteFile) -> None:
     """
     done = sessions.get(node).run(f"set -e\n{write_file_snippet(file)}", timeout=_SEND_SECONDS)
     if done.status != 0:
-        said = done.err.decode("utf-8", "replace").strip()
         raise ActionFailed(
             f"cannot write {file.path}",
             where=node,
-            why=said.splitlines()[-1] if said else f"it ended with status {done.status}",
+            why=done.last_words,
             fix="look for a full or read-only disk on the node",
         )

@@ -129,8 +129,7 @@ class AwaitDoors:
 
         def look() -> list[str]:
             done = place.sessions.read(place.target, probe.text, timeout=_SECONDS)
-            out = done.out.decode("utf-8", "replace")
-            return shortcomings(self.ots, probe.parse(Observation(done.status, out)))
+            return shortcomings(self.ots, probe.parse(Observation(done.status, done.text)))
 
         space = self.ots.namespace
         wait_until(

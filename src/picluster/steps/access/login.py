@@ -46,7 +46,7 @@ class InstallKey:
             raise ActionFailed(
                 "the key cannot be installed",
                 where=place.target,
-                why=done.err.decode("utf-8", "replace").strip(),
+                why=done.errors,
                 fix="is the disk full, or ~/.ssh not the user's own?",
             )
         place.progress.report("logging in with it")

@@ -82,7 +82,7 @@ def _run(place: Place, script: str) -> None:
         raise ActionFailed(
             "sshd's settings could not be changed",
             where=place.target,
-            why=done.err.decode("utf-8", "replace").strip(),
+            why=done.errors,
             fix="`sshd -t` on it says what is wrong with /etc/ssh/sshd_config",
         )
 

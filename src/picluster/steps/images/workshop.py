@@ -91,7 +91,7 @@ class Workshop:
             for name in references
         )
         done = self._run("\n".join(lines) or "true", _ASK_SECONDS)
-        rows = [line.split() for line in _text(done.out).splitlines()]
+        rows = [line.split() for line in done.text.splitlines()]
         return {row[0]: row[1] for row in rows if len(row) == len(("name", "id"))}
 
     def commit(self, url: str, ref: str) -> str:
@@ -101,7 +101,7 @@ class Workshop:
         peeled = f"{ref}^{{}}"
         words = " ".join(map(quote, (url, ref, peeled)))
         done = self._run(f"{_GIT} ls-remote -- {words}", _ASK_SECONDS)
-        found = commit_in(_text(done.out))
+        found = commit_in(done.text)
         if done.status != 0 or not found:
             why = _last(done) if done.status else f"it has no branch or tag {ref}"
             raise self._failure(f"the source at {url} cannot be asked for {ref}", why)
@@ -113,7 +113,7 @@ class Workshop:
             f"git -C {quote(f'{WORKSHOP}/{slug}/git')} show {quote(f'{commit}:{path}')} 2>/dev/null"
         )
         done = self._run(show, _ASK_SECONDS)
-        return _text(done.out) if done.status == 0 else None
+        return done.text if done.status == 0 else None
 
     # -------------------------------------------------------------- sources
 
@@ -234,7 +234,7 @@ class Workshop:
     def _do(self, what: str, script: str, fix: str = "") -> None:
         done = self._run(f"set -e\n{script}", self.builder.timeout)
         if done.status != 0:
-            raise self._failure(f"{what} failed", _last(done), fix, _text(done.err + done.out))
+            raise self._failure(f"{what} failed", _last(done), fix, f"{done.errors}\n{done.text}")
 
     def _run(self, script: str, timeout: float) -> Completed:
         return self.sessions.get(self.node).run(f"{self._environment}{script}", timeout=timeout)
@@ -305,5 +305,5 @@ def _text(data: bytes) -> str:
 
 
 def _last(done: Completed) -> str:
-    said = (_text(done.err).strip() or _text(done.out).strip()).splitlines()
+    said = (done.errors or done.text.strip()).splitlines()
     return said[-1] if said else f"it ended with status {done.status}"

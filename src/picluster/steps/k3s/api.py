@@ -129,7 +129,7 @@ class ClusterApi:
                 done = session.run(f"cat {quote(paths.KUBECONFIG)}", timeout=_FETCH_SECONDS)
             except NodeError:
                 continue
-            admin = read_admin(done.out.decode("utf-8", "replace")) if done.status == 0 else None
+            admin = read_admin(done.text) if done.status == 0 else None
             if admin is not None:
                 return admin
         self._absent_since = time.monotonic()

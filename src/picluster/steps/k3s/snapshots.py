@@ -140,7 +140,7 @@ class Copying:
 ls -1t {directory}/{quote(name)}-* | head -n 1
 """
         done = _ask(place, server, script, "take a snapshot", _SAVE_SECONDS)
-        path = done.out.decode("utf-8", "replace").strip()
+        path = done.text.strip()
         if not path:
             raise _failure(server, "K3s took a snapshot that is not to be found", directory)
         return path
@@ -181,7 +181,7 @@ ls -1t {directory}/{quote(name)}-* | head -n 1
 stat -c '%Y %s' {quote(path)}
 sha256sum <{quote(path)} | cut -d' ' -f1
 """
-        said = _ask(place, server, script, f"read {path}").out.decode("utf-8", "replace").strip()
+        said = _ask(place, server, script, f"read {path}").text.strip()
         found = _DESCRIBED.fullmatch(said)
         if found is None:
             raise _failure(server, f"{path} could not be described", said[-_MOST_SAID:])
@@ -224,8 +224,7 @@ def _ask(
 ) -> Completed:
     done = place.sessions.get(server).run(script, timeout=seconds)
     if done.status != 0:
-        said = done.err.decode("utf-8", "replace").strip()
-        raise _failure(server, f"cannot {doing}", said.splitlines()[-1] if said else "")
+        raise _failure(server, f"cannot {doing}", done.last_words)
     return done
 
 

@@ -158,4 +158,4 @@ fi
 
     def _shell(self, text: str) -> str:
         done = self.sessions.read(self.node, text, timeout=_COMMAND_SECONDS)
-        return redact(done.out.decode("utf-8", "replace"))
+        return redact(done.text)

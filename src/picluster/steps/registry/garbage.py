@@ -60,17 +60,15 @@ class Collect:
         place.progress.report("pushes are refused, pulls go on")
         session = place.sessions.get(place.target)
         done = session.run(self._script, timeout=_COLLECT_SECONDS)
-        said = done.out.decode("utf-8", "replace")
-        errors = done.err.decode("utf-8", "replace").strip().splitlines()
         if done.status != 0:
             raise ActionFailed(
                 "removing unused data from the registry failed",
                 where=place.target,
-                why=errors[-1] if errors else f"it ended with status {done.status}",
+                why=done.last_words,
                 fix="the registry itself is started again; `picluster phase registry` checks it",
-                evidence="\n".join([*said.splitlines(), *errors][-_EVIDENCE_LINES:]),
+                evidence="\n".join(f"{done.text}{done.errors}".splitlines()[-_EVIDENCE_LINES:]),
             )
-        sizes = Answer(Observation(out=said))
+        sizes = Answer(Observation(out=done.text))
         freed = Freed(sizes.number("before"), sizes.number("after"))
         place.tools.get(Brought).add(freed)
 
