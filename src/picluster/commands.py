@@ -18,7 +18,6 @@ from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.survey import CLUSTER
 from picluster.engine.warned import settle
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
-from picluster.phases.air_gap import air_gap
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.preflight import preflight
 from picluster.site import Site
@@ -67,6 +66,8 @@ def _in_order(phases: Sequence[str]) -> Build:
         yield preflight(site.cluster)
         saved = read_saved(site.cluster.k3s.airgap_dir)
         if saved is not None:
+            from picluster.phases.air_gap import air_gap  # noqa: PLC0415 - it knows every application
+
             yield air_gap(site.cluster, saved)
         for name in phases:
             yield PHASES[name](site)

@@ -28,7 +28,7 @@ from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.guard import QuorumGuard
 from picluster.steps.k3s.token import Token, choose_token
-from picluster.steps.registry.certificates import Trust, choose_authority
+from picluster.steps.registry.authority import Trust
 from picluster.steps.registry.credentials import Credentials, credentials
 from picluster.steps.storage.only_copies import NOTHING_NAMED, VolumeConsents
 
@@ -174,7 +174,7 @@ def make_site(
         token=choose_token(token, here.token),
         registry_logins=MappingProxyType(_logins(cluster, mirror_passwords or {})),
         registry_users=credentials(registry.username, registry_password) if registry else None,
-        registry_trust=choose_authority(cluster.name, here.registry_authority) if tls else None,
+        registry_trust=_trust(cluster.name, here.registry_authority) if tls else None,
         tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key), Brought()),
         began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
     )
@@ -187,3 +187,9 @@ def _logins(cluster: Cluster, passwords: Mapping[str, Secret]) -> dict[str, Cred
         for access in cluster.k3s.registry_access
     }
     return {host: login for host, login in found.items() if login is not None}
+
+
+def _trust(cluster: str, saved: Path) -> Trust:
+    from picluster.steps.registry.signing import choose_authority  # noqa: PLC0415 - what few need
+
+    return choose_authority(cluster, saved)

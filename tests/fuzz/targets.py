@@ -35,8 +35,8 @@ from picluster.steps.images.workshop import commit_in
 from picluster.steps.k3s import journal
 from picluster.steps.k3s.bundle import MANIFEST, read_bundle
 from picluster.steps.manifests.objects import parse_objects
-from picluster.steps.registry.certificates import read_authority
 from picluster.steps.registry.docker import read_daemon_json
+from picluster.steps.registry.signing import read_authority
 from tests.unit.phases.test_nonsense import PROBES
 
 Target = Callable[[bytes], object]

@@ -7,7 +7,7 @@ from pathlib import Path
 from picluster.apps.longhorn.manifest import ManifestHere
 from picluster.apps.needed_images import Lists, built_images
 from picluster.apps.opentakserver.built_in import built_in
-from picluster.apps.user_apps import AppSource, file_of
+from picluster.apps.user_apps import APPS, AppSource, file_of
 from picluster.engine.place import Tools
 from picluster.kube.api import Object
 from picluster.model import Cluster
@@ -17,9 +17,6 @@ from picluster.steps.images.context import Context
 K3S_LIST = "k3s-images.txt"
 RANCHER_LIST = "rancher-images.txt"
 LONGHORN = "longhorn.yaml"
-
-
-APPS = "apps"
 
 
 def read_lists(cluster: Cluster, directory: Path, *, fetch: bool) -> Lists:

@@ -18,6 +18,8 @@ from picluster.model.apps import App
 from picluster.steps.download import MOST_TEXT, digest_of, download, exposed, plain_http
 from picluster.steps.manifests.objects import parse_objects
 
+APPS = "apps"
+"""The directory, in the cache or among what was saved, of manifests that were downloaded."""
 _SUFFIXES = (".yaml", ".yml", ".json")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))

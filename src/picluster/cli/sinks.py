@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from picluster.apps.opentakserver.administrator import NewPassword
 from picluster.cli import crash
 from picluster.cli.options import Options
 from picluster.engine.bus import Bus
@@ -15,8 +14,6 @@ from picluster.engine.events import Emit
 from picluster.engine.journal import begin
 from picluster.engine.place import Brought, Tools
 from picluster.paths import Here
-from picluster.steps.registry.garbage import Freed
-from picluster.ui import registry_view
 from picluster.ui.recap import Recap
 from picluster.ui.screen import may_draw, show
 from picluster.ui.words import marks_for
@@ -34,11 +31,16 @@ class Sinks:
     def conclude(self, tools: Tools) -> None:
         """Print the recap, and what the run brought back."""
         show(self.recap(), sys.stdout)
-        show_brought(tools.get(Brought))
+        if brought := tools.get(Brought):
+            show_brought(brought)
 
 
 def show_brought(brought: Brought) -> None:
     """Show it, this once; passwords only to somebody who looks at a terminal."""
+    from picluster.apps.opentakserver.administrator import NewPassword
+    from picluster.steps.registry.garbage import Freed
+    from picluster.ui import registry_view
+
     for new in brought.of(NewPassword):
         if sys.stdout.isatty():
             print(f"{new.whose} has the password {new.password.reveal()} (`picluster credentials`)")

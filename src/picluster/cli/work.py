@@ -14,10 +14,8 @@ from picluster.cli.prompts import confirm_name
 from picluster.commands import Build, Planned
 from picluster.engine.lines import as_json
 from picluster.errors import NodeError, UsageError
-from picluster.queries import status as status_query
-from picluster.queries import validate as validate_query
 from picluster.site import Site
-from picluster.ui import plan_view, status_view, validate_view
+from picluster.ui import plan_view
 from picluster.ui.screen import show
 from picluster.ui.words import count, marks_for
 
@@ -121,6 +119,9 @@ def glance(asked: Asked, command: str, act: Callable[[Site], T]) -> T:
 
 def validate(asked: Asked) -> int:
     """Print every check's outcome; return the exit code."""
+    from picluster.queries import validate as validate_query
+    from picluster.ui import validate_view
+
     verdict = look(asked, "validate", validate_query.validate)
     if asked.given.json:
         print_json(validate_view.as_document(verdict))
@@ -131,6 +132,9 @@ def validate(asked: Asked) -> int:
 
 def status(asked: Asked) -> int:
     """Print how the cluster is; return the exit code that says whether it is well."""
+    from picluster.queries import status as status_query
+    from picluster.ui import status_view
+
     now = glance(asked, "status", status_query.status)
     if asked.given.json:
         print_json(status_view.as_document(now))
@@ -141,6 +145,9 @@ def status(asked: Asked) -> int:
 
 def watch_status(asked: Asked, seconds: float) -> int:
     """Print it again and again on a cleared screen, until Ctrl-C."""
+    from picluster.queries import status as status_query
+    from picluster.ui import status_view
+
     if not sys.stdout.isatty():
         raise UsageError("--watch needs a terminal", fix="run `picluster status` without it")
     try:

@@ -42,6 +42,9 @@ class Brought:
     def __init__(self) -> None:
         self._things: list[object] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._things)
+
     def add(self, thing: object) -> None:
         """Keep one, such as a password that was generated."""
         self._things.append(thing)

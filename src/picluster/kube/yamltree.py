@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from yaml.representer import SafeRepresenter
 
 from picluster.errors import PiclusterError
-from picluster.model.yaml_limits import check_limits
+from picluster.model.yaml_limits import LOADER, check_limits
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def compose(text: str) -> yaml.MappingNode:
@@ -17,7 +20,7 @@ def compose(text: str) -> yaml.MappingNode:
     """
     try:
         check_limits(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise _broken(_position(error)) from None
     if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == _NULL):
@@ -33,7 +36,7 @@ def serialize(root: yaml.Node) -> str:
     Raises `PiclusterError` if the text would not read back as the same tree.
     """
     text: str = yaml.serialize(
-        root, Dumper=yaml.SafeDumper, allow_unicode=True, width=_NEVER_FOLD, indent=2
+        root, Dumper=_DUMPER, allow_unicode=True, width=_NEVER_FOLD, indent=2
     )
     try:
         intact = _shape(compose(text)) == _shape(root)
@@ -55,9 +58,8 @@ def _shape(node: yaml.Node) -> object:
 
 def as_node(value: Any) -> yaml.Node:
     """Turn plain data into a tree."""
-    text = yaml.safe_dump(value, sort_keys=False, default_flow_style=False, width=_NEVER_FOLD)
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    assert node is not None  # noqa: S101  # an empty value is written as '' or {}
+    representer = SafeRepresenter(default_flow_style=False, sort_keys=False)
+    node: yaml.Node = representer.represent_data(value)
     return node
 
 

@@ -13,7 +13,8 @@ from picluster.model.refusal import refuse
 from picluster.model.scalars import Digest
 from picluster.model.section import Section
 
-TAKEN = ("longhorn", "opentakserver", "rancher", "picluster")
+OPENTAKSERVER = "opentakserver"
+TAKEN = ("longhorn", OPENTAKSERVER, "rancher", "picluster")
 """Parts of a cluster that picluster manages itself."""
 
 

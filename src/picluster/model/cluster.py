@@ -204,6 +204,16 @@ class Cluster(Section):
         return bracketed(vip.address if vip else self.servers[0].address)
 
     @property
+    def by_password(self) -> list[Node]:
+        """The nodes that are logged in to by password until their key is there."""
+        return [node for node in self.nodes if self.ssh_for(node).password is not None]
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether ways in are to be set up: a node with a password, or logins to be closed."""
+        return bool(self.by_password) or self.bootstrap.disable_password_login
+
+    @property
     def builder(self) -> Node | None:
         """The node that images are built on; None if nothing is built."""
         if self.registry is None or not (self.images.build or self.opentakserver):

@@ -44,7 +44,9 @@ class Section(BaseModel):
     """A mapping in the cluster file; its fields are the keys it may have."""
 
     # pydantic would print a password that was put in the wrong place
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     inherits: ClassVar[str | None] = None
     """The cluster-wide section that a field left out here is taken from."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 100
 _MOST_VALUES = 1_000_000
 
@@ -95,7 +95,7 @@ def check_limits(text: str) -> None:
 
     Raises what the parser does for text that is no YAML, too.
     """
-    for _ in within_limits(yaml.parse(text, Loader=_LOADER)):
+    for _ in within_limits(yaml.parse(text, Loader=LOADER)):
         pass
 
 
@@ -105,4 +105,4 @@ def read_yaml(text: str) -> Any:
     Raises `yaml.YAMLError`, or `ValueError` for a date or a number that there is not.
     """
     check_limits(text)
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - it is a SafeLoader
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 - it is a SafeLoader

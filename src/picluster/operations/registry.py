@@ -11,8 +11,9 @@ from picluster.engine.step import Fact
 from picluster.engine.survey import Look
 from picluster.errors import UsageError
 from picluster.model import Cluster, Registry
-from picluster.phases.registry import definition, endpoint
+from picluster.phases.registry import endpoint
 from picluster.site import Site
+from picluster.steps.registry.container import Definition
 from picluster.steps.registry.contents import Contents, StoredImage
 from picluster.steps.registry.garbage import GarbageCollected
 
@@ -44,7 +45,7 @@ def collection(*, untagged: bool) -> Build:
 
     def build(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
         wanted = registry_of(site.cluster)
-        step = GarbageCollected(definition(wanted), untagged)
+        step = GarbageCollected(Definition.of(wanted), untagged)
         yield Phase(
             "registry-gc",
             "the registry holds nothing that no image uses",

@@ -16,10 +16,11 @@ from urllib.parse import urljoin
 
 import yaml
 
-from picluster.apps.image_lists import APPS, list_files, read_lists
+from picluster.apps.image_lists import list_files, read_lists
 from picluster.apps.needed_images import Use, WantedImage, needed_images
 from picluster.apps.opentakserver.interface import release_file
 from picluster.apps.rancher.charts import ChartFile, chart_files
+from picluster.apps.user_apps import APPS
 from picluster.errors import PiclusterError, StepFailed
 from picluster.model import Cluster
 from picluster.model.yaml_limits import read_yaml

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.apps.image_lists import APPS, list_files, read_lists
+from picluster.apps.image_lists import list_files, read_lists
 from picluster.apps.needed_images import Use, WantedImage, needed_images
 from picluster.apps.opentakserver.interface import release_file
 from picluster.apps.rancher.charts import chart_files
-from picluster.apps.user_apps import file_of
+from picluster.apps.user_apps import APPS, file_of
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.place import Tools
 from picluster.engine.quote import quote

@@ -14,14 +14,9 @@ from picluster.steps.access.own_key import OwnKey, default_key, distinct
 from picluster.steps.access.password_login import PasswordLoginOff
 
 
-def wants_bootstrap(cluster: Cluster) -> bool:
-    """Whether there is anything to set up: a node with a password, or logins to be closed."""
-    return bool(_by_password(cluster)) or cluster.bootstrap.disable_password_login
-
-
 def bootstrap(site: Site) -> Phase:
     """Build the phase. Nodes without `ssh.password` are reached by key already."""
-    cluster, nodes = site.cluster, _by_password(site.cluster)
+    cluster, nodes = site.cluster, site.cluster.by_password
     keys = distinct([_key(cluster, node) for node in nodes])
     closing = cluster.nodes if cluster.bootstrap.disable_password_login else ()
     return Phase(
@@ -48,10 +43,6 @@ def _access(site: Site, node: Node) -> list[Step]:
     # First: a run that is cut off in between must still be able to become root.
     sudo = [SudoWithoutPassword()] if site.cluster.bootstrap.passwordless_sudo else []
     return [*sudo, key]
-
-
-def _by_password(cluster: Cluster) -> list[Node]:
-    return [node for node in cluster.nodes if cluster.ssh_for(node).password is not None]
 
 
 def _key(cluster: Cluster, node: Node) -> Path:

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 
 from picluster.engine.phase import Phase
 from picluster.errors import UsageError
 from picluster.model import Cluster
-from picluster.phases.bootstrap import bootstrap, wants_bootstrap
-from picluster.phases.build import build
-from picluster.phases.deploy import deploy
-from picluster.phases.k3s import k3s
-from picluster.phases.longhorn import longhorn
-from picluster.phases.prepare import prepare
-from picluster.phases.rancher import rancher
-from picluster.phases.registry import registry
 from picluster.site import Site
 
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """Builds a phase whose steps are imported for a cluster that has something to do in it.
+
+    Half of them are for applications that a cluster may not have.
+    """
+
+    name: str
+
+    def __call__(self, site: Site) -> Phase:
+        made: Phase = getattr(import_module(f"picluster.phases.{self.name}"), self.name)(site)
+        return made
+
+
+def _prepare(site: Site) -> Phase:
+    from picluster.phases.prepare import prepare  # noqa: PLC0415 - as the others
+
+    return prepare(site.cluster, guard=site.guard.before_disruption)
+
+
 PHASES: dict[str, Callable[[Site], Phase]] = {
-    "bootstrap": bootstrap,
-    "prepare": lambda site: prepare(site.cluster, guard=site.guard.before_disruption),
-    "k3s": k3s,
-    "registry": registry,
-    "longhorn": longhorn,
-    "build": build,
-    "deploy": deploy,
-    "rancher": rancher,
+    "bootstrap": _Late("bootstrap"),
+    "prepare": _prepare,
+    "k3s": _Late("k3s"),
+    "registry": _Late("registry"),
+    "longhorn": _Late("longhorn"),
+    "build": _Late("build"),
+    "deploy": _Late("deploy"),
+    "rancher": _Late("rancher"),
 }
 """How to build each phase, by name, in the order in which `up` runs them."""
 
 _WANTED: dict[str, Callable[[Cluster], bool]] = {
-    "bootstrap": wants_bootstrap,
+    "bootstrap": lambda cluster: cluster.bootstrapped,
     "registry": lambda cluster: cluster.registry is not None,
     "longhorn": lambda cluster: cluster.longhorn is not None,
     "build": lambda cluster: cluster.builder is not None,

@@ -61,7 +61,7 @@ def _service(site: Site, wanted: Registry, home: Node) -> list[Step]:
         RegistryImage(
             wanted.image, airgap, find_archive(airgap, wanted.image), cluster.limits.command
         ),
-        RegistryContainer(definition(wanted)),
+        RegistryContainer(Definition.of(wanted)),
         ImagePushed(image, endpoint(site)),
         Exposure(tls=wanted.tls, users=site.registry_users is not None),
     ]
@@ -92,12 +92,6 @@ def _use(site: Site, wanted: Registry, node: Node) -> list[Step]:
     # The registry's own node has had it already: its service cannot be looked at without.
     tools = [] if node.name == wanted.node else [_curl(cluster, node)]
     return [*tools, *trusted_authority(site), Pulled(image, source)]
-
-
-def definition(wanted: Registry) -> Definition:
-    """Return what the registry's container is to be."""
-    users = wanted.username is not None
-    return Definition(wanted.image, wanted.port, wanted.volume, wanted.tls, users)
 
 
 def endpoint(site: Site) -> RegistryEndpoint:

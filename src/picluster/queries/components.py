@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from picluster.apps.longhorn.manifest import WORKLOADS
+from picluster.apps.opentakserver.manifests import workloads
 from picluster.apps.rancher import charts as rancher
 from picluster.apps.user_apps import workloads_among
 from picluster.kube.api import Api
 from picluster.kube.rollout import read_rollout
 from picluster.kube.workload import Workload
 from picluster.model import Cluster
-from picluster.phases.deploy import workloads
 from picluster.steps.manifests.inventory import objects_of
 
 

@@ -19,11 +19,11 @@ from picluster.kube.nodes import NodeState
 from picluster.kube.reach import api_of
 from picluster.kube.votes import Votes, count_votes
 from picluster.model import Cluster, Node, Registry
-from picluster.phases.registry import definition
 from picluster.queries.components import components_of
 from picluster.site import Site
 from picluster.steps.k3s.api import ClusterApi
 from picluster.steps.k3s.nodes import nodes_fact, seen_nodes
+from picluster.steps.registry.container import Definition
 from picluster.steps.vitals import VITALS, Vitals
 
 _ANSWERS = ("200", "401")
@@ -256,6 +256,6 @@ def _registry(registry: Registry) -> ShellProbe[bool]:
     ask = "curl -sk -m 5 -o /dev/null -w '%{http_code}'"
     return ShellProbe(
         "registry-answer",
-        f"{ask} {definition(registry).url}/v2/ 2>/dev/null",
+        f"{ask} {Definition.of(registry).url}/v2/ 2>/dev/null",
         lambda seen: seen.out.strip() in _ANSWERS,
     )

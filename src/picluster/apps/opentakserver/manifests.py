@@ -14,12 +14,14 @@ from typing import Any
 from picluster.apps.opentakserver import credentials
 from picluster.apps.opentakserver.requirements import needs
 from picluster.apps.opentakserver.web import nginx_conf, tls_conf
+from picluster.kube.workload import Workload
+from picluster.model.apps import OPENTAKSERVER
 from picluster.model.opentakserver import OpenTakServer
 from picluster.steps.manifests.objects import Identity, identity
 
 Object = dict[str, Any]
 
-PART = "opentakserver"
+PART = OPENTAKSERVER
 SERVER, DATABASE, BROKER = "opentakserver", "postgres", "rabbitmq"
 _DATA = "/var/lib/ots/data"
 _CONFIG = "opentakserver-config"
@@ -51,6 +53,15 @@ def objects(ots: OpenTakServer, images: PinnedImages, storage_class: str | None)
         _claim(ots, storage_class),
         _server(ots, images),
     ]
+
+
+def workloads(ots: OpenTakServer) -> tuple[Workload, ...]:
+    """Return what has to run of it: database and broker first."""
+    return (
+        Workload("StatefulSet", ots.namespace, DATABASE),
+        Workload("StatefulSet", ots.namespace, BROKER),
+        Workload("Deployment", ots.namespace, SERVER),
+    )
 
 
 def identities(ots: OpenTakServer) -> tuple[Identity, ...]:

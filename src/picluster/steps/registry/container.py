@@ -12,6 +12,7 @@ from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Lasting, Verdict, Wait, Waiting
+from picluster.model import Registry
 from picluster.steps.data_directories import REGISTRY_MARK
 from picluster.steps.registry import paths
 from picluster.steps.registry.certificates import CERTIFICATE
@@ -42,6 +43,12 @@ class Definition:
     volume: str
     tls: bool
     users: bool
+
+    @classmethod
+    def of(cls, wanted: Registry) -> Definition:
+        """Return what it is to be by the cluster file."""
+        users = wanted.username is not None
+        return cls(wanted.image, wanted.port, wanted.volume, wanted.tls, users)
 
     @property
     def digest(self) -> str:

@@ -14,7 +14,6 @@ from tests.unit.steps.looking import decide
 from picluster.engine.step import Blocked, Satisfied
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model import parse
-from picluster.phases.bootstrap import wants_bootstrap
 from picluster.steps.access.login import ALLOW_SUDO, InstallKey, KeyInstalled, SudoWithoutPassword
 from picluster.steps.access.own_key import MakeKey, OwnKey, default_key, make_key, public_key
 from picluster.steps.access.password_login import PasswordLoginOff, RefusePasswords, arming
@@ -186,4 +185,4 @@ def test_sshds_file_stays_only_if_sshd_takes_it(tmp_path: Path, valid: bool) -> 
     ],
 )
 def test_only_first_contact_by_password_needs_a_bootstrap(more: str, wanted: bool) -> None:
-    assert wants_bootstrap(parse(NODE + more).cluster) is wanted
+    assert parse(NODE + more).cluster.bootstrapped is wanted

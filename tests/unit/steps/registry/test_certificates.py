@@ -14,18 +14,20 @@ from tests.unit.steps.acting import HERE
 from tests.unit.steps.looking import decide
 
 from picluster.engine.step import Change, Run, Satisfied
+from picluster.steps.registry.authority import Trust
 from picluster.steps.registry.certificates import (
     SendCertificate,
     ServerCertificate,
-    Trust,
     TrustedAuthority,
+)
+from picluster.steps.registry.paths import SERVER_PEM
+from picluster.steps.registry.signing import (
     choose_authority,
     flaw,
     issue,
     new_authority,
     read_authority,
 )
-from picluster.steps.registry.paths import SERVER_PEM
 
 NOW = 1_800_000_000.0
 DAY = 86400
