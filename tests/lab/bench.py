@@ -21,7 +21,7 @@ from picluster.lab.supervise import power_off, power_on
 from picluster.paths import cluster_state
 from tests.lab.warm import warm
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 _PICLUSTER = [sys.executable, "-m", "picluster"]
 # sudo notes in the user's home that its lecture on responsibility is not needed again.
 _SUDOS_OWN_NOTE = "/.sudo_as_admin_successful"
