@@ -20,11 +20,11 @@ _REQUIRED = os.environ.get("PICLUSTER_LAB") == "required"
 # Files that take longest come first, so that no worker ends long after the others. Nodes boot, wait
 # and time out for much of that time: there are more workers than cores (`make test-lab`).
 _LONGEST_FIRST = (
+    "failures",
+    "apps",
     "interrupted",
     "high_availability",
-    "failures",
     "registry",
-    "apps",
     "documented_commands",
     "snapshots",
     "build",
