@@ -74,7 +74,7 @@ def test_a_lost_agent_stops_only_itself_and_is_made_good_when_it_is_back(fleet: 
         finally:
             agent.mend()
         assert f"up without {agent.name} (exit code 4): 1 change" in without.out
-        assert "next: picluster up, once" in without.out
+        assert f"next: picluster up -f {fleet.file}, once" in without.out
         assert restarted.out.count("cannot be reached over SSH") == 1
         assert label_of(first, first.name) == "a"
         assert label_of(first, agent.name) is None
@@ -106,9 +106,9 @@ def test_a_lost_server_is_survived_and_no_second_one_is_touched(fleet: Bench) ->
         assert f"bring {lost.name} back first" in held.said, held.said
         assert label_of(second, agent.name) == "d"
         fleet.picluster("upgrade", expect=4)
-        use_version(fleet, PATCH)
-        refused = fleet.picluster("upgrade", expect=4)
-        use_version(fleet, FIRST)
+        file = fleet.file.read_text()
+        refused = fleet.picluster("upgrade", "--to", PATCH, expect=4)
+        assert fleet.file.read_text() == file
         assert "servers change their version only while all of them are there" in refused.said
         for command in (
             ["restart"],
@@ -139,13 +139,13 @@ def test_a_rolling_restart_keeps_two_servers_at_every_moment(fleet: Bench, tmp_p
 
 
 def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_path: Path) -> None:
-    use_version(fleet, PATCH)
     servers = [node.name for node in fleet.nodes[:3]]
     with sampling(fleet, servers, tmp_path) as samples:
-        with fleet.begin("upgrade") as under_way:
+        with fleet.begin("upgrade", "--to", PATCH) as under_way:
             wait_for_line(under_way, f"{servers[1]}: install K3s")
             kill(under_way)
         assert nodes_seen_by(fleet.node(1))[servers[0]]["version"] == PATCH
+        assert f"version: {PATCH}" in fleet.file.read_text(), "what is half done is not forgotten"
         done = fleet.picluster("upgrade")
     assert f"{servers[0]}: install" not in done.said, "the first server was done already"
     kept = cluster_state(fleet.lab.name) / "snapshots"
@@ -170,8 +170,8 @@ def test_an_agent_that_does_not_come_back_stops_the_upgrade_with_the_cause(fleet
 
 def test_skipping_a_minor_and_going_back_are_refused(fleet: Bench) -> None:
     before = nodes_seen_by(fleet.node(1))
-    use_version(fleet, FIRST)
-    assert "going back" in fleet.picluster("upgrade", expect=5).said
+    assert "going back" in fleet.picluster("upgrade", "--to", FIRST, expect=5).said
+    assert f"version: {MINOR}" in fleet.file.read_text()
     use_version(fleet, "v1.36.1+k3s1")
     assert "skips no minor" in fleet.picluster("up", expect=5).said
     planned = fleet.picluster("upgrade", "--dry-run").out

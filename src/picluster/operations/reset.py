@@ -37,21 +37,18 @@ def _phase(site: Site, absent: list[str], *, data: bool) -> Phase:
     """
     cluster = site.cluster
     first, *others = cluster.servers
+    volumes = VolumesAtReset(_uninstalled(cluster), data, _longhorn_data(cluster), absent)
     return Phase(
         "reset",
         "nothing of the cluster is on any node",
         (
-            Stage("volumes are named", {CLUSTER: [_volumes(cluster, absent, data=data)]}),
+            Stage("volumes are named", {CLUSTER: [volumes]}),
             Stage("agents leave", _cleaning(cluster, cluster.agents, data=data), barrier=False),
             Stage("servers leave", _cleaning(cluster, others, data=data), barrier=False),
             Stage("the last server leaves", _cleaning(cluster, [first], data=data), barrier=False),
             Stage("this computer forgets the cluster", {CLUSTER: _forgetting(site, absent)}),
         ),
     )
-
-
-def _volumes(cluster: Cluster, absent: list[str], *, data: bool) -> Step:
-    return VolumesAtReset(_uninstalled(cluster), data, _longhorn_data(cluster), absent)
 
 
 def _longhorn_data(cluster: Cluster) -> str:

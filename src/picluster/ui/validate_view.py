@@ -17,7 +17,8 @@ FORMAT = 1
 def as_text(verdict: Verdict, marks: Marks) -> str:
     """Return the checklist, node by node, and one line that sums it up."""
     lines: list[str] = []
-    for target in _targets(verdict):
+    targets = (item.target for plan in verdict.plans for item in plan.items)
+    for target in dict.fromkeys(targets):
         lines.append(target)
         for plan in verdict.plans:
             lines += _section(plan, target, marks)
@@ -43,10 +44,6 @@ def as_document(verdict: Verdict) -> dict[str, Any]:
         "checks": [_check(plan, item) for plan in verdict.plans for item in plan.items],
         "missing": missing_document(verdict.missing),
     }
-
-
-def _targets(verdict: Verdict) -> list[str]:
-    return list(dict.fromkeys(item.target for plan in verdict.plans for item in plan.items))
 
 
 def _section(plan: PhasePlan, target: str, marks: Marks) -> list[str]:

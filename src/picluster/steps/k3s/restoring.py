@@ -24,7 +24,6 @@ from picluster.kube.glance import Glance
 from picluster.kube.objects import delete, items
 from picluster.kube.reach import api_of
 from picluster.model.releases import parse_version
-from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.bundle import Bundle
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
@@ -126,17 +125,13 @@ class Restorable:
                 f"set k3s.version to {self.bundle.origin.k3s} and run `picluster upgrade` first",
             )
         token = look.read(CREDENTIALS).token
-        if state.in_cluster and token and not _same(token, self.bundle.token()):
+        if state.in_cluster and token and passphrase(token) != passphrase(self.bundle.token()):
             return Blocked(
                 f"{self.node} belongs to a cluster with another token than that of the snapshot",
                 "`picluster reset` clears the nodes (volumes stay); then restore again, and the "
                 "cluster of the snapshot is made on them",
             )
         return Satisfied()
-
-
-def _same(one: Secret, other: Secret) -> bool:
-    return passphrase(one) == passphrase(other)
 
 
 # ------------------------------------------------------------------ the restore
