@@ -1,7 +1,8 @@
-"""Work that several threads want done and that is done once."""
+"""Work that several threads want done and that is done once for them."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -46,3 +47,24 @@ class Once(Generic[Key, Value]):
             with self._lock:
                 del self._made[key]
             future.set_exception(error)
+
+
+class Together(Generic[Value]):
+    """A reading that all share who ask while another one goes on.
+
+    It begins after each of them asked, so nobody is told what was so before.
+    """
+
+    def __init__(self, read: Callable[[], Value]) -> None:
+        self._read = read
+        self._moments = itertools.count(1)
+        self._reading = threading.Lock()
+        self._last: tuple[int, Value] | None = None
+
+    def get(self) -> Value:
+        """Return what is read. Raises what reading does, to this caller alone."""
+        asked = next(self._moments)
+        with self._reading:
+            if self._last is None or self._last[0] < asked:
+                self._last = next(self._moments), self._read()
+            return self._last[1]

@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -111,6 +111,13 @@ def redact(text: str) -> str:
     stripped = _stripped(text)
     hidden = [form for form in bare if form in stripped]
     return _unmasked(text, hidden) if hidden else text
+
+
+def clean(texts: Iterable[str]) -> bool:
+    """Whether no known secret is in any of these texts; far faster than to redact each of them."""
+    # Nothing that is written for something else has a NUL in it, so each ends where it does.
+    together = "\0".join(texts)
+    return redact(together) == together
 
 
 def _stripped(text: str) -> str:

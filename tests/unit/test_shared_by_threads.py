@@ -38,7 +38,7 @@ from picluster.kube import client as kube_client
 from picluster.kube.access import KubeAccess
 from picluster.kube.link import HttpAnswer, LinkDown, Request, Server
 from picluster.model import load
-from picluster.once import Once
+from picluster.once import Once, Together
 from picluster.ssh import connector as ssh_connector
 from picluster.ssh import host_keys
 from picluster.ssh import session as ssh_session
@@ -505,6 +505,7 @@ class Links:
 
     opened: Counter[str] = field(default_factory=Counter)
     looks: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     down: set[str] = field(default_factory=set)
 
     def open(self, server: Server, *_: object, **__: object) -> Any:
@@ -525,6 +526,9 @@ class Link:
         elif self.server.node in self.links.down:
             time.sleep(MOMENT * next(_LATER))
             raise LinkDown("cut")
+        else:
+            self.links.asked[request.path] += 1
+            time.sleep(MOMENT)
         return HttpAnswer(200, b"{}", {"content-type": "application/json"})
 
     def close(self) -> None:
@@ -577,6 +581,46 @@ def test_the_credentials_are_fetched_once_for_all_nodes(
         found = race(lambda _, api=api: api.access())
         assert all(access is found[0] for access in found)
         assert len(node.scripts) == 1
+
+
+def test_nodes_that_are_asked_about_at_once_are_read_together(
+    admin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(ROUNDS):
+        links = Links()
+        monkeypatch.setattr(kube_client, "open_link", links.open)
+        node = NodeAnswers(lambda _: admin, "s1")
+        api = ClusterApi((Server("s1"),), node.sessions, tmp_path / f"kubeconfig-{number}")
+        race(lambda n, api=api: api.node(f"pi{n}"))
+        # Whoever asked while the first was reading shares the second.
+        assert links.asked.keys() == {"/api/v1/nodes"}
+        assert links.asked.total() <= 3
+
+
+def test_nobody_is_told_what_was_read_before_it_asked() -> None:
+    for _ in range(ROUNDS):
+        now = itertools.count()
+        together = Together(lambda now=now: (time.sleep(MOMENT), next(now))[1])
+
+        def look(_: int, together: Together[int] = together, now: Any = now) -> tuple[int, int]:
+            return next(now), together.get()
+
+        assert all(before < read for before, read in race(look))
+
+
+def test_a_reading_that_fails_fails_whoever_began_it_alone() -> None:
+    answers = iter([OSError("cut"), 1, 2])
+
+    def read() -> int:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    together = Together(read)
+    with pytest.raises(OSError, match="cut"):
+        together.get()
+    assert [together.get(), together.get()] == [1, 2]
 
 
 # ------------------------------------------------------------------ output

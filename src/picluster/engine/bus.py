@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from picluster.engine.events import Emit, Event
-from picluster.secret import redact
+from picluster.secret import clean, redact
 
 Report = Callable[[Emit, Exception], None]
 
@@ -41,7 +41,8 @@ class Bus:
 
 def _masked(event: Event) -> Event:
     said = {each.name: getattr(event, each.name) for each in fields(event)}
-    masked: dict[str, Any] = {
-        name: redact(text) for name, text in said.items() if isinstance(text, str)
-    }
-    return replace(event, **masked) if any(masked[name] != said[name] for name in masked) else event
+    texts = {name: text for name, text in said.items() if isinstance(text, str)}
+    if clean(texts.values()):
+        return event
+    masked: dict[str, Any] = {name: redact(text) for name, text in texts.items()}
+    return replace(event, **masked)

@@ -19,7 +19,7 @@ from typing import IO, Any
 from picluster.engine.events import Event, Output, to_record
 from picluster.engine.lines import as_json, visible
 from picluster.local_files import create
-from picluster.secret import redact
+from picluster.secret import clean, redact
 
 KEPT_RUNS = 50
 """How many runs of a cluster are kept."""
@@ -37,7 +37,18 @@ _MOST_RUNS_A_SECOND = 100
 def to_line(event: Event) -> str:
     """Return the event as one line of JSON, cleaned of secrets."""
     record = {"picluster": FORMAT, **to_record(event)}
-    return as_json(_masked(record)) + "\n"
+    return as_json(record if clean(_texts(record)) else _masked(record)) + "\n"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
 
 
 def _masked(value: Any) -> Any:

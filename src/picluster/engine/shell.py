@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 from importlib import resources
 
 from picluster.engine.quote import quote
@@ -20,10 +21,14 @@ def shell(package: str, *names: str, **values: object) -> str:
     comment are for readers here, and do not travel.
     """
     assigned = [f"{name}={quote(_text(value))}\n" for name, value in values.items()]
-    folder = resources.files(package) / "shell"
-    texts = [(folder / f"{name}.sh").read_text() for name in names]
-    lines = (line for text in texts for line in text.splitlines(keepends=True))
-    return "".join([*assigned, *(line for line in lines if not line.lstrip().startswith("#"))])
+    return "".join([*assigned, *(_script(package, name) for name in names)])
+
+
+@cache
+def _script(package: str, name: str) -> str:
+    text = (resources.files(package) / "shell" / f"{name}.sh").read_text()
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
 def shared(package: str, *names: str, **values: object) -> str:

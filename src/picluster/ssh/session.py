@@ -223,9 +223,13 @@ class _Heard:
         at = self.data.find(self.cost, self.told)
         if at >= 0:
             return at
-        longest = min(len(self.cost) - 1, len(self.data) - self.told)
-        held = (size for size in range(longest, 0, -1) if self.data.endswith(self.cost[:size]))
-        return len(self.data) - next(held, 0)
+        # A marker that has come in part begins in what is left.
+        at = max(self.told, len(self.data) - len(self.cost) + 1)
+        while (at := self.data.find(self.cost[:1], at)) >= 0:
+            if self.cost.startswith(self.data[at:]):
+                return at
+            at += 1
+        return len(self.data)
 
 
 class _Conversation:

@@ -86,3 +86,12 @@ def test_a_command_s_deadline_holds_while_output_flows(monkeypatch: pytest.Monke
         session_over(channel).run("true", timeout=10)
     assert "still here" in caught.value.why
     assert channel.sent.endswith(b"K")
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+@pytest.mark.parametrize("said", ["", "\n", "a\nb", "\n\n@co\n@", "@cost@cos", "@@@"])
+def test_the_figures_after_a_script_are_never_taken_for_its_words(said: str, size: int) -> None:
+    heard = ssh_session._Heard(b">>", b"\n@cost")
+    sent = f"motd>>{said}\n@cost 12".encode()
+    told = b"".join(heard.hear(sent[at : at + size]) for at in range(0, len(sent), size))
+    assert told == said.encode()

@@ -19,7 +19,8 @@ from picluster.kube.glance import Glance
 from picluster.kube.kubeconfig import AdminKubeconfig
 from picluster.kube.leases import Lease, read_lease
 from picluster.kube.link import Server
-from picluster.kube.nodes import NodeState, get_node, list_nodes
+from picluster.kube.nodes import NodeState, get_node, list_nodes, node_states
+from picluster.once import Together
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.state import read_admin
 
@@ -45,6 +46,10 @@ class ClusterApi:
     _admin: AdminKubeconfig | None = None
     _absent_since: float | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _states: Together[list[NodeState]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._states = Together(lambda: self._ask(node_states))
 
     def access(self) -> KubeAccess:
         """Return the way to the API. Raises `ApiUnavailable` when no server has credentials."""
@@ -63,9 +68,12 @@ class ClusterApi:
             return None
 
     def node(self, name: str) -> NodeState | None:
-        """Return one node's state; None if the cluster does not know it or does not answer."""
+        """Return one node's state; None if the cluster does not know it or does not answer.
+
+        All nodes are read together: each of them is asked about at the same time.
+        """
         try:
-            return self._ask(lambda api: get_node(api, name))
+            return next((each for each in self._states.get() if each.name == name), None)
         except PiclusterError:
             return None
 
