@@ -11,7 +11,7 @@ from tests.unit.ui.samples import failed_run
 
 from picluster.engine.events import Output, RunStarted, StepProgress
 from picluster.ui.json_lines import JsonLines
-from picluster.ui.live import LiveProgress
+from picluster.ui.live import LiveProgress, Row, for_whom_it_waits, what_it_does
 from picluster.ui.plain import PlainProgress
 from picluster.ui.words import UNICODE
 
@@ -90,6 +90,32 @@ def test_the_table_shows_what_is_waited_for_at_80_and_120_columns() -> None:
         assert "write /etc/hosts" in text
         assert "waiting for disk" in text
         assert max(map(len, text.splitlines())) <= width
+
+
+BUSY = Row(doing="start k3s.service", state="not Ready", since=10.0, state_since=40.0)
+
+
+def test_a_node_says_what_it_waits_for_and_since_when() -> None:
+    assert what_it_does(BUSY, 100.0) == "start k3s.service · not Ready, 1 min 0 s · 1 min 30 s"
+    assert what_it_does(replace(BUSY, state_since=10.2), 22.0) == (
+        "start k3s.service · not Ready · 12 s"
+    ), "it has waited for that all the time"
+    assert what_it_does(replace(BUSY, state=""), 22.0) == "start k3s.service · 12 s"
+    assert what_it_does(Row(), 22.0) == ""
+
+
+def test_a_node_with_nothing_to_do_says_for_whom_it_waits() -> None:
+    idle, later = Row(idle_since=25.0), replace(BUSY, since=30.0)
+    assert for_whom_it_waits({}, idle, 60.0) == ""
+    assert for_whom_it_waits({"pi1": BUSY}, idle, 60.0) == "waits for pi1 · 35 s"
+    assert for_whom_it_waits({"pi1": later}, idle, 60.0) == "waits for pi1 · 30 s"
+    all_of_them = {"pi1": BUSY, "pi2": later, "pi3": later}
+    assert for_whom_it_waits(all_of_them, idle, 60.0) == "waits for pi1, pi2 and 1 more · 35 s"
+
+
+def test_the_table_shows_who_waits_for_whom() -> None:
+    text = table_at(100, 5)
+    assert "waits for pi1 · 0.0 s" in next(line for line in text.splitlines() if "pi2" in line)
 
 
 def test_the_table_names_every_node_and_phase_from_the_start() -> None:

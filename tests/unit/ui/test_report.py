@@ -10,12 +10,23 @@ from tests.unit.ui.samples import NOTICE, busy_run, failed_run, records
 
 from picluster.cli import reading
 from picluster.cli.report import report
-from picluster.engine.events import PhaseFinished, RunFinished, RunStarted
+from picluster.engine.events import (
+    Event,
+    PhaseFinished,
+    PhaseStarted,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepProgress,
+    StepStarted,
+    TargetFailed,
+)
 from picluster.engine.journal import begin
 from picluster.errors import PiclusterError, UsageError
 from picluster.model import load, parse
 from picluster.paths import cluster_state
 from picluster.ui.report.axis import Axis, Stretch
+from picluster.ui.report.flame import Piece, pieces
 from picluster.ui.report.page import as_html, verdict
 from picluster.ui.report.story import UNFINISHED, Story, tell
 from picluster.ui.report.topology import topology_of
@@ -59,7 +70,7 @@ def test_the_page_tells_what_each_node_paid() -> None:
 
 
 def test_a_journal_of_before_tells_no_costs_and_is_shown_all_the_same() -> None:
-    events = records(failed_run())
+    events = [each for each in records(failed_run()) if each["event"] != "Exchanged"]
     for event in (*events, *(tally for each in events for tally in each.get("tallies", ()))):
         for name in ("forks", "cpu_seconds", "bytes_sent", "bytes_received", "scripts"):
             if event.get("event") != "RunFinished" or name != "scripts":
@@ -232,3 +243,99 @@ def test_runs_that_only_look_are_not_the_newest_change(recorded: Path) -> None:
 def test_a_started_run_alone_is_a_story_too() -> None:
     start = RunStarted(at=3, command="up", cluster="home", targets=("pi1",), phases=("prepare",))
     assert "was cut off" in page(tell(records([start])))
+
+
+# ------------------------------------------------------------------ where a node's time went
+
+
+def changed(target: str, start: float, end: float) -> list[Event]:
+    step = {"phase": "k3s", "step": "k3s-running", "title": "K3s runs", "target": target}
+    return [
+        StepStarted(at=start, summary="start k3s", **step),
+        StepFinished(at=end, outcome="changed", seconds=end - start, **step),
+    ]
+
+
+def waiting(target: str, at: float, state: str, *, passing: bool = False) -> StepProgress:
+    return StepProgress(
+        at=at, phase="k3s", target=target, step="k3s-running", state=state, passing=passing
+    )
+
+
+def exchanged(target: str, at: float, seconds: float, **paid: float) -> dict[str, object]:
+    spent = {"bytes_sent": 0, "bytes_received": 0, "forks": 0, "cpu_seconds": 0.0} | paid
+    kind = "upload" if "bytes_sent" in paid else "script"
+    return {
+        "event": "Exchanged", "at": at, "target": target, "kind": kind, "seconds": seconds, **spent
+    }  # fmt: skip
+
+
+START = RunStarted(at=100, command="up", cluster="home", targets=("pi1", "pi2"), phases=("k3s",))
+PHASE = PhaseStarted(at=100, phase="k3s", title="K3s runs", targets=("pi1", "pi2"))
+
+
+def in_order(*events: Event) -> list[dict[str, object]]:
+    return sorted(records([START, PHASE, *events]), key=lambda each: float(each["at"]))
+
+
+def test_a_script_is_told_with_its_cpu_and_a_file_with_its_size() -> None:
+    told = [
+        exchanged("pi1", 103, 2, forks=40, cpu_seconds=0.5),
+        exchanged("pi2", 104, 1, bytes_sent=70_000_000),
+    ]
+    assert pieces([*in_order(), *told]) == {
+        "pi1": [Piece("script", "script: 40 processes, 0.5 s of CPU", 1, 3, 0.5)],
+        "pi2": [Piece("upload", "70.0 MB sent", 3, 4)],
+    }
+
+
+def test_a_script_on_several_cores_is_busy_no_longer_than_it_lasts() -> None:
+    (piece,) = pieces([*in_order(), exchanged("pi1", 103, 2, cpu_seconds=7.0)])["pi1"]
+    assert (piece.cpu, piece.end - piece.start) == (2, 2)
+
+
+def test_what_is_waited_for_lasts_until_the_next_word_of_its_step() -> None:
+    events = in_order(
+        *changed("pi1", 101, 109),
+        waiting("pi1", 102, "not Ready"),
+        waiting("pi1", 103, "a line of output", passing=True),
+        waiting("pi1", 106, "still learning"),
+    )
+    assert pieces(events)["pi1"] == [
+        Piece("waits", "not Ready", 2, 6),
+        Piece("waits", "still learning", 6, 9),
+    ]
+
+
+def test_who_has_nothing_to_do_waits_for_those_who_have() -> None:
+    over = PhaseFinished(at=120, phase="k3s", seconds=20, outcome="changed")
+    events = in_order(*changed("pi1", 101, 108), *changed("pi2", 108.2, 115), over)
+    assert pieces(events) == {
+        "pi2": [Piece("others", "waits for pi1", 1, 8)],
+        "pi1": [Piece("others", "waits for pi2", pytest.approx(8.2), 15)],
+    }
+
+
+def test_a_wait_for_others_ends_with_the_phase_or_with_their_failure() -> None:
+    begun = changed("pi1", 101, 108)[0]
+    failed = TargetFailed(at=105, phase="k3s", target="pi1", what="it ended")
+    over = PhaseFinished(at=107, phase="k3s", seconds=7, outcome="failed")
+    assert pieces(in_order(begun, over))["pi2"] == [Piece("others", "waits for pi1", 1, 7)]
+    assert pieces(in_order(begun, failed, over))["pi2"] == [Piece("others", "waits for pi1", 1, 5)]
+
+
+def test_the_page_draws_every_piece_and_needs_no_script() -> None:
+    told = [
+        *in_order(*changed("pi1", 101, 109), waiting("pi1", 102, "not Ready")),
+        exchanged("pi1", 103, 2, forks=40, cpu_seconds=0.5),
+        exchanged("pi2", 104, 1, bytes_sent=70_000_000),
+    ]
+    shown = page(tell(told))
+    drawn = re.findall(r'class="flame (\w+)" [^>]*title="([^"]*)"', shown)
+    assert drawn == [
+        ("waits", "not Ready (7.0 s)"),
+        ("script", "script: 40 processes, 0.5 s of CPU (2.0 s)"),
+        ("others", "waits for pi1 (8.0 s)"),
+        ("upload", "70.0 MB sent (1.0 s)"),
+    ]
+    assert "<script" not in shown

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from picluster.secret import redact
 from picluster.ui.report.axis import Axis
+from picluster.ui.report.flame import KINDS
 from picluster.ui.report.story import Story
 from picluster.ui.report.topology import Topology
 from picluster.ui.words import duration, safe, without
@@ -25,6 +26,7 @@ def as_html(name: str, story: Story, topology: Topology, version: str) -> str:
             topology=topology,
             version=version,
             axis=Axis(story.seconds),
+            kinds=KINDS,
             began=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(story.began)),
             verdict=verdict(story),
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from picluster.ui.report.flame import Piece, pieces
+
 Event = dict[str, Any]
 
 UNFINISHED = "unfinished"
@@ -91,6 +93,8 @@ class Story:
     failures: list[Failure] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     tallies: list[Event] = field(default_factory=list)
+    pieces: dict[str, list[Piece]] = field(default_factory=dict)
+    """What each target's time went to."""
 
     def lane(self, target: str) -> list[Bar]:
         """Return one target's bars in order of time."""
@@ -98,9 +102,13 @@ class Story:
 
     @property
     def lanes(self) -> list[str]:
-        """The targets that have bars, nodes in the order of the file and the cluster last."""
+        """The targets that have anything, nodes in the order of the file and the cluster last."""
         named = dict.fromkeys([*self.targets, *(bar.target for bar in self.bars)])
-        return [target for target in named if self.lane(target)]
+        return [target for target in named if self.lane(target) or self.pieces.get(target)]
+
+    def flames(self, target: str, kind: str) -> list[Piece]:
+        """Return what of a target's time went to that."""
+        return [piece for piece in self.pieces.get(target, ()) if piece.kind == kind]
 
     @property
     def slowest(self) -> list[Bar]:
@@ -111,7 +119,8 @@ class Story:
 
 def tell(events: Iterable[Event]) -> Story:
     """Put a run's events together; what was never finished ends with the last event."""
-    story, begun = Story(), _Begun()
+    events = list(events)
+    story, begun = Story(pieces=pieces(events)), _Begun()
     last = 0.0
     for event in events:
         last = max(last, float(event.get("at", last)))
