@@ -35,7 +35,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	find src tests -name '*.sh' -exec $(BIN)/shellcheck {} +
+	find src tests benchmarks -name '*.sh' -exec $(BIN)/shellcheck {} +
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

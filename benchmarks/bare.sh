@@ -1,0 +1,90 @@
+#!/bin/sh
+# The floor of a bare `up`: what a person would write for the same cluster, over plain ssh, with
+# nothing looked at before and nothing checked after. All nodes at once wherever that is possible:
+# apt, files, the memory cgroup and its reboot, K3s copied and installed; the first server, and then
+# everybody else beside each other, which K3s puts in order itself.
+#
+#   bare.sh KEY KNOWN_HOSTS RELEASE NAME=ADDRESS... [-- NAME=ADDRESS...]
+#
+# RELEASE is a directory with `k3s` and `install.sh`; servers come first, agents after `--`.
+set -eu
+key=$1 known=$2 release=$3
+shift 3
+control=$(mktemp -d)
+trap 'rm -rf "$control"' EXIT
+
+on() { # ADDRESS SCRIPT: as root, over one connection that is kept
+  ssh -n -q -i "$key" -o UserKnownHostsFile="$known" -o BatchMode=yes -o ConnectTimeout=2 \
+    -o ControlMaster=auto -o ControlPath="$control/%h" -o ControlPersist=60 "pi@$1" sudo sh -ec "'$2'"
+}
+put() { # FILE ADDRESS PATH MODE
+  ssh -q -i "$key" -o UserKnownHostsFile="$known" -o BatchMode=yes -o ControlPath="$control/%h" \
+    "pi@$2" "sudo sh -ec 'mkdir -p ${3%/*}; cat >$3; chmod $4 $3'" <"$1"
+}
+everywhere() { # COMMAND: for each node, all at once; fails if it fails anywhere
+  jobs=
+  for node in $servers $agents; do
+    "$1" "${node%=*}" "${node#*=}" & jobs="$jobs $!"
+  done
+  for job in $jobs; do wait "$job"; done
+}
+
+servers='' agents='' hosts='' role=server
+for word in "$@"; do
+  if [ "$word" = -- ]; then role=agent; continue; fi
+  hosts="$hosts${word#*=} ${word%=*}\\n"
+  if [ $role = server ]; then servers="$servers $word"; else agents="$agents $word"; fi
+done
+first=${servers# } first=${first%% *}
+version=$("$release/k3s" --version | sed -n 's/^k3s version \([^ ]*\).*/\1/p')
+token=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
+
+prepare() {
+  on "$2" "
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -q update >/tmp/apt 2>&1
+    apt-get -y -q --no-install-recommends install curl wget git nano htop socat conntrack ipset \
+      open-iscsi nfs-common systemd-timesyncd >>/tmp/apt 2>&1
+    swapoff -a
+    hostnamectl set-hostname $1
+    printf \"$hosts\" >>/etc/hosts
+    printf \"br_netfilter\noverlay\niscsi_tcp\n\" >/etc/modules-load.d/k3s.conf
+    printf \"net.ipv4.ip_forward = 1\n\" >/etc/sysctl.d/90-k3s.conf
+    sysctl -q -p /etc/sysctl.d/90-k3s.conf || true
+    systemctl enable -q --now iscsid systemd-timesyncd
+    sed -i \"1s/\$/ cgroup_memory=1 cgroup_enable=memory/\" /boot/firmware/cmdline.txt
+    cat /proc/sys/kernel/random/boot_id >/tmp/boot
+  "
+  boot=$(on "$2" "cat /proc/sys/kernel/random/boot_id")
+  on "$2" "systemctl reboot" || true
+  rm -f "$control/$2"
+  until [ "$(on "$2" "cat /proc/sys/kernel/random/boot_id" 2>/dev/null || echo "$boot")" != "$boot" ]; do
+    sleep 1
+  done
+}
+install() {
+  role=server url="server: https://${first#*=}:6443"
+  case " $agents " in *" $1=$2 "*) role=agent ;; esac
+  [ "$1=$2" != "$first" ] || url='cluster-init: true'
+  put "$release/k3s" "$2" /usr/local/bin/k3s 755
+  put "$release/install.sh" "$2" /root/install.sh 700
+  on "$2" "
+    mkdir -p /etc/rancher/k3s
+    printf \"node-name: $1\ntoken: $token\n$url\nkubelet-arg: [fail-cgroupv1=false]\n\" \
+      >/etc/rancher/k3s/config.yaml
+    chmod 600 /etc/rancher/k3s/config.yaml
+    INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC=$role \
+      INSTALL_K3S_VERSION=$version sh /root/install.sh >/tmp/install 2>&1
+  "
+}
+start() {
+  unit=k3s
+  case " $agents " in *" $1=$2 "*) unit=k3s-agent ;; esac
+  on "$2" "systemctl is-active -q $unit || systemctl start $unit"
+  until on "${first#*=}" "k3s kubectl get nodes" 2>/dev/null | grep -q "^$1 *Ready"; do sleep 1; done
+}
+
+everywhere prepare
+everywhere install
+start "${first%=*}" "${first#*=}"
+everywhere start
