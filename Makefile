@@ -9,7 +9,7 @@ TIME ?= 600
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 unexport PYTHONDONTWRITEBYTECODE  # the tests start Python thousands of times; it compiles once
 
-.PHONY: demo demo-down test test-unit test-lab real lint format types docs screen bench mutants fuzz lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab real vm lint format types docs screen bench mutants fuzz lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -30,6 +30,10 @@ test-lab: $(STAMP) lab-deps test-deps  ## Tests on real nodes: systemd, sshd, ap
 
 real: $(STAMP) lab-deps  ## A real K3s on lab nodes: `make real RELEASE=dir [NEXT=dir]` (docs/testing.md)
 	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/contract tests/real -x --timeout 2400 --release $(RELEASE) $(if $(NEXT),--next $(NEXT))
+
+vm: $(STAMP)  ## An emulated arm64 Debian with its own kernel, by hand and nightly (docs/testing.md)
+	$(ROOT) $(BIN)/python -m tests.vm.requirements --install
+	$(ROOT) $(BIN)/pytest tests/vm --vm -x -s --timeout 7200
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

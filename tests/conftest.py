@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     told = "a directory with a real K3s: the binary, install.sh, sha256sum-ARCH.txt, images"
     parser.addoption("--release", type=Path, help=told)
     parser.addoption("--next", type=Path, help=f"{told}; what is upgraded to")
+    parser.addoption("--vm", action="store_true", help="boot the emulated machine of tests/vm")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
