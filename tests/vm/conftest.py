@@ -48,7 +48,16 @@ class Desk:
     def sh(self, script: str) -> str:
         """Run a script as root, by the key that `bootstrap` let in; it has to succeed."""
         pins = kept_of("vm").known_hosts
-        options = ["-i", str(self.key), "-o", f"UserKnownHostsFile={pins}", "-o", "BatchMode=yes"]
+        options = [
+            "-F",
+            "none",
+            "-i",
+            str(self.key),
+            "-o",
+            f"UserKnownHostsFile={pins}",
+            "-o",
+            "BatchMode=yes",
+        ]
         login = f"{image.USER}@{HOST}"
         return run(["ssh", *options, login, "sudo -n sh -ec", quote(script)], 0, _SECONDS).out
 

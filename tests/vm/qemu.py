@@ -177,7 +177,7 @@ def _start(disks: Disks, command_line: str, clock: str) -> subprocess.Popen[byte
         "2",
     ]
     command += ["-m", "1536", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"]
-    command += ["-action", "reboot=shutdown,shutdown=pause", "-rtc", f"base={clock}"]
+    command += ["-no-reboot", "-rtc", f"base={clock}"]
     command += ["-kernel", str(disks.kernel), "-initrd", str(disks.initrd)]
     command += ["-append", command_line, "-device", "virtio-rng-pci"]
     command += ["-chardev", f"file,id=console,path={disks.console},append=on"]
