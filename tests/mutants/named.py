@@ -24,8 +24,8 @@ NAMED: dict[str, tuple[str, str, str]] = {
     ),
     "all servers are changed at once": (
         "phases/k3s.py",
-        "width=one_at_a_time,",
-        "",
+        "_JOINING if begins(survey) else one_at_a_time(survey)",
+        "None",
     ),
     "the lock on a node is never taken": (
         "commands.py",
