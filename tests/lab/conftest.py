@@ -27,6 +27,7 @@ _LONGEST_FIRST = (
     "registry",
     "documented_commands",
     "snapshots",
+    "card",
     "build",
     "leaving",
     "seven_nodes",

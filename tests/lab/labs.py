@@ -7,15 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picluster.lab import rehearsal
+from picluster.lab.base_tree import SUITE
 from tests.lab.bench import Bench
 
 
 def rehearse(
-    name: str, nodes: int, servers: int, home: Path, artifacts: Path, *, image: Path | None = None
+    name: str,
+    nodes: int,
+    servers: int,
+    home: Path,
+    artifacts: Path,
+    *,
+    image: Path | None = None,
+    debian: str = SUITE,
 ) -> Iterator[Bench]:
     """Boot a lab, lend it, and remove it; its nodes begin with that image, or with nothing."""
     file = home / name / "cluster.yaml"
-    wish = rehearsal.Wish(name, nodes, servers, artifacts, file, image)
+    wish = rehearsal.Wish(name, nodes, servers, artifacts, file, image, debian)
     try:
         yield Bench(rehearsal.up(wish, lambda line: None), file)
     finally:

@@ -19,6 +19,7 @@ Name = Annotated[str, typer.Option("--name", help="The lab's name; its nodes are
 @app.command()
 def up(
     name: Name = "lab",
+    *,
     nodes: Annotated[int, typer.Option(help="How many nodes to boot.")] = 3,
     servers: Annotated[
         int | None, typer.Option(help="How many of them are servers: 3, or 1 below three nodes.")
@@ -28,13 +29,16 @@ def up(
         typer.Option(help="A directory with install.sh and K3s releases, served to the lab."),
     ] = None,
     output: Annotated[Path, typer.Option(help="The cluster file to write.")] = Path("cluster.yaml"),
+    debian: Annotated[
+        str, typer.Option(help="The nodes' release: bookworm or trixie.")
+    ] = "bookworm",
 ) -> None:
     """Boot nodes and write a cluster file for them. Nodes that run already are left alone."""
     from picluster.lab import rehearsal
 
     ha_size = 3
     chosen = servers if servers is not None else (ha_size if nodes >= ha_size else 1)
-    wish = rehearsal.Wish(name, nodes, chosen, serve, output)
+    wish = rehearsal.Wish(name, nodes, chosen, serve, output, debian=debian)
     lab = rehearsal.up(wish, lambda line: typer.echo(line, err=True))
     typer.echo(f"{len(lab.nodes)} nodes are up; the cluster file is {output}")
     if lab.notice:

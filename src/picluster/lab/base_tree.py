@@ -14,12 +14,18 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from picluster.errors import PreflightRefused
+from picluster.errors import PreflightRefused, UsageError
 from picluster.lab.layout import USER
 from picluster.lab.swap_tools import SWAPOFF, SWAPON
 from picluster.model.prepare import Prepare
 
 SUITE = "bookworm"
+"""The release of Debian that nodes have if nothing is said."""
+
+# What Raspberry Pi OS of a release has beside what every node has. It does nothing at a node's boot
+# before the file that switches it off is gone.
+_OF_SUITE = {SUITE: (), "trixie": ("cloud-init",)}
+_CLOUD_INIT_OFF = "etc/cloud/cloud-init.disabled"
 
 _INCLUDED = (
     "systemd",
@@ -82,19 +88,25 @@ REPOSITORY = "var/lib/picluster-lab/packages"
 Report = Callable[[str], None]
 
 
-def recipe_digest() -> str:
+def recipe_digest(suite: str) -> str:
     """Identify what would be built; another recipe makes another tree."""
     offers = [sorted(set(_ON_OFFER)), sorted(_ON_OFFER_BARE)]
-    recipe = [_RECIPE_VERSION, SUITE, _INCLUDED, _MASKED, *offers, SWAPON, SWAPOFF]
+    included = [*_INCLUDED, *_OF_SUITE[suite]]
+    recipe = [_RECIPE_VERSION, suite, included, _MASKED, *offers, SWAPON, SWAPOFF]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
 
 
-def base_tree(cache: Path, report: Report) -> Path:
+def base_tree(cache: Path, suite: str, report: Report) -> Path:
     """Return the base tree, building it if it is not in `cache` (about a minute).
 
-    Raises `PreflightRefused` with the last lines of what failed.
+    Raises `PreflightRefused` with the last lines of what failed, and `UsageError` for a release
+    that is not known.
     """
-    root = cache / f"base-{recipe_digest()}"
+    if suite not in _OF_SUITE:
+        raise UsageError(
+            f"{suite!r} is no release that nodes can have", fix=f"there are {', '.join(_OF_SUITE)}"
+        )
+    root = cache / f"base-{recipe_digest(suite)}"
     if root.is_dir():
         return root
     cache.mkdir(parents=True, exist_ok=True)
@@ -104,8 +116,8 @@ def base_tree(cache: Path, report: Report) -> Path:
         _run(
             "mmdebstrap",
             "--variant=minbase",
-            f"--include={','.join(_INCLUDED)}",
-            SUITE,
+            f"--include={','.join((*_INCLUDED, *_OF_SUITE[suite]))}",
+            suite,
             str(unfinished),
         )
         report("collecting the packages that nodes will install")
@@ -148,6 +160,8 @@ def _configure(root: Path) -> None:
     for path in (root / "etc/ssh").glob("ssh_host_*"):
         path.unlink()
     (root / "etc/machine-id").write_text("")
+    if (root / _CLOUD_INIT_OFF).parent.is_dir():
+        (root / _CLOUD_INIT_OFF).touch()
     (root / "etc/resolv.conf").unlink(missing_ok=True)
     firmware = root / "boot/firmware"
     firmware.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,14 @@ def options(groups: list[Path]) -> list[str]:
     return [f"--bind={_TREE}:{_TREE}:norbind", *(_shown(group) for group in groups)]
 
 
+def words() -> list[str]:
+    """Return what a node's kernel command line says: systemd since 256 wants the old ones allowed.
+
+    In a container it takes its own arguments for that line.
+    """
+    return [] if is_unified() else ["SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"]
+
+
 def _shown(group: Path) -> str:
     hierarchy = group.relative_to(_TREE).parts[0]
     if hierarchy in _HALVED:

@@ -13,7 +13,7 @@ from pathlib import Path
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import StepFailed, UsageError
 from picluster.lab import background, identity, network, requirements
-from picluster.lab.base_tree import Report, base_tree
+from picluster.lab.base_tree import SUITE, Report, base_tree
 from picluster.lab.cluster_file import NOTICE_FILE, render
 from picluster.lab.inside import run_inside
 from picluster.lab.layout import (
@@ -45,6 +45,7 @@ class Wish:
     """What lab to have: how many nodes, what to serve them, where to write the cluster file.
 
     `image` is a node's card to copy (see `keep_card`); without one they begin with empty cards.
+    `debian` is the release that they run.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Wish:
     artifacts: Path | None
     output: Path
     image: Path | None = None
+    debian: str = SUITE
 
 
 def up(wish: Wish, report: Report) -> LabLayout:
@@ -63,7 +65,7 @@ def up(wish: Wish, report: Report) -> LabLayout:
     """
     requirements.check()
     with _alone():
-        lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), report))
+        lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), wish.debian, report))
         save_lab(lab)
         identity.make_login_key(lab)
         network.lay_cables(lab)

@@ -90,6 +90,7 @@ def _command(node: LabNode, groups: list[Path]) -> list[str]:
         "--console=pipe",
         f"--network-namespace-path=/run/netns/{node.namespace}",
         *identity.binds(node),
+        *control_groups.words(),
     ]
 
 

@@ -27,6 +27,7 @@ systemctl disable --now dphys-swapfile
 mkdir -p /etc/rpi/swap.conf.d
 printf '# Written by picluster.\\n[Main]\\nMechanism=none\\n' \
   >/etc/rpi/swap.conf.d/90-picluster.conf
+systemctl stop rpi-zram-writeback.timer 2>/dev/null || true
 """,
     "zram-generator": """
 [ ! -s /etc/systemd/zram-generator.conf ] || \

@@ -75,6 +75,7 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
         (SwapOff(), ("on=/dev/zram0",), "/dev/zram0 is on", "swapoff -a"),
         (SwapOff(), ("provider=fstab",), "fstab turns it on", "/etc/fstab.picluster-backup"),
         (SwapOff(), ("provider=rpi-swap",), "rpi-swap turns it on", "Mechanism=none"),
+        (SwapOff(), ("provider=rpi-swap",), "rpi-swap turns it", "stop rpi-zram-writeback.timer"),
         (SwapOff(), ("provider=dphys-swapfile",), "dphys", "dphys-swapfile uninstall"),
         (SwapOff(), ("provider=zram-tools",), "zram-tools", "--now zramswap"),
         (SwapOff(), ("provider=zram-generator",), "zram-gen", "zram-generator.conf"),
