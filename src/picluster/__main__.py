@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -10,10 +11,13 @@ from picluster.errors import PiclusterError
 
 _INTERRUPTED = 130
 _BUG = 1
+_OBJECTS = 300_000
+"""More than what a command imports: the collector would go through all that again and again."""
 
 
 def main() -> None:
     """Run picluster; the process exits with the code of docs/exit-codes.md."""
+    gc.set_threshold(_OBJECTS)
     from picluster.cli.app import app
 
     if "_PICLUSTER_COMPLETE" in os.environ:

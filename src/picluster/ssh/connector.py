@@ -248,8 +248,10 @@ def _transport(pinned: Sequence[str], sock: Any, **options: Any) -> paramiko.Tra
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MILLISECONDS)
     transport = paramiko.Transport(sock, **options)
+    security = transport.get_security_options()
+    # Paramiko checks any other cipher's packets in Python, byte by byte.
+    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
     if pinned:
-        security = transport.get_security_options()
         wanted = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
         first = [name for kind in pinned for name in wanted.get(kind, (kind,))]
         offered = list(security.key_types)

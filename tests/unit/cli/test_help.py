@@ -97,14 +97,16 @@ nodes: [{name: pi1, address: 127.0.0.1, role: server, ssh: {port: 1, user: pi}}]
 """
 
 _LOOKED = """
-import sys
+import gc, sys
 from picluster.__main__ import main
 from picluster.kube import client
 sys.argv = ["picluster", *sys.argv[1:]]
+before = gc.get_stats()[0]["collections"]
 try:
     main()
 except SystemExit as ended:
     print("ENDED", ended.code)
+print("SEARCHES FOR GARBAGE", gc.get_stats()[0]["collections"] - before)
 from picluster.phases.catalog import PHASES, wanted
 from picluster.model import load
 from pathlib import Path
@@ -131,8 +133,11 @@ def test_a_run_imports_nothing_that_only_other_clusters_need(
         check=False,
         cwd=tmp_path,
     )
-    ended, for_others = done.stdout.splitlines()[-2:]
-    assert (ended, for_others) == ("ENDED 4", "FOR OTHERS"), done.stderr
+    assert done.stdout.splitlines()[-3:] == [
+        "ENDED 4",
+        "SEARCHES FOR GARBAGE 0",
+        "FOR OTHERS",
+    ], done.stderr
 
 
 def test_help_names_every_command() -> None:
