@@ -362,6 +362,7 @@ def carry_out(home: Home, command: str) -> Outcome:
     """Run a command; what is raised but a `PiclusterError` is a bug, and goes on up."""
     state = home.path / f"state-{next(home.numbers)}-{command}"
     state.mkdir()
+    home.traffic = Traffic()  # a command's own: what the last one had told is over
     saved = document(
         rewrite(parse_kubeconfig(_admin()), home.cluster.name, "https://10.0.0.1:6443")
     )
