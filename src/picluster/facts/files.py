@@ -1,4 +1,4 @@
-"""One file: who may read it, what it holds."""
+"""One file: who may read it, what it holds; and the file that tells a program something."""
 
 from __future__ import annotations
 
@@ -72,3 +72,23 @@ def whole_file(name: str, path: str, *, secret: bool = False) -> ShellProbe[File
 
 def _access(where: str) -> str:
     return f'{FILES}file {where} || return 0\necho "access=$access"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class DropInState:
+    """Whether a program is on the machine, and what its drop-in says; empty if there is none."""
+
+    installed: bool
+    text: str = ""
+
+
+def _drop_in(seen: Observation) -> DropInState:
+    said = Answer(seen)
+    return DropInState(said.flag("installed"), said.content("text") or "")
+
+
+def drop_in(name: str, path: str, installed: str) -> ShellProbe[DropInState]:
+    """Ask for a drop-in, where the shell command `installed` says that somebody reads it."""
+    text = f"{installed} || return 0\necho installed=yes\n"
+    text += f'[ ! -e {path} ] || echo "text=$(base64 -w0 <{path})"'
+    return ShellProbe(name, text, _drop_in)

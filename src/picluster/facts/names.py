@@ -1,4 +1,4 @@
-"""What a machine is called and where it thinks it is: host name, cloud-init, time zone, locale."""
+"""What a machine is called and where it thinks it is: host name, time zone, locale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from picluster.engine.quote import quote
 from picluster.engine.shell import shared, shell
 
 HOSTNAME_FILE = "/etc/hostname"
-CLOUD_INIT_FILE = "/etc/cloud/cloud.cfg.d/99-picluster.cfg"
 
 
 UNAME = shared(__package__, "uname")
@@ -38,28 +37,6 @@ HOST_NAME = ShellProbe(
     f"done <{HOSTNAME_FILE}\n"
     'echo "boot=$boot"',
     _host_name,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CloudInit:
-    """Whether cloud-init is installed, and the text of picluster's drop-in, empty if absent."""
-
-    installed: bool
-    drop_in: str = ""
-
-
-def _cloud_init(seen: Observation) -> CloudInit:
-    said = Answer(seen)
-    return CloudInit(said.flag("installed"), said.content("text") or "")
-
-
-CLOUD_INIT = ShellProbe(
-    "cloud-init",
-    "[ -d /etc/cloud/cloud.cfg.d ] || return 0\n"
-    "echo installed=yes\n"
-    f'[ ! -e {CLOUD_INIT_FILE} ] || echo "text=$(base64 -w0 <{CLOUD_INIT_FILE})"',
-    _cloud_init,
 )
 
 

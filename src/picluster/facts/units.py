@@ -1,11 +1,10 @@
-"""Services: iscsid, multipathd, and whatever sets the clock from the network."""
+"""Services: iscsid, and whatever sets the clock from the network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from picluster.engine.probe import Answer, Observation, ShellProbe, shown
-from picluster.engine.quote import quote
 from picluster.engine.shell import shared, shell
 from picluster.errors import Unreadable
 from picluster.facts.clock import SYNCHRONISED
@@ -68,30 +67,6 @@ ISCSID = ShellProbe(
     'echo "ConditionResult=$condition"; echo "Result=$result"',
     _iscsid,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Multipath:
-    """Whether multipathd is installed, and whether it has exactly the wanted drop-in."""
-
-    installed: bool
-    as_wanted: bool = False
-
-
-def multipath(path: str, wanted: str) -> ShellProbe[Multipath]:
-    """Ask whether multipathd is installed and whether the file at `path` holds `wanted`."""
-
-    def parse(seen: Observation) -> Multipath:
-        said = Answer(seen)
-        return Multipath(said.flag("installed"), said.flag("same"))
-
-    return ShellProbe(
-        "multipath",
-        "command -v multipathd >/dev/null || return 0\n"
-        "echo installed=yes\n"
-        f'[ ! -e {path} ] || [ "$(cat {path})" != {quote(wanted.rstrip())} ] || echo same=yes',
-        parse,
-    )
 
 
 @dataclass(frozen=True, slots=True)

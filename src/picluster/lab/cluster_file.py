@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from picluster.lab.control_groups import is_unified
 from picluster.lab.layout import USER, LabLayout
 
-_UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
 NOTICE_FILE = "lab-notice.txt"
 """Lies beside the cluster file; every command on it shows what it says."""
 
@@ -26,7 +24,7 @@ def render(lab: LabLayout, artifacts_url: str) -> str:
         else ""
     )
     # Nodes have this computer's control groups; the kubelet takes version 1 only if told to.
-    k3s += "" if _UNIFIED.exists() else "  kubelet_args: {fail-cgroupv1: false}\n"
+    k3s += "" if is_unified() else "  kubelet_args: {fail-cgroupv1: false}\n"
     k3s = f"k3s:\n{k3s}" if k3s else ""
     return (
         f"{_HEADER}{notice}name: {lab.name}\ndomain: lab.internal\n"

@@ -10,10 +10,13 @@ from picluster.model import Cluster, Node, Prepare
 from picluster.model.network import as_ip
 from picluster.steps.files import ManagedFile
 from picluster.steps.host import boot, kernel
+from picluster.steps.host.drop_ins import (
+    MULTIPATH_LEAVES_LONGHORN_ALONE,
+    cloud_init_leaves_names,
+)
 from picluster.steps.host.hosts import HOSTS_TEMPLATE, TEMPLATE_PATH, HostsFile
 from picluster.steps.host.limits import INOTIFY, LimitsRaised
 from picluster.steps.host.naming import (
-    CloudInitLeavesNames,
     Hostname,
     SystemLocale,
     Timezone,
@@ -24,7 +27,6 @@ from picluster.steps.host.proxy import apt_proxy
 from picluster.steps.host.services import (
     TIMESYNCD,
     IscsiDaemon,
-    MultipathLeavesLonghornAlone,
     TimeSync,
 )
 from picluster.steps.host.swap import SwapOff
@@ -68,7 +70,7 @@ def _system(cluster: Cluster, node: Node) -> list[Step]:
         kernel.SysctlsInForce(sysctls),
         LimitsRaised({key: floor for key, floor in INOTIFY.items() if key not in prepare.sysctls}),
         IscsiDaemon(),
-        MultipathLeavesLonghornAlone(),
+        MULTIPATH_LEAVES_LONGHORN_ALONE,
         *([TimeSync(_time_daemon(prepare))] if prepare.time_sync else []),
     ]
 
@@ -92,7 +94,7 @@ def _naming(cluster: Cluster, node: Node, prepare: Prepare) -> list[Step]:
     own = _names(cluster, node) if prepare.set_hostname else ""
     template = HostsFile(cluster.name, entries, own, TEMPLATE_PATH, True, HOSTS_TEMPLATE)
     return [
-        CloudInitLeavesNames(prepare.set_hostname),
+        cloud_init_leaves_names(keep_hostname=prepare.set_hostname),
         template,
         HostsFile(cluster.name, entries, own),
         *([Hostname(node.name)] if prepare.set_hostname else []),

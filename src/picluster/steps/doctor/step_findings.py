@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from picluster.engine.step import Act, Blocked, Change, Decision, Risk, Satisfied, Step
 from picluster.facts.boot import BOOT
-from picluster.facts.names import CLOUD_INIT, HOST_NAME
+from picluster.facts.names import HOST_NAME
 from picluster.steps.doctor.finding import (
     NEEDS_A_REBOOT,
     NEEDS_A_RESTART,
@@ -19,6 +19,7 @@ from picluster.steps.doctor.finding import (
     warning,
 )
 from picluster.steps.host import kernel
+from picluster.steps.host.drop_ins import CLOUD_INIT
 from picluster.steps.host.hosts import HOSTS
 from picluster.steps.host.limits import LIMITS
 from picluster.steps.host.packages import PACKAGES
@@ -47,7 +48,7 @@ _TRAPS: Mapping[str, Trap] = {
     "neighbours": Trap("two of them change the same rules and routes"),
     PACKAGES: Trap("K3s, Longhorn and every later installation need them"),
     "apt-proxy": Trap("where the internet is behind a proxy, apt finds no packages"),
-    CLOUD_INIT.name: Trap("at every boot cloud-init gives the node its old name back"),
+    CLOUD_INIT: Trap("at every boot cloud-init gives the node its old name back"),
     "hosts-template": Trap("at every boot cloud-init writes /etc/hosts from it"),
     HOSTS: Trap("nodes find each other by name, without any DNS"),
     HOST_NAME.name: Trap("K3s joins by host name"),

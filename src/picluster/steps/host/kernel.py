@@ -125,14 +125,9 @@ class SysctlsInForce:
         }
         if not wrong:
             return Satisfied()
-        lines = "".join(
-            f"sysctl -q -w {quote(f'{key}={value}')}\n"
-            for key, value in self.values.items()
-            if key in wrong
-        )
         return Change(
             f"set {', '.join(wrong)}",
-            (Run(lines),),
+            (set_now({key: self.values[key] for key in wrong}),),
             reason="; ".join(
                 f"{key} is {'not there' if value is None else value}"
                 for key, value in wrong.items()
@@ -141,7 +136,13 @@ class SysctlsInForce:
         )
 
 
-def sysctl_text(values: Mapping[str, str]) -> str:
+def set_now(values: Mapping[str, object]) -> Run:
+    """Return what sets these now."""
+    assigned = (quote(f"{key}={value}") for key, value in values.items())
+    return Run("".join(f"sysctl -q -w {each}\n" for each in assigned))
+
+
+def sysctl_text(values: Mapping[str, object]) -> str:
     """Return the file that sets these at boot."""
     return "# Written by picluster.\n" + "".join(
         f"{key} = {value}\n" for key, value in values.items()

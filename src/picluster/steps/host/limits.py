@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from picluster.engine.probe import ShellProbe
-from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
+from picluster.engine.step import Change, Decision, Diff, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.kernel import KernelLimits, sysctl_limits
-from picluster.steps.host.kernel import sysctl_text
+from picluster.steps.host.kernel import set_now, sysctl_text
 
 LIMITS = "inotify-limits"
 LIMITS_FILE = "/etc/sysctl.d/10-picluster.conf"
@@ -49,13 +48,13 @@ class LimitsRaised:
         raised = [key for key in low if key in seen.settable]
         kept = [key for key in self.floors if f"\n{key} = " in seen.text]
         wanted = {key: floor for key, floor in self.floors.items() if key in (*raised, *kept)}
-        text = sysctl_text({key: str(floor) for key, floor in wanted.items()}) if wanted else ""
+        text = sysctl_text(wanted) if wanted else ""
         if not raised and text == seen.text:
             return Satisfied(warning=_warning(low))
-        lines = [f"sysctl -q -w {quote(f'{key}={self.floors[key]}')}\n" for key in raised]
+        now = [set_now({key: self.floors[key] for key in raised})] if raised else []
         return Change(
             f"raise {', '.join(raised)}" if raised else f"write {LIMITS_FILE}",
-            (WriteFile(LIMITS_FILE, text), *([Run("".join(lines))] if lines else [])),
+            (WriteFile(LIMITS_FILE, text), *now),
             reason="; ".join(f"{key} is {low[key]}" for key in raised) or "its content differs",
             diff=Diff(seen.text, text),
             retry_safe=True,

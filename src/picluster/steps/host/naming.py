@@ -6,54 +6,17 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Diff, Run, Satisfied, WriteFile
+from picluster.engine.step import Change, Decision, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.names import (
-    CLOUD_INIT,
-    CLOUD_INIT_FILE,
     HOST_NAME,
     HOSTNAME_FILE,
     LOCALES,
-    CloudInit,
     HostName,
     Locales,
     Zone,
     time_zone,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CloudInitLeavesNames:
-    """cloud-init, where it is installed, undoes none of our names at the next boot.
-
-    `keep_hostname` says whether the host name is ours too, besides /etc/hosts.
-    """
-
-    keep_hostname: bool
-    name: str = CLOUD_INIT.name
-    title: str = "cloud-init leaves names alone"
-
-    def probe(self) -> ShellProbe[CloudInit]:
-        """Ask whether it is installed, and what it is told."""
-        return CLOUD_INIT
-
-    def decide(self, look: Look) -> Decision:
-        """Want our drop-in there if cloud-init is."""
-        cloud_init = look.read(CLOUD_INIT)
-        if not cloud_init.installed or cloud_init.drop_in == self._wanted:
-            return Satisfied()
-        return Change(
-            f"write {CLOUD_INIT_FILE}",
-            (WriteFile(CLOUD_INIT_FILE, self._wanted),),
-            reason="cloud-init would set names back at boot",
-            diff=Diff(cloud_init.drop_in, self._wanted),
-            retry_safe=True,
-        )
-
-    @property
-    def _wanted(self) -> str:
-        hostname = "preserve_hostname: true\n" if self.keep_hostname else ""
-        return f"# Written by picluster.\n{hostname}manage_etc_hosts: false\n"
 
 
 @dataclass(frozen=True, slots=True)

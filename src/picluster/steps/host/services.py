@@ -1,4 +1,4 @@
-"""Services that nodes need besides K3s: iSCSI, quiet multipathing, the right time."""
+"""Services that nodes need besides K3s: iSCSI, the right time."""
 
 from __future__ import annotations
 
@@ -6,25 +6,12 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied, WriteFile
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
-from picluster.facts.units import ISCSID, TIME_KEEPING, Multipath, TimeKeeping, Unit, multipath
+from picluster.facts.units import ISCSID, TIME_KEEPING, TimeKeeping, Unit
 from picluster.steps.host.packages import PACKAGES
 
-MULTIPATH_FILE = "/etc/multipath/conf.d/longhorn.conf"
 TIMESYNCD = "systemd-timesyncd"
-
-# https://longhorn.io/kb/troubleshooting-volume-with-multipath/ hides every sd device, and so USB
-# disks too; these are the names that Longhorn's own devices go by.
-_MULTIPATH = """\
-# Written by picluster.
-blacklist {
-    device {
-        vendor "IET"
-        product "VIRTUAL-DISK"
-    }
-}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +48,6 @@ class IscsiDaemon:
             else "it is not enabled"
             if not unit.enabled
             else "it is stopped",
-            retry_safe=True,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class MultipathLeavesLonghornAlone:
-    """multipathd, where it is installed, does not grab Longhorn's devices."""
-
-    name: str = "multipath"
-
-    @property
-    def title(self) -> str:
-        return "multipathd leaves Longhorn's devices alone"
-
-    def probe(self) -> ShellProbe[Multipath]:
-        """Ask whether it is installed, and whether it is told so."""
-        return multipath(MULTIPATH_FILE, _MULTIPATH)
-
-    def decide(self, look: Look) -> Decision:
-        """Want our file there, if multipathd is."""
-        found = look.read(self.probe())
-        if not found.installed or found.as_wanted:
-            return Satisfied()
-        return Change(
-            f"write {MULTIPATH_FILE}",
-            (
-                WriteFile(MULTIPATH_FILE, _MULTIPATH),
-                Run("systemctl try-reload-or-restart multipathd || true"),
-            ),
-            reason="multipathd would take Longhorn's devices",
             retry_safe=True,
         )
 

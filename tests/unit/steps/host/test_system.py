@@ -9,15 +9,18 @@ import pytest
 from tests.unit.steps.looking import decide
 
 from picluster.engine.step import Blocked, Change, Run, Satisfied, Step
+from picluster.steps.host.drop_ins import (
+    MULTIPATH_LEAVES_LONGHORN_ALONE,
+    cloud_init_leaves_names,
+)
 from picluster.steps.host.kernel import ModulesLoaded, SysctlsInForce
 from picluster.steps.host.naming import (
-    CloudInitLeavesNames,
     Hostname,
     SystemLocale,
     Timezone,
 )
 from picluster.steps.host.packages import PACKAGES
-from picluster.steps.host.services import IscsiDaemon, MultipathLeavesLonghornAlone, TimeSync
+from picluster.steps.host.services import IscsiDaemon, TimeSync
 from picluster.steps.host.swap import SwapOff
 
 MODULES = ModulesLoaded(("overlay", "vxlan"), ("iscsi_tcp",))
@@ -25,14 +28,18 @@ SYSCTLS = SysctlsInForce({"net.ipv4.ip_forward": "1", "net.ipv4.tcp_rmem": "1 2 
 CLOUD = base64.b64encode(
     b"# Written by picluster.\npreserve_hostname: true\nmanage_etc_hosts: false\n"
 ).decode()
+MULTIPATH = base64.b64encode(
+    b'# Written by picluster.\nblacklist {\n    device {\n        vendor "IET"\n'
+    b'        product "VIRTUAL-DISK"\n    }\n}\n'
+).decode()
 
 
 @pytest.mark.parametrize(
     ("step", "lines"),
     [
         (Hostname("pi1"), ("now=pi1", "boot=pi1")),
-        (CloudInitLeavesNames(True), ()),
-        (CloudInitLeavesNames(True), ("installed=yes", f"text={CLOUD}")),
+        (cloud_init_leaves_names(keep_hostname=True), ()),
+        (cloud_init_leaves_names(keep_hostname=True), ("installed=yes", f"text={CLOUD}")),
         (Timezone("Etc/UTC"), ("zone=Etc/UTC", "wanted=Etc/UTC")),
         (SystemLocale("en_GB.UTF-8"), ("lang=en_GB.UTF-8", "known=en_GB.utf8")),
         (SystemLocale("C.UTF-8"), ("lang=C.UTF-8",)),
@@ -40,8 +47,8 @@ CLOUD = base64.b64encode(
         (MODULES, ("there=overlay", "there=vxlan", "there=iscsi_tcp")),
         (SYSCTLS, ("net.ipv4.ip_forward=1", "net.ipv4.tcp_rmem=1 2 3")),
         (IscsiDaemon(), ("enabled=enabled", "active=active")),
-        (MultipathLeavesLonghornAlone(), ()),
-        (MultipathLeavesLonghornAlone(), ("installed=yes", "same=yes")),
+        (MULTIPATH_LEAVES_LONGHORN_ALONE, ()),
+        (MULTIPATH_LEAVES_LONGHORN_ALONE, ("installed=yes", f"text={MULTIPATH}")),
         (TimeSync(), ("unit=systemd-timesyncd enabled active yes", "synchronised=yes")),
         (
             TimeSync(),
@@ -64,7 +71,7 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
     [
         (Hostname("pi1"), ("now=raspberrypi", "boot=pi1"), "it is raspberrypi", "hostname pi1"),
         (Hostname("pi1"), ("now=pi1", "boot=old"), "it would be old", "hostname pi1"),
-        (CloudInitLeavesNames(False), ("installed=yes",), "cloud-init", ""),
+        (cloud_init_leaves_names(keep_hostname=False), ("installed=yes",), "cloud-init", ""),
         (
             Timezone("Etc/UTC"),
             ("zone=Europe/Berlin", "wanted=Etc/UTC"),
@@ -84,7 +91,7 @@ def test_what_is_so_is_left_alone(step: Step, lines: tuple[str, ...]) -> None:
         (SYSCTLS, ("net.ipv4.tcp_rmem=1 2 3",), "ip_forward is not there", "ip_forward=1"),
         (SYSCTLS, ("net.ipv4.ip_forward=1", "net.ipv4.tcp_rmem=0"), "is 0", "'net.ipv4.tcp"),
         (IscsiDaemon(), ("enabled=disabled", "active=inactive"), "not enabled", "start iscsid"),
-        (MultipathLeavesLonghornAlone(), ("installed=yes",), "take Longhorn", "reload"),
+        (MULTIPATH_LEAVES_LONGHORN_ALONE, ("installed=yes",), "take Longhorn", "reload"),
         (TimeSync("ntpsec"), (), "no time daemon is installed", "start ntpsec"),
         (TimeSync(), ("unit=chrony disabled inactive no",), "does not run", "start chrony"),
     ],
@@ -154,8 +161,13 @@ def test_swap_made_by_an_unknown_generator_is_masked_for_the_next_boot() -> None
 @pytest.mark.parametrize(
     "step",
     [
-        *(Hostname("pi1"), CloudInitLeavesNames(True), Timezone("Etc/UTC"), SystemLocale("C")),
-        *(SwapOff(), MODULES, SYSCTLS, IscsiDaemon(), TimeSync(), MultipathLeavesLonghornAlone()),
+        *(
+            Hostname("pi1"),
+            cloud_init_leaves_names(keep_hostname=True),
+            Timezone("Etc/UTC"),
+            SystemLocale("C"),
+        ),
+        *(SwapOff(), MODULES, SYSCTLS, IscsiDaemon(), TimeSync(), MULTIPATH_LEAVES_LONGHORN_ALONE),
     ],
     ids=lambda step: step.name,
 )
