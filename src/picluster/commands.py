@@ -19,6 +19,7 @@ from picluster.engine.survey import CLUSTER
 from picluster.engine.warned import settle
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
 from picluster.phases.catalog import PHASES, wanted
+from picluster.phases.k3s import fetch_ahead
 from picluster.phases.preflight import preflight
 from picluster.site import Site
 from picluster.steps.saved_images import read_saved
@@ -85,6 +86,8 @@ def operate(site: Site, build: Build, phases: Sequence[str] = ()) -> int:
         lock.take()
         try:
             for phase in build(site, run.absent):
+                if phase.name == "prepare" and "k3s" in phases:
+                    fetch_ahead(site, run.seen)
                 if not run_phase(phase, run):
                     break
         except PiclusterError as error:

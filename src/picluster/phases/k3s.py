@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from picluster.engine.phase import Condition, Phase, Stage, Width, one_at_a_time
+from picluster.engine.recollection import Recollection
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
+from picluster.errors import Unreadable
 from picluster.facts.interfaces import INTERFACES
 from picluster.model import Cluster, Node
 from picluster.site import Site
 from picluster.steps.download import exposed, plain_http
 from picluster.steps.image_reference import read_reference
 from picluster.steps.k3s import paths
+from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
 from picluster.steps.k3s.images import ImagesThere
 from picluster.steps.k3s.install import RECORDER, Installed, InstalledBeforehand, Staged
@@ -86,6 +91,27 @@ def k3s(site: Site) -> Phase:
             ),
         ),
     )
+
+
+def fetch_ahead(site: Site, seen: Recollection) -> None:
+    """Have K3s on its way to this computer, for the bare nodes that were seen.
+
+    They are prepared meanwhile, and rebooted, which takes longer than most downloads.
+    """
+    for arch in lacking(site.cluster, seen):
+        site.tools.get(Artifacts).fetch_ahead(arch)
+
+
+def lacking(cluster: Cluster, seen: Recollection) -> list[str]:
+    """Return the architectures of the nodes that were seen without K3s. Pure."""
+    found = set()
+    for node in cluster.nodes:
+        said = seen.recall(node.name).get(STATE.text)
+        with suppress(Unreadable):  # which is told when the phase looks at it
+            state = STATE.parse(said) if said is not None else None
+            if state and not state.version and state.staged != cluster.k3s.version:
+                found.add(state.arch)
+    return sorted(found)
 
 
 def facts(node: Node) -> list[Step]:

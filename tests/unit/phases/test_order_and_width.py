@@ -9,18 +9,20 @@ from tests.unit.phases.test_missing_nodes import site
 from tests.unit.steps.k3s.looks import printed
 
 from picluster.engine.phase import Phase, Stage
+from picluster.engine.probe import Observation
+from picluster.engine.recollection import Recollection
 from picluster.engine.step import Step
 from picluster.engine.survey import CLUSTER, Survey
 from picluster.model import Cluster
 from picluster.operations.reset import node_cleaned, reset
 from picluster.operations.restart import restart
-from picluster.phases.k3s import k3s
+from picluster.phases.k3s import k3s, lacking
 from picluster.site import Site
 from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
 from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.k3s.reset_volumes import VolumesAtReset
-from picluster.steps.k3s.state import state_fact
+from picluster.steps.k3s.state import STATE, state_fact
 from picluster.steps.k3s.uninstall import VOLUMES, Uninstalled
 from picluster.steps.k3s.vip import VipManifest
 from picluster.steps.registry.removal import docker_removal, removal
@@ -189,3 +191,22 @@ def test_the_server_that_a_cluster_is_begun_with_is_reset_last() -> None:
     (phase,) = reset(data=False)(site(), frozenset())
     order = [set(stage.steps) for stage in phase.stages]
     assert order[1:4] == [{"pi4"}, {"pi2", "pi3"}, {"pi1"}]
+
+
+def remembered(**facts: dict[str, str]) -> Recollection:
+    seen = Recollection()
+    for node, each in facts.items():
+        out = "".join(f"{key}={value}\n" for key, value in each.items())
+        seen.keep(node, {STATE.text: Observation(out=out)})
+    return seen
+
+
+def test_k3s_is_fetched_for_the_processors_of_bare_nodes_while_they_are_prepared() -> None:
+    cluster = site().cluster
+    wanted = cluster.k3s.version
+    bare, arm = {"arch": "amd64"}, {"arch": "arm64"}
+    assert lacking(cluster, remembered(pi1=arm, pi2=bare, pi3=arm)) == ["amd64", "arm64"]
+    assert lacking(cluster, remembered(pi1={**arm, "staged": wanted})) == []
+    assert lacking(cluster, remembered(pi1={**arm, "version": "v1.33.5+k3s1"})) == []
+    assert lacking(cluster, remembered(pi1={"datastore": "nonsense"}, pi2=arm)) == ["arm64"]
+    assert lacking(cluster, Recollection()) == []

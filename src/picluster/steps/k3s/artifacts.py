@@ -7,11 +7,13 @@ passed its checksum, because only verified files are moved into place.
 from __future__ import annotations
 
 import hashlib
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote as quote_url
 
-from picluster.errors import StepFailed
+from picluster.errors import PiclusterError, StepFailed
 from picluster.once import Once
 from picluster.steps.download import (
     MOST_BYTES,
@@ -56,6 +58,10 @@ def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
+def _quietly(_: str) -> None:
+    """Tell nobody: no step has begun that it could be of."""
+
+
 @dataclass(slots=True)
 class Artifacts:
     """Finds the files of one K3s version.
@@ -91,6 +97,20 @@ class Artifacts:
                 fix=f"put the files of {version} there, as docs/air-gap.md lists",
             )
         return replace(self, version=version, airgap_dir=directory, _found=Once(), _others=Once())
+
+    def fetch_ahead(self, arch: str) -> None:
+        """Begin to fetch what a bare node needs, and return; who needs it later waits for the rest.
+
+        What fails is tried again, and told, when it is needed.
+        """
+        if self.airgap_dir is None:
+            name = f"fetching K3s for {arch}"
+            threading.Thread(target=self._fetch, args=(arch,), name=name, daemon=True).start()
+
+    def _fetch(self, arch: str) -> None:
+        with suppress(PiclusterError):
+            self.binary(arch, _quietly)
+            self.install_script(_quietly)
 
     def binary(self, arch: str, report: Report) -> Artifact:
         """Return the K3s binary for a Debian architecture name, verified.

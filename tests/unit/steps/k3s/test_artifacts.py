@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
 
 from picluster.errors import StepFailed
+from picluster.steps.k3s import artifacts as artifacts_module
 from picluster.steps.k3s.artifacts import Artifacts
 
 VERSION = "v1.33.5+k3s1"
@@ -43,6 +45,36 @@ def test_a_binary_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "airgap/sha256sum-arm64.txt").write_text("")
     with pytest.raises(StepFailed, match="does not list k3s-arm64"):
         artifacts.binary("arm64", nobody)
+
+
+def test_what_is_fetched_ahead_is_fetched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def served(url: str, path: Path, _: object, **__: object) -> None:
+        asked.append(url.rsplit("/", 1)[-1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(b"k3s").hexdigest()
+        path.write_bytes(f"{digest}  k3s-arm64\n".encode() if "sha256sum" in url else b"k3s")
+        begun.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(artifacts_module, "download", served)
+    found = Artifacts(VERSION, "https://there", "https://there/install.sh", None, tmp_path)
+    found.fetch_ahead("arm64")
+    assert begun.wait(20)
+    go_on.set()
+    assert found.binary("arm64", nobody).path.read_bytes() == b"k3s"
+    found.install_script(nobody)
+    assert sorted(asked) == ["install.sh", "k3s-arm64", "sha256sum-arm64.txt"]
+
+
+def test_nothing_is_fetched_ahead_where_it_lies_in_a_directory(tmp_path: Path) -> None:
+    before = threading.active_count()
+    release(tmp_path / "airgap").fetch_ahead("arm64")
+    assert threading.active_count() == before
 
 
 def test_a_release_on_the_way_lies_in_a_directory_of_its_name(tmp_path: Path) -> None:
