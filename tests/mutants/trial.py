@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -42,7 +43,8 @@ def load_heavy() -> None:
 def tried(faults: Iterable[Fault], attempt: Attempt, width: int) -> Iterator[tuple[Fault, Outcome]]:
     """Try every fault in a process of its own, `width` at a time; yield what came of each.
 
-    A fault that keeps its tests busy for much longer than they take without it is noticed.
+    A fault that keeps its tests busy for much longer than they take without it is noticed: by the
+    processor's time, or by the clock where they only wait, as far as others leave them time.
     """
     running: dict[int, _Running] = {}
     waiting = iter(faults)
@@ -71,9 +73,11 @@ class _Running:
 
 def _start(fault: Fault, attempt: Attempt) -> _Running:
     scratch = tempfile.mkdtemp(prefix="mutant-")
+    limit = int(15 + 6 * fault.seconds)
     pid = os.fork()
     if not pid:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         os.environ |= {"PYTEST_DEBUG_TEMPROOT": scratch, "TMPDIR": scratch}
         tempfile.tempdir = scratch
         code: int = Outcome.BROKEN
@@ -81,8 +85,8 @@ def _start(fault: Fault, attempt: Attempt) -> _Running:
             code = attempt(fault)
         finally:
             os._exit(code)
-    limit = 15 + 6 * fault.seconds
-    return _Running(pid, fault, time.monotonic() + limit, scratch)
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return _Running(pid, fault, time.monotonic() + limit * crowd, scratch)
 
 
 def _ended(running: dict[int, _Running]) -> Iterator[tuple[Fault, Outcome]]:

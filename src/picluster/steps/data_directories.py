@@ -37,11 +37,11 @@ OF_LONGHORN = (
 class Held:
     """What a directory holds: entries of its owner's, others' by name, and `size` in words."""
 
-    real: str = ""
-    marked: bool = False
-    own: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    size: str = ""
+    real: str
+    marked: bool
+    own: tuple[str, ...]
+    others: tuple[str, ...]
+    size: str
 
 
 def _held(seen: Observation, *, own: Sequence[str], mark: str) -> Held:

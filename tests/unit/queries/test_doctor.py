@@ -16,7 +16,7 @@ from picluster.model import Cluster, parse
 from picluster.queries.doctor import Diagnosis, borrowed_from, checks_of, diagnose, mend
 from picluster.site import Site
 from picluster.steps.doctor.disk_speed import ETCD_WRITES
-from picluster.steps.doctor.finding import Light
+from picluster.steps.doctor.finding import NEEDS_A_REBOOT, NEEDS_A_RESTART, ONLY_BY_HAND, Light
 from picluster.steps.doctor.step_findings import explained, finding_of
 from picluster.steps.host.swap import SwapOff
 from picluster.steps.k3s.maintenance import UncordonNode
@@ -137,27 +137,28 @@ RUN = (Run("true"),)
 
 
 @pytest.mark.parametrize(
-    ("decision", "installed", "light", "fixable"),
+    ("decision", "installed", "light", "held"),
     [
-        (Satisfied(), True, Light.OK, False),
-        (Satisfied(warning="slow"), True, Light.WARNING, False),
-        (Blocked("no", "do it"), False, Light.PROBLEM, False),
-        (Change("do", RUN), False, Light.WARNING, True),
-        (Change("do", RUN), True, Light.PROBLEM, True),
-        (Change("do", RUN, risk=Risk.REBOOT), True, Light.PROBLEM, False),
-        (Change("do", RUN, risk=Risk.RESTART), True, Light.PROBLEM, False),
-        (Change("do", (UncordonNode("pi1"),)), True, Light.PROBLEM, False),
+        (Satisfied(), True, Light.OK, ""),
+        (Satisfied(warning="slow"), True, Light.WARNING, ONLY_BY_HAND),
+        (Blocked("no", "do it"), False, Light.PROBLEM, ONLY_BY_HAND),
+        (Change("do", RUN), False, Light.WARNING, ""),
+        (Change("do", RUN), True, Light.PROBLEM, ""),
+        (Change("do", RUN, risk=Risk.REBOOT), True, Light.PROBLEM, NEEDS_A_REBOOT),
+        (Change("do", RUN, risk=Risk.RESTART), True, Light.PROBLEM, NEEDS_A_RESTART),
+        (Change("do", (UncordonNode("pi1"),)), True, Light.PROBLEM, ONLY_BY_HAND),
     ],
 )
-def test_a_steps_decision_becomes_a_light(
-    decision: Decision, installed: bool, light: Light, fixable: bool
+def test_a_steps_decision_becomes_a_light_and_what_is_safe_is_mended(
+    decision: Decision, installed: bool, light: Light, held: str
 ) -> None:
     class Step:
         name = "kernel-modules"
 
     step: Any = Step()
     found = finding_of(step, decision, installed=installed)
-    assert (found.light, found.fixable) == (light, fixable)
+    fixable = isinstance(decision, Change) and not held
+    assert (found.light, found.fixable, found.held) == (light, fixable, held)
 
 
 def test_what_a_running_cluster_does_not_suffer_from_stays_a_warning() -> None:

@@ -31,8 +31,8 @@ class PasswordLogins:
     """Whether sshd takes passwords, reads its directory of files, and has ours in it."""
 
     allowed: bool
-    directory_read: bool = False
-    refused_by_us: bool = False
+    directory_read: bool
+    refused_by_us: bool
 
 
 def _parse(seen: Observation) -> PasswordLogins:

@@ -115,9 +115,9 @@ class SupplySeen:
     `overruled` says that USB gets its full current all the same, `tripped` that USB took too much.
     """
 
-    current: int | None = None
-    overruled: bool = False
-    tripped: bool = False
+    current: int | None
+    overruled: bool
+    tripped: bool
 
 
 def _supply(seen: Observation) -> SupplySeen:

@@ -122,12 +122,12 @@ class KernelSeen:
     """
 
     release: str
-    inside: bool = False
-    modules: bool = False
-    others: bool = False
-    untried: bool = False
-    reboot: bool = False
-    packages: tuple[str, ...] = ()
+    inside: bool
+    modules: bool
+    others: bool
+    untried: bool
+    reboot: bool
+    packages: tuple[str, ...]
 
 
 def _kernel(seen: Observation) -> KernelSeen:

@@ -28,11 +28,11 @@ class Lying:
     kind: str
     source: str
     options: frozenset[str]
-    disk: str = ""
-    bus: str = ""
-    card: str = ""
-    flushes: int = 0
-    milliseconds: int = 0
+    disk: str
+    bus: str
+    card: str
+    flushes: int
+    milliseconds: int
 
 
 @dataclass(frozen=True, slots=True)

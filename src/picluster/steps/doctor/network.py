@@ -20,10 +20,10 @@ class UplinkSeen:
     `saves_power` is told of Wi-Fi (`wireless`) only.
     """
 
-    device: str = ""
-    speed: int = 0
-    wireless: bool = False
-    saves_power: bool = False
+    device: str
+    speed: int
+    wireless: bool
+    saves_power: bool
 
 
 def _uplink(seen: Observation) -> UplinkSeen:

@@ -36,11 +36,11 @@ class Service:
     `journal` is the end of it, scrubbed; it is asked only of a service that is not well.
     """
 
-    unit: str = ""
-    state: str = ""
-    substate: str = ""
-    restarts: int = 0
-    journal: str = ""
+    unit: str
+    state: str
+    substate: str
+    restarts: int
+    journal: str
 
 
 def _service(seen: Observation) -> Service:

@@ -124,10 +124,10 @@ def _certificate(path: Path) -> str:
 class RegistriesSeen:
     """The file as it is; `ours` says that picluster wrote it. The content of others is not read."""
 
-    access: str = ""
-    digest: str = ""
-    ours: bool = False
-    content: str = ""
+    access: str
+    digest: str
+    ours: bool
+    content: str
 
 
 def read_present(seen: Observation) -> RegistriesSeen:

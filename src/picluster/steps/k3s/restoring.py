@@ -57,9 +57,9 @@ class Former:
 class Databases:
     """The databases of a server: whether it has one, of how many KiB, and those put aside."""
 
-    present: bool = False
-    size: int | None = None
-    former: tuple[Former, ...] = ()
+    present: bool
+    size: int | None
+    former: tuple[Former, ...]
 
 
 def _read_databases(seen: Observation) -> Databases:

@@ -59,9 +59,9 @@ class Served:
     `now` is in seconds since the epoch; `pem` is None where there is no file.
     """
 
-    access: str = ""
-    now: int = 0
-    pem: str | None = None
+    access: str
+    now: int
+    pem: str | None
 
 
 def _served(seen: Observation) -> Served:

@@ -137,9 +137,9 @@ class Answering:
     """How the registry answers, and how its container fares: Docker starts it again and again."""
 
     code: str
-    status: str = ""
-    restarts: int = 0
-    exit_code: int = 0
+    status: str
+    restarts: int
+    exit_code: int
 
 
 def read_answering(seen: Observation) -> Answering:
@@ -173,12 +173,12 @@ class Container:
     """
 
     exists: bool
-    definition: str = ""
-    inputs: str = ""
-    inputs_now: str = ""
-    running: bool = False
-    restart: str = ""
-    answers: str = ""
+    definition: str
+    inputs: str
+    inputs_now: str
+    running: bool
+    restart: str
+    answers: str
 
 
 def _container(seen: Observation) -> Container:

@@ -35,8 +35,8 @@ class Means:
     multipathd_kept_away: bool
     shared: bool
     free: int
-    mounted: bool = False
-    in_container: bool = False
+    mounted: bool
+    in_container: bool
 
 
 def _means(seen: Observation) -> Means:

@@ -105,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self.answer(404, json.dumps({"errors": [{"code": "UNKNOWN"}]}).encode())
         else:
-            self.answer(200, found)
+            named = {"Docker-Content-Digest": _digest(found), "Content-Type": "application/json"}
+            self.answer(200, found, **named)
 
     def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
