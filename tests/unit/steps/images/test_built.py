@@ -89,6 +89,20 @@ def test_what_is_no_archive_is_refused_by_name(tmp_path: Path) -> None:
     assert "docker save" in caught.value.fix
 
 
+def test_a_directory_of_archives_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no directory of image archives") as caught:
+        archives_in(tmp_path / "nowhere")
+    assert caught.value.fix == "correct images.archive in the cluster file"
+
+
+def test_an_archive_whose_manifest_is_no_file_holds_nothing(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        entry = tarfile.TarInfo("manifest.json")
+        entry.type = tarfile.DIRTYPE
+        tar.addfile(entry)
+    assert archives_in(tmp_path) == (ImageArchive(tmp_path / "x.tar", ()),)
+
+
 def test_archives_say_what_they_hold(tmp_path: Path) -> None:
     manifest = json.dumps([{"RepoTags": ["a:1"]}, {"RepoTags": None}]).encode()
     with tarfile.open(tmp_path / "x.tar", "w") as tar:

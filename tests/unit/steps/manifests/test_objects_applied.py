@@ -9,15 +9,24 @@ import pytest
 from tests.doubles.api_in_memory import ApiInMemory
 from tests.doubles.progress import ProgressDouble
 from tests.unit.steps.acting import decided, done, place
+from tests.unit.steps.looking import decide_from
 from tests.unit.steps.manifests.sources import Given, NotYet
 
-from picluster.engine.step import Blocked, Change, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
 from picluster.kube.errors import NotFound
-from picluster.steps.manifests.applied import ApplyPart, ObjectsApplied, PartsGone
-from picluster.steps.manifests.component import Part
+from picluster.kube.fielddiff import FieldChange
+from picluster.steps.manifests.applied import (
+    ApplyPart,
+    ObjectsApplied,
+    PartsGone,
+    PartsLeft,
+    RemoveParts,
+)
+from picluster.steps.manifests.component import ObjectSeen, Part, PartSeen
 from picluster.steps.manifests.objects import (
     PART_LABEL,
+    Identity,
     holds,
     identity,
     in_order,
@@ -316,3 +325,111 @@ def test_a_live_object_holds_a_manifest_if_it_has_all_of_it(
     live: object, wanted: object, same: bool
 ) -> None:
     assert holds(live, wanted) is same
+
+
+# ------------------------------------------------------------------ what is decided
+
+
+ONE, TWO = (Identity("v1", "ConfigMap", "default", name) for name in ("one", "two"))
+PVC = Identity("v1", "PersistentVolumeClaim", "default", "data")
+COLOUR = FieldChange("data.colour", "green", "red")
+CHANGED = ObjectSeen(ONE, changes=(COLOUR,))
+STAYS = "no longer in the file; it stays, for data hangs on it"
+
+
+def change(summary: str, reason: str, *lines: str, warning: str = "") -> Change:
+    part = Part("web", Given(()), warning=warning)
+    diff = Diff("", "\n".join(lines)) if lines else None
+    return Change(summary, (ApplyPart(part),), reason=reason, diff=diff, retry_safe=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "warning", "expected"),
+    [
+        (PartSeen(), "", Satisfied()),
+        (PartSeen((ObjectSeen(ONE),)), "", Satisfied()),
+        (PartSeen(), "a guess", Satisfied(warning="a guess")),
+        (
+            PartSeen(kept=(PVC,)),
+            "a guess",
+            Satisfied(
+                warning=f"no longer in the file, and left because data hangs on it: {PVC}; a guess"
+            ),
+        ),
+        (PartSeen(unknown="not yet"), "", change("apply web", "not yet")),
+        (
+            PartSeen(unknown="not yet"),
+            "a guess",
+            change("apply web", "not yet; a guess", warning="a guess"),
+        ),
+        (
+            PartSeen((ObjectSeen(ONE, fresh=True), ObjectSeen(TWO))),
+            "",
+            change("web: create 1 object", "not in the cluster yet", f"{ONE}: new"),
+        ),
+        (
+            PartSeen((CHANGED, ObjectSeen(TWO, fresh=True, changes=(COLOUR,))), kept=(PVC,)),
+            "",
+            change(
+                "web: create 1, change 1 objects",
+                f"differs: {ONE}",
+                f"{ONE}: {COLOUR}",
+                f"{TWO}: new",
+                f"{PVC}: {STAYS}",
+            ),
+        ),
+        (
+            PartSeen(stale=(ONE, TWO)),
+            "",
+            change(
+                "web: delete 2 objects",
+                f"no longer in the file: {ONE}, {TWO}",
+                f"{ONE}: no longer in the file; delete it",
+                f"{TWO}: no longer in the file; delete it",
+            ),
+        ),
+        (
+            PartSeen((ObjectSeen(ONE, conflicts=("a", "b")), CHANGED)),
+            "",
+            Blocked(
+                f"{ONE}: a; {ONE}: b",
+                "leave those fields out, or take them over with --force-conflicts",
+            ),
+        ),
+    ],
+)
+def test_a_part_is_decided_on_by_what_differs(
+    seen: PartSeen, warning: str, expected: Decision
+) -> None:
+    step = ObjectsApplied("it", "it is there", Part("web", Given(()), warning=warning))
+    assert decide_from(step, seen) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        ({}, Satisfied()),
+        ({"web": PartSeen()}, Satisfied()),
+        (
+            {"web": PartSeen(kept=(PVC,))},
+            Satisfied(warning=f"of apps that left the file, data is kept: {PVC}"),
+        ),
+        (
+            {"web": PartSeen(stale=(ONE, TWO), kept=(PVC,)), "door": PartSeen()},
+            Change(
+                f"remove web: delete 2 objects; keep {PVC}",
+                (RemoveParts(PartsLeft("gone", frozenset()), "web"),),
+                reason="no longer in the file",
+                diff=Diff("", f"{ONE}: delete it\n{TWO}: delete it"),
+                retry_safe=True,
+            ),
+        ),
+    ],
+)
+def test_what_is_left_of_apps_is_decided_on(left: dict[str, PartSeen], expected: Decision) -> None:
+    assert decide_from(PartsGone("gone", "gone", frozenset()), left) == expected
+
+
+def test_nothing_is_left_of_parts_while_the_cluster_does_not_answer(api: ApiInMemory) -> None:
+    api.away = True
+    assert decided(PartsGone("gone", "gone", frozenset()), at=place(api)) == Satisfied()
