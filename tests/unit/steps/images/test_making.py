@@ -221,7 +221,7 @@ def test_a_failure_names_its_cause_and_its_fix_and_leaves_nothing_behind(
         done(built(from_context(tmp_path)), at=at(node))
     error = caught.value
     assert (error.what, error.why, error.fix) == expected
-    assert (error.where, error.evidence) == ("pi4", said)
+    assert (error.where, error.evidence.strip()) == ("pi4", said)
     assert node.told[-1] == TIDIED
 
 
