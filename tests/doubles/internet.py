@@ -13,11 +13,13 @@ import base64
 import gzip
 import hashlib
 import json
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,6 +55,34 @@ class Internet:
         digest = self._image(repository, tag, platform, b"")["digest"]
         self.manifests[repository, tag] = self.manifests[repository, digest]
         return str(digest)
+
+    def put_archive(self, repository: str, tag: str, path: Path) -> None:
+        """Let it have the image of an archive of `docker save`."""
+        with tarfile.open(path) as tar:
+            held = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
+        (said,) = json.loads(held["manifest.json"])
+        parts = {
+            "config": self._blob(held[said["Config"]]),
+            "layers": [
+                self._blob(gzip.compress(held[name], 1, mtime=0)) for name in said["Layers"]
+            ],
+        }
+        self._keep(repository, tag, MANIFEST, {"schemaVersion": 2, "mediaType": MANIFEST, **parts})
+
+    def put_k3s(self, version: str, directory: Path, arch: str) -> None:
+        """Let it have a release of K3s, with an archive of its images, which are none."""
+        base = f"/k3s/{version.replace('+', '%2B')}"
+        images, listed = f"k3s-airgap-images-{arch}.tar.zst", f"sha256sum-{arch}.txt"
+        empty = b"stands for the images of K3s"
+        self.files |= {f"{base}/{path.name}": path.read_bytes() for path in directory.iterdir()}
+        self.files |= {f"{base}/{images}": empty, f"{base}/k3s-images.txt": b""}
+        self.files[f"{base}/{listed}"] += f"{digest_of(empty)[7:]}  {images}\n".encode()
+
+    def put_chart(self, repository: str, name: str, version: str) -> None:
+        """Let it have a chart, in a repository of its own."""
+        entry = {"version": version, "urls": [f"{name}.tgz"]}
+        self.files[f"{repository}/index.yaml"] = json.dumps({"entries": {name: [entry]}}).encode()
+        self.files[f"{repository}/{name}.tgz"] = f"stands for the chart of {name}".encode()
 
     def _image(self, repository: str, tag: str, platform: str, layer: bytes) -> dict[str, Any]:
         config = {"architecture": platform, "os": "linux", "of": f"{repository}:{tag}"}

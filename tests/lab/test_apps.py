@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
+import re
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from picluster.lab import registry_image
+from picluster.lab.commands import run as run_here
 from picluster.model.k3s import DEFAULT_VERSION
 from picluster.model.opentakserver import DEFAULT_UI
 from picluster.model.opentakserver import DEFAULT_VERSION as OTS
+from picluster.model.rancher import DEFAULT_CERT_MANAGER as CERT_MANAGER
+from picluster.model.rancher import DEFAULT_VERSION as RANCHER
+from picluster.model.releases import KNOWN
 from picluster.paths import cluster_state
+from picluster.steps.image_reference import read_reference
+from tests.doubles.internet import Internet, served
 from tests.lab import doors_double
 from tests.lab.bench import Bench, Pi, Result
+from tests.lab.eavesdropper import Eavesdropper, eavesdropping
 from tests.lab.kube import ask, fetched
 from tests.lab.labs import rehearse
 
@@ -41,26 +50,96 @@ apps:
 """
 
 
+BUILT = (f"picluster/opentakserver:{OTS}", f"picluster/opentakserver-ui:{DEFAULT_UI}")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cluster in a case without the internet, which is a double on this computer's loopback.
+
+    `first` is what `images save` said before there was a cluster, `second` when it had built images
+    (doubles, too). `asked` is what `up` wanted of the internet. Cables are listened to all along.
+    """
+
+    bench: Bench
+    directory: Path
+    heard: Eavesdropper
+    first: Result
+    second: Result
+    asked: tuple[str, ...]
+
+
 @pytest.fixture(scope="module")
-def apps(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Bench]:
-    """A server, and an agent with the registry; its images of OpenTAKServer are empty doubles."""
-    for bench in rehearse("apps", 2, 1, home, artifacts, image=prepared_card):
-        airgap = home / "apps-airgap"
-        shutil.copytree(artifacts / DEFAULT_VERSION, airgap)
-        shutil.copy(artifacts / "install.sh", airgap)
-        registry_image.build(bench.lab.base, airgap / registry_image.ARCHIVE)
-        text = bench.file.read_text()
-        bench.file.write_text(f"{text}  airgap_dir: {airgap}\nregistry:\n  node: apps2\n")
-        bench.picluster("up")
-        for name in (f"opentakserver:{OTS}", f"opentakserver-ui:{DEFAULT_UI}"):
-            where = f"apps2:5000/picluster/{name}"
-            bench.node(2).sh(f"docker tag registry:2 {where} && docker push -q {where}")
-        web = home / "web"
-        web.mkdir()
-        write_web(web, "green")
-        shown = APPLICATIONS.format(manifest=MANIFEST, web=web)
-        bench.file.write_text(bench.file.read_text() + shown)
-        yield bench
+def case(home: Path, artifacts: Path, prepared_card: Path) -> Iterator[Case]:
+    """A server, and an agent with the registry: prepared, and then made by what was saved."""
+    web, airgap = home / "web", home / "apps-airgap"
+    web.mkdir()
+    write_web(web, "green")
+    with served(Internet()) as internet:
+        for bench in rehearse("apps", 2, 1, home, artifacts, image=prepared_card):
+            put_all(internet, bench, artifacts, home / "apps-registry.tar")
+            text = re.sub("(release_url): .*", rf"\1: {internet.url}/k3s", bench.file.read_text())
+            text = re.sub("(install_url): .*", rf"\1: {internet.url}/install.sh", text)
+            text += f"  airgap_dir: {airgap}\nregistry:\n  node: apps2\n"
+            bench.file.write_text(text + APPLICATIONS.format(manifest=MANIFEST, web=web))
+            abroad = connected(bench.file, internet)
+            save = ("images", "save", str(airgap), "--arch", architecture())
+            first = bench.picluster(*save, file=abroad, expect=1)
+            with eavesdropping(bench.lab) as heard:
+                internet.asked.clear()
+                bench.picluster("up", "--until", "registry")
+                asked = tuple(internet.asked)
+                for name in BUILT:
+                    where = f"apps2:5000/{name}"
+                    bench.node(2).sh(f"docker tag registry:2 {where} && docker push -q {where}")
+                second = bench.picluster(*save, file=abroad)
+                yield Case(bench, airgap, heard, first, second, asked)
+
+
+def architecture() -> str:
+    return run_here("dpkg", "--print-architecture").strip()
+
+
+def put_all(internet: Internet, bench: Bench, artifacts: Path, scratch: Path) -> None:
+    """Let the internet's double have all that the file, and Rancher besides, leads to."""
+    arch = architecture()
+    internet.put_k3s(DEFAULT_VERSION, artifacts / DEFAULT_VERSION, arch)
+    registry_image.build(bench.lab.base, scratch)
+    internet.put_archive("library/registry", "2", scratch)
+    names = ["python:3.11-slim-bookworm", "nginx:1.28-alpine", "postgres:17-bookworm"]
+    names += ["rabbitmq:3.13", "longhorn-double:1", f"rancher/rancher:v{RANCHER}"]
+    names += [f"{each}:{CERT_MANAGER}" for each in KNOWN.images_of_cert_manager]
+    for name in map(read_reference, names):
+        internet.put(name.repository, name.tag, arch)
+    internet.put_chart("/charts", "rancher", RANCHER)
+    internet.put_chart("/jetstack", "cert-manager", CERT_MANAGER)
+    internet.files |= {
+        "/install.sh": (artifacts / "install.sh").read_bytes(),
+        f"/rancher/v{RANCHER}/rancher-images.txt": f"rancher/rancher:v{RANCHER}\n".encode(),
+        f"/ui/{DEFAULT_UI}/OpenTAKServer-UI-{DEFAULT_UI}.zip": b"stands for the interface",
+    }
+
+
+def connected(file: Path, internet: Internet) -> Path:
+    """The same cluster as a connected computer has it: its internet is the double, all of it."""
+    wanted = yaml.safe_load(file.read_text())
+    wanted["k3s"]["mirrors"] = [{"registry": "*", "endpoints": [internet.url]}]
+    wanted["opentakserver"] = {"ui": {"release_url": f"{internet.url}/ui"}}
+    wanted["rancher"] = {
+        "hostname": "rancher.lan",
+        "chart_url": f"{internet.url}/charts",
+        "cert_manager_url": f"{internet.url}/jetstack",
+        "release_url": f"{internet.url}/rancher",
+    }
+    abroad = file.with_name("connected.yaml")
+    abroad.write_text(yaml.safe_dump(wanted))
+    return abroad
+
+
+@pytest.fixture(scope="module")
+def apps(case: Case) -> Bench:
+    """Its nodes and its file."""
+    return case.bench
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +164,32 @@ def deployed(apps: Bench, doors: Pi) -> Result:
     """Everything deployed for the first time; storage before what is kept on it."""
     apps.picluster("phase", "longhorn")
     return apps.picluster("phase", "deploy", "--json")
+
+
+def test_what_was_saved_before_anything_ran_lacks_only_what_is_built(case: Case) -> None:
+    said = case.first.said
+    assert [name for name in BUILT if f"{name} is built on a node" not in said] == []
+    assert f"lacks {len(BUILT)} things" in said
+    assert "lacks" not in case.second.said, "and then they come from the cluster's own registry"
+
+
+def test_a_cluster_came_up_without_asking_the_internet_for_anything(case: Case) -> None:
+    assert case.asked == ()
+    sent = case.bench.node(1).sh("ls /var/lib/rancher/k3s/agent/images")
+    assert "picluster-docker.io_library_rabbitmq_3.13-" in sent
+
+
+def test_what_is_missing_is_named_before_anything_starts(case: Case) -> None:
+    gone = f"images/{architecture()}/docker.io_library_rabbitmq_3.13.tar"
+    aside = case.directory / "aside"
+    (case.directory / gone).rename(aside)
+    try:
+        for command in ("plan", "up"):
+            said = case.bench.picluster(command, expect=5).said
+            assert f"has no {gone}" in said
+            assert f"picluster images save {case.directory}" in said
+    finally:
+        aside.rename(case.directory / gone)
 
 
 def config(name: str, colour: str) -> dict[str, Any]:
@@ -361,6 +466,24 @@ def test_rancher_is_installed_by_charts_with_a_password_of_its_own(
         assert base64.b64decode(again) == password
     finally:
         apps.file.write_text(text)
+
+
+def test_charts_were_sent_along_and_no_packet_of_all_that_left_the_case(
+    case: Case, deployed: Result
+) -> None:
+    """Storage, OpenTAKServer, applications and Rancher are there; and the ear is not deaf."""
+    node = case.bench.node(1)
+    charts = fetched(node, "/apis/helm.cattle.io/v1/namespaces/kube-system/helmcharts")["items"]
+    specs = {each["metadata"]["name"]: each["spec"] for each in charts}
+    sent = {name: base64.b64decode(specs[name].get("chartContent", "")) for name in specs}
+    names = ("cert-manager", "rancher")
+    assert {name: sent.get(name) for name in names} == {
+        name: f"stands for the chart of {name}".encode() for name in names
+    }
+    assert case.heard.outside == set()
+    node.sh("ping -c1 -W1 192.0.2.1 || true")
+    assert case.heard.outside == {(node.address, "192.0.2.1")}
+    case.heard.outside.clear()
 
 
 def test_a_support_bundle_has_the_evidence_and_no_secret(

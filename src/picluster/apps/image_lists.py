@@ -16,6 +16,8 @@ from picluster.steps.images.context import Context
 
 K3S_LIST = "k3s-images.txt"
 RANCHER_LIST = "rancher-images.txt"
+RELEASES = "releases.txt"
+"""Says which releases a directory was saved for: the files' names do not."""
 LONGHORN = "longhorn.yaml"
 
 
@@ -65,6 +67,16 @@ def _lines(path: Path) -> tuple[str, ...]:
         return ()
     lines = (line.strip() for line in path.read_text("utf-8", "replace").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def releases_of(cluster: Cluster) -> tuple[str, ...]:
+    """Return which releases the file asks for of what has one name whatever its release."""
+    longhorn, rancher = cluster.longhorn, cluster.rancher
+    return (
+        f"K3s {cluster.k3s.version}",
+        *([f"Longhorn {longhorn.version}"] if longhorn and longhorn.manifest is None else []),
+        *([f"Rancher {rancher.version}"] if rancher else []),
+    )
 
 
 def list_files(cluster: Cluster) -> dict[str, str]:

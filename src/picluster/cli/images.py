@@ -83,4 +83,6 @@ def _platforms(given: list[str] | None) -> tuple[str, ...]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    from picluster.ui.words import safe
+
+    print(safe(line), file=sys.stderr, flush=True)

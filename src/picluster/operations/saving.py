@@ -16,12 +16,13 @@ from urllib.parse import urljoin
 
 import yaml
 
-from picluster.apps.image_lists import list_files, read_lists
+from picluster.apps.image_lists import RELEASES, list_files, read_lists, releases_of
 from picluster.apps.needed_images import Use, WantedImage, needed_images
 from picluster.apps.opentakserver.interface import release_file
 from picluster.apps.rancher.charts import ChartFile, chart_files
 from picluster.apps.user_apps import APPS
 from picluster.errors import PiclusterError, StepFailed
+from picluster.local_files import replacing
 from picluster.model import Cluster
 from picluster.model.yaml_limits import read_yaml
 from picluster.phases.registry import endpoint
@@ -64,6 +65,7 @@ class Saving:
         try:
             for name, url in list_files(self._cluster).items():
                 self._small(name, url)
+            self._record()
             lists = read_lists(self._cluster, self.directory, fetch=True)
             for path in sorted((self.directory / APPS).glob("*.yaml")):
                 self._note(f"{APPS}/{path.name}")
@@ -89,6 +91,13 @@ class Saving:
         """Fetch a small file anew: its name does not tell which release it is of."""
         download(url, self.directory / name, self.report, sha256=sha256, fix=_FIX, most=MOST_TEXT)
         self._note(name)
+
+    def _record(self) -> None:
+        """Say which releases the directory is for."""
+        lines = "".join(f"{each}\n" for each in releases_of(self._cluster))
+        with replacing(self.directory / RELEASES, 0o666) as file:
+            file.write(lines.encode())
+        self._note(RELEASES)
 
     def _large(self, name: str, url: str, sha256: str | None) -> None:
         """Fetch a file, unless it is there and the one that is wanted."""

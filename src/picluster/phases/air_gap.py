@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.apps.image_lists import list_files, read_lists
+from picluster.apps.image_lists import RELEASES, list_files, read_lists, releases_of
 from picluster.apps.needed_images import Use, WantedImage, needed_images
 from picluster.apps.opentakserver.interface import release_file
 from picluster.apps.rancher.charts import chart_files
@@ -12,7 +12,7 @@ from picluster.apps.user_apps import APPS, file_of
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.place import Tools
 from picluster.engine.quote import quote
-from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.step import Blocked, Decision, Fact, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.model import Cluster
 from picluster.steps.images.archives import archive_of, archives_in
@@ -43,13 +43,16 @@ class LackingHere:
     def ask(self, tools: Tools) -> Lacking:
         """Read the lists that lie in it, and compare. Raises `PiclusterError` for bad manifests."""
         lists = read_lists(self.cluster, self.saved.directory, fetch=False)
+        path = self.saved.path(RELEASES)
+        there = path.read_text("utf-8", "replace").splitlines() if path else []
+        others = [each for each in releases_of(self.cluster) if each not in there]
         missing: list[tuple[str, tuple[str, ...]]] = []
         unbuilt: tuple[str, ...] = ()
         for platform in ("amd64", "arm64"):
             wanted = needed_images(self.cluster, lists, (platform,))
             files = (*files_needed(self.cluster, platform), *self._archives(wanted, platform))
             lacks = [name for name in dict.fromkeys(files) if self.saved.path(name) is None]
-            missing.append((platform, tuple(lacks)))
+            missing.append((platform, (*others, *lacks)))
             unbuilt = self._unbuilt(wanted)
         return Lacking(tuple(missing), unbuilt)
 
@@ -127,5 +130,16 @@ class DirectoryWhole:
 
 def air_gap(cluster: Cluster, saved: AirGap) -> Phase:
     """Build the phase; it changes nothing."""
-    steps = {CLUSTER: [DirectoryWhole(cluster, saved)]}
-    return Phase("air-gap", "nothing is needed from the internet", (Stage("directory", steps),))
+    processor = Fact(SYSTEM.name, "the node's processor is known", SYSTEM)
+    return Phase(
+        "air-gap",
+        "nothing is needed from the internet",
+        (
+            Stage(
+                "processors are known",
+                {node.name: [processor] for node in cluster.nodes},
+                independent=True,
+            ),
+            Stage("the directory is whole", {CLUSTER: [DirectoryWhole(cluster, saved)]}),
+        ),
+    )

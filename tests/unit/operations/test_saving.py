@@ -17,17 +17,19 @@ from tests.doubles.shell_nodes import NoForward, ShellNodes, ShellSession
 from tests.unit.phases.sites import site_on
 from tests.unit.steps.looking import decide_from, look_at
 
+from picluster import commands
 from picluster.apps.rancher.charts import Charts
 from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Satisfied
-from picluster.errors import PiclusterError, StepFailed
+from picluster.errors import PiclusterError, PreflightRefused, StepFailed
 from picluster.model import Cluster, parse
 from picluster.model.rancher import Rancher
 from picluster.operations.saving import Saving
-from picluster.phases.air_gap import DirectoryWhole, Lacking
+from picluster.phases.air_gap import DirectoryWhole, Lacking, LackingHere, air_gap
 from picluster.secret import Secret
 from picluster.steps.images import sources
 from picluster.steps.images.archives import archives_in
+from picluster.steps.images.distribution import Puller, PullPlace
 from picluster.steps.preflight.machine import SYSTEM, System
 from picluster.steps.registry.credentials import Credentials
 from picluster.steps.registry.image import find_archive
@@ -60,6 +62,7 @@ VIP_IMAGE = for_nodes("ghcr.io/kube-vip/kube-vip:v1.2.3", "arm64")
 REGISTRY = for_docker("registry:2")
 FILES = {
     "install.sh",
+    "releases.txt",
     "k3s-images.txt",
     "sha256sum-arm64.txt",
     "k3s-arm64",
@@ -249,6 +252,22 @@ def test_a_layer_that_is_not_what_its_digest_says_is_refused_and_the_rest_is_sav
     assert not [name for name in desk.files if name.startswith(".parts/")]
 
 
+def test_a_manifest_that_is_not_what_its_digest_says_is_refused(desk: Desk) -> None:
+    manifests = desk.internet.manifests
+    for (repository, version), (kind, content) in list(manifests.items()):
+        if repository == "own/web" and version.startswith("sha256:"):
+            manifests[repository, version] = (kind, content + b" ")
+    (failure,) = desk.save()
+    assert "the manifest has not the digest that it is called by" in failure.why
+    assert WEB_IMAGE not in desk.files
+
+
+def test_a_password_is_not_sent_where_a_registry_with_https_has_none() -> None:
+    puller = Puller(PullPlace("https://r.example.org", Credentials("me", Secret("pass word"))))
+    with pytest.raises(ValueError, match="without HTTPS"):
+        puller._login('Bearer realm="http://t.example.org",service="x"')
+
+
 @pytest.mark.parametrize("login", ["", "me:pass word"])
 def test_a_registry_may_want_a_token_and_storage_never_sees_it(desk: Desk, login: str) -> None:
     desk.internet.tokens, desk.internet.login = True, login
@@ -297,13 +316,40 @@ def test_another_processor_in_the_cluster_is_named_before_anything_starts(desk: 
     assert isinstance(desk.decide("amd64"), Satisfied)
 
 
+def test_a_plan_of_real_nodes_refuses_for_their_processor(desk: Desk) -> None:
+    """Which processor a node has is asked in the very phase that decides on it."""
+    desk.save(*{"amd64", "arm64"})
+    site = site_on(ShellNodes(desk.path / "nodes"), desk.cluster, desk.path)
+
+    def code() -> int:
+        saved = read_saved(desk.directory)
+        assert saved is not None
+        phase = air_gap(desk.cluster, saved)
+        return commands.plan(site, lambda site, absent: [phase]).exit_code
+
+    assert code() == 0
+    for arch in ("amd64", "arm64"):
+        (desk.directory / WEB_IMAGE.replace("arm64", arch)).unlink()
+    assert code() == PreflightRefused.exit_code
+
+
 def test_what_the_file_asks_for_since_is_named_before_anything_starts(desk: Desk) -> None:
     desk.save()
     refused = desk.decide(more="longhorn: {{version: v1.12.1}}\n")
     assert refused == Blocked(
-        f"the air-gap directory {desk.directory} has no longhorn.yaml",
+        f"the air-gap directory {desk.directory} has no Longhorn v1.12.1, longhorn.yaml",
         f"where there is a network: picluster images save '{desk.directory}' --arch arm64",
     )
+
+
+def test_a_directory_of_another_release_is_not_taken_for_this_one(desk: Desk) -> None:
+    """Files of K3s and Longhorn are called the same whatever their release."""
+    desk.save()
+    saved = read_saved(desk.directory)
+    assert saved is not None
+    k3s = desk.cluster.k3s.model_copy(update={"version": "v1.36.4+k3s1"})
+    asked = LackingHere(desk.cluster.model_copy(update={"k3s": k3s}), saved).ask(Tools())
+    assert dict(asked.missing)["arm64"] == ("K3s v1.36.4+k3s1",)
 
 
 def test_charts_are_saved_by_their_index_and_sent_along(desk: Desk) -> None:
@@ -395,6 +441,14 @@ def test_a_directory_that_was_put_together_by_hand_is_taken_as_it_is(tmp_path: P
     (tmp_path / "k3s-arm64").write_bytes(b"K3s")
     assert read_saved(tmp_path) is None
     assert read_saved(tmp_path / "nowhere") is None
+
+
+def test_what_the_checksum_file_does_not_list_was_not_saved(desk: Desk) -> None:
+    desk.save()
+    (desk.directory / "stray").write_bytes(b"half a file")
+    saved = read_saved(desk.directory)
+    assert saved is not None
+    assert (saved.path("stray"), saved.path("k3s-arm64")) == (None, desk.directory / "k3s-arm64")
 
 
 def test_the_processors_that_no_node_has_do_not_matter(desk: Desk) -> None:
