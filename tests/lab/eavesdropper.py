@@ -18,6 +18,7 @@ from picluster.lab.layout import LabLayout
 _ARP = 0x0806
 _REQUEST = b"\x00\x01"
 _LOOKS_SECONDS = 0.2
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass
@@ -25,6 +26,16 @@ class Eavesdropper:
     """What was asked for outside the lab: pairs of who asked and for what."""
 
     outside: set[tuple[str, str]] = field(default_factory=set)
+    _news: threading.Event = field(default_factory=threading.Event)
+
+    def hear(self, who: str, whom: str) -> None:
+        self.outside.add((who, whom))
+        self._news.set()
+
+    def soon(self) -> set[tuple[str, str]]:
+        """What there is to hear once there is anything, and at the latest after a while."""
+        self._news.wait(_PATIENCE_SECONDS)
+        return self.outside
 
 
 @contextmanager
@@ -44,7 +55,7 @@ def eavesdropping(lab: LabLayout) -> Iterator[Eavesdropper]:
                     continue
                 asked = ipaddress.ip_address(frame[38:42])
                 if frame[20:22] == _REQUEST and asked not in inside:
-                    heard.outside.add((str(ipaddress.ip_address(frame[28:32])), str(asked)))
+                    heard.hear(str(ipaddress.ip_address(frame[28:32])), str(asked))
 
         thread = threading.Thread(target=listen)
         thread.start()

@@ -77,6 +77,7 @@ class Saving:
             raise StepFailed(
                 f"this computer refuses it: {error}", where=str(self.directory), fix=_FIX
             ) from error
+        write_sums(self.directory, self.sums)
         if not self.failures:
             shutil.rmtree(self.directory / _PARTS, ignore_errors=True)
         return tuple(self.failures)
@@ -109,8 +110,10 @@ class Saving:
         self._note(name, wanted if sha256 else None)
 
     def _note(self, name: str, digest: str | None = None) -> None:
+        """Know a file for whole. Images of before stay known, too, lest a run is cut off here."""
         self.sums[name] = digest or digest_of(self.directory / name)
-        write_sums(self.directory, self.sums)
+        images = {each: told for each, told in self._before.items() if "/" in each}
+        write_sums(self.directory, images | self.sums)
 
     def _k3s(self) -> None:
         k3s = self._cluster.k3s

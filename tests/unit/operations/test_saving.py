@@ -204,6 +204,29 @@ def test_what_is_here_and_whole_is_not_fetched_again(desk: Desk) -> None:
     assert {name: (desk.directory / name).read_bytes() for name in desk.files} == before
 
 
+def test_a_run_that_was_cut_off_costs_no_image_that_was_here(desk: Desk) -> None:
+    desk.save()
+
+    def cut_off(line: str) -> None:
+        if line.startswith("[2/3]"):
+            raise KeyboardInterrupt
+
+    site = site_on(ShellNodes(desk.path / "nodes"), desk.cluster, desk.path)
+    with pytest.raises(KeyboardInterrupt):
+        Saving(site, desk.directory, ("arm64",), cut_off).run()
+    desk.internet.asked.clear()
+    assert desk.save() == ()
+    assert not [path for path in desk.internet.asked if "/v2/" in path]
+
+
+def test_what_is_not_needed_any_more_is_not_listed_any_more(desk: Desk) -> None:
+    desk.save("arm64", "amd64")
+    desk.save("arm64")
+    saved = read_saved(desk.directory)
+    assert saved is not None
+    assert not [name for name in saved.sums if "amd64" in name]
+
+
 def test_a_file_that_was_damaged_since_is_fetched_again(desk: Desk) -> None:
     desk.save()
     (desk.directory / WEB_IMAGE).write_bytes(b"half")
