@@ -1,4 +1,4 @@
-"""The memory cgroup and the firmware's command line, which turns it on at the next boot."""
+"""Control groups, and the firmware's command line, which turns memory's on at the next boot."""
 
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ def _has_memory(seen: Observation) -> bool:
 
 MEMORY_CGROUP = ShellProbe("cgroup", MEMORY_CGROUP_SHELL, _has_memory)
 """Whether the running kernel has the memory cgroup."""
+
+
+def _version(seen: Observation) -> int:
+    return Answer(seen).number("version")
+
+
+# https://docs.kernel.org/admin-guide/cgroup-v2.html: every directory of version 2 has that file.
+CGROUPS = ShellProbe(
+    "cgroups",
+    "version=0\n"
+    "[ -d /sys/fs/cgroup/memory ] || [ -d /sys/fs/cgroup/cpu ] && version=1\n"
+    "[ -e /sys/fs/cgroup/cgroup.controllers ] && version=2\n"
+    'echo "version=$version"',
+    _version,
+)
+"""Which control groups there are, version 1 or 2; 0 where none are mounted."""
 
 
 @dataclass(frozen=True, slots=True)

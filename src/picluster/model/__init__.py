@@ -6,7 +6,7 @@ from picluster.model.k3s import Etcd, K3s, K3sOverride
 from picluster.model.limits import Limits
 from picluster.model.load import Loaded, load, parse
 from picluster.model.node import Node
-from picluster.model.origins import Row
+from picluster.model.origins import Setting
 from picluster.model.prepare import Prepare, PrepareOverride
 from picluster.model.problems import ClusterFileInvalid, Problem
 from picluster.model.registry import Registry
@@ -32,8 +32,8 @@ __all__ = [
     "PrepareOverride",
     "Problem",
     "Registry",
-    "Row",
     "SecretRef",
+    "Setting",
     "Ssh",
     "SshOverride",
     "Vip",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from picluster.model import rules
 from picluster.model.cluster import Cluster
 from picluster.model.explain import home_of, section_at
-from picluster.model.origins import Row, origins_of, rows_of
+from picluster.model.origins import Setting, origins_of, rows_of
 from picluster.model.problems import ClusterFileInvalid, Problem, dotted, shown
 from picluster.model.refusal import REFUSED, REFUSED_UNSEEN, nearest
 from picluster.model.section import Reading
@@ -51,7 +51,7 @@ class Loaded:
         """For every value, by its dotted path: `cluster.yaml:12`, or `default`."""
         return origins_of(self.cluster, self.tree, str(self.path))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Setting]:
         """Every value of the resolved cluster with its origin, in the order of the model."""
         return rows_of(self.cluster, self.tree, str(self.path))
 

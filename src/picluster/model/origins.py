@@ -21,7 +21,7 @@ DEFAULT = "default"
 Loc = tuple[str | int, ...]
 
 
-class Row(NamedTuple):
+class Setting(NamedTuple):
     """One value in force: its path, itself as plain data, and its origin.
 
     The origin is `cluster.yaml:12` or `default`. A node's field that was left out shows the
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     origin: str
 
 
-def rows_of(cluster: Cluster, tree: Tree, file: str) -> list[Row]:
+def rows_of(cluster: Cluster, tree: Tree, file: str) -> list[Setting]:
     """Return every value of the cluster, in the order of the model."""
     survey = _Survey(cluster, tree, file)
     return list(survey.rows(cluster, survey.plain))
@@ -54,7 +54,7 @@ class _Survey:
     def plain(self) -> dict[str, Any]:
         return self.cluster.model_dump(mode="json")
 
-    def rows(self, section: Section, data: Mapping[str, Any], loc: Loc = ()) -> Iterator[Row]:
+    def rows(self, section: Section, data: Mapping[str, Any], loc: Loc = ()) -> Iterator[Setting]:
         for name, value in section:
             here = (*loc, name)
             if isinstance(value, Section):
@@ -68,16 +68,16 @@ class _Survey:
             else:
                 yield self._value(section, name, data[name], here)
 
-    def _value(self, section: Section, name: str, own: object, here: Loc) -> Row:
+    def _value(self, section: Section, name: str, own: object, here: Loc) -> Setting:
         """The value itself, or the cluster-wide one where a node leaves it out."""
         common = section.inherits
         if own is None and common is not None and name in self.plain[common]:
             return self._row(here, self.plain[common][name], written_at=(common, name))
         return self._row(here, own)
 
-    def _row(self, loc: Loc, value: object, *, written_at: Loc | None = None) -> Row:
+    def _row(self, loc: Loc, value: object, *, written_at: Loc | None = None) -> Setting:
         at = written_at or loc
         _, found, complete = find(self.tree, at)
         if not complete or is_nothing(found):
-            return Row(dotted(loc), value, DEFAULT)
-        return Row(dotted(loc), value, f"{self.file}:{key_mark(self.tree, at).line}")
+            return Setting(dotted(loc), value, DEFAULT)
+        return Setting(dotted(loc), value, f"{self.file}:{key_mark(self.tree, at).line}")

@@ -21,7 +21,7 @@ from picluster.errors import NodeError, PiclusterError
 from picluster.kube.api import Object
 from picluster.kube.reach import api_of
 from picluster.local_files import create
-from picluster.model import Row
+from picluster.model import Setting
 from picluster.secret import MASK
 from picluster.site import Site
 from picluster.steps.evidence import EVIDENCE, named_secret, scrubbed
@@ -63,7 +63,7 @@ _FREE = re.compile(r"(?:.*[_.])?args|settings|env|values")
 _REFERENCE = re.compile(r"(?:env|file):.*|prompt")
 
 
-def shareable(rows: Sequence[Row]) -> list[Row]:
+def shareable(rows: Sequence[Setting]) -> list[Setting]:
     """Return the cluster file's values as a bundle has them: without those that may be secret.
 
     References to secrets stay: they say where one is, and not what.

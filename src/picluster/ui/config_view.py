@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from picluster.model import Row
+from picluster.model import Setting
 
 FORMAT = 1
 
 
-def as_text(rows: Sequence[Row]) -> str:
+def as_text(rows: Sequence[Setting]) -> str:
     """Return one line for each value: path, value, origin."""
     shown = [(row.path, json.dumps(row.value, ensure_ascii=False), row.origin) for row in rows]
     path_width = max(len(path) for path, _, _ in shown)
@@ -21,7 +21,7 @@ def as_text(rows: Sequence[Row]) -> str:
     )
 
 
-def as_document(rows: Sequence[Row]) -> dict[str, Any]:
+def as_document(rows: Sequence[Setting]) -> dict[str, Any]:
     """Return the same as plain data; docs/schemas/config.json describes it."""
     return {
         "picluster": FORMAT,

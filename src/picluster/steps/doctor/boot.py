@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
-from picluster.facts.cgroups import CGROUPS
+from picluster.facts.boot import CGROUPS
 from picluster.facts.names import UNAME
 from picluster.steps.doctor.finding import (
     NEEDS_A_REBOOT,
@@ -179,7 +179,7 @@ KERNEL = Check("kernel", "the installed kernel runs", _KERNEL, _judge_kernel)
 
 def _judge_cgroup_version(look: Look) -> Finding:
     """Version 1 works with older Kubernetes: https://kubernetes.io/docs/concepts/ has it."""
-    version = look.read(CGROUPS).version
+    version = look.read(CGROUPS)
     if not version:
         return not_applicable("/sys/fs/cgroup is not there")
     if version > 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
-from picluster.facts.cgroups import CGROUPS, Cgroups
+from picluster.facts.boot import CGROUPS
 from picluster.model.releases import parse_version
 
 _REFUSES_VERSION_1 = (1, 35)
@@ -23,13 +23,13 @@ class CgroupsFit:
     name: str = "cgroups-fit"
     title: str = "control groups that the kubelet takes"
 
-    def probe(self) -> ShellProbe[Cgroups]:
+    def probe(self) -> ShellProbe[int]:
         return CGROUPS
 
     def decide(self, look: Look) -> Decision:
         """Refuse version 1 where the kubelet would end at once with it."""
         version = parse_version(self.release)
-        if look.read(CGROUPS).version != 1 or version is None or version < _REFUSES_VERSION_1:
+        if look.read(CGROUPS) != 1 or version is None or version < _REFUSES_VERSION_1:
             return Satisfied()
         if self.allowed:
             return Satisfied()

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from tests.unit.steps.looking import decide
 
-from picluster.engine.step import Blocked, Change, Run, Satisfied, Step
+from picluster.engine.step import Blocked, Change, Run, Satisfied, Step, WriteFile
 from picluster.steps.host.drop_ins import (
     MULTIPATH_LEAVES_LONGHORN_ALONE,
     cloud_init_leaves_names,
@@ -176,3 +176,25 @@ def test_probes_are_posix_shell(step: Step) -> None:
     text = getattr(probe, "text", "")
     assert text
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+def test_a_program_that_is_there_is_told_and_reads_it_at_once() -> None:
+    decision = decide(MULTIPATH_LEAVES_LONGHORN_ALONE, "installed=yes")
+    assert isinstance(decision, Change)
+    assert decision.actions == (
+        WriteFile("/etc/multipath/conf.d/longhorn.conf", base64.b64decode(MULTIPATH).decode()),
+        Run("systemctl try-reload-or-restart multipathd || true"),
+    )
+
+
+def test_cloud_init_keeps_its_hand_off_a_host_name_only_if_it_is_ours() -> None:
+    decision = decide(
+        cloud_init_leaves_names(keep_hostname=False), "installed=yes", f"text={CLOUD}"
+    )
+    assert isinstance(decision, Change)
+    assert decision.actions == (
+        WriteFile(
+            "/etc/cloud/cloud.cfg.d/99-picluster.cfg",
+            "# Written by picluster.\nmanage_etc_hosts: false\n",
+        ),
+    )

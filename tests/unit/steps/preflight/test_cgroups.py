@@ -8,7 +8,7 @@ import pytest
 from tests.unit.steps.looking import look_at, printed
 
 from picluster.engine.step import Blocked, Satisfied
-from picluster.facts.cgroups import CGROUPS
+from picluster.facts.boot import CGROUPS
 from picluster.steps.preflight.cgroups import CgroupsFit
 
 
