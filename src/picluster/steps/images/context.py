@@ -46,7 +46,10 @@ class Context:
         wanted = [line.strip() for line in patterns if line.strip() and not line.startswith("#")]
         found = exclude_paths(str(self.directory), wanted, dockerfile=self.dockerfile)
         # The rules have been applied: the file that they are in is of no more use.
-        return sorted(path for path in found if path and path != _IGNORE)
+        # Nor is what is never sent: to open a pipe would wait for who writes to it.
+        return sorted(
+            path for path in found if path and path != _IGNORE and _sent(self.directory / path)
+        )
 
     def digest(self) -> str:
         """Identify the content: names, texts, links and whether files can be run; no times."""
@@ -71,10 +74,14 @@ class Context:
         return [path, "program" if mode & stat.S_IXUSR else "file", content]
 
 
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Leave out who owns a file and when it was written; sockets and devices altogether."""
-    if not (entry.isreg() or entry.isdir() or entry.issym()):
-        return None
+def _sent(path: Path) -> bool:
+    """Whether it is a file, a directory or a link; sockets, pipes and devices are left out."""
+    mode = path.lstat().st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out who owns a file and when it was written."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o755 if entry.isdir() or entry.mode & stat.S_IXUSR else 0o644

@@ -79,7 +79,7 @@ class BuilderDouble:
             return
         self.told.append(line)
         match words:
-            case ["docker", "pull", *_, image]:
+            case ["docker", "pull" | "tag", *_, image]:
                 self.images[image] = f"sha256:{image}"
             case ["git", *_] if "checkout" in words:
                 self._fetched = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,26 @@ def test_what_is_ignored_is_neither_counted_nor_sent(context: Context, tmp_path:
         assert {entry.mtime for entry in tar.getmembers()} == {0}
 
 
+def test_what_is_sent_tells_programs_and_links_and_no_more(
+    context: Context, tmp_path: Path
+) -> None:
+    (context.directory / "run.sh").chmod(0o711)
+    (context.directory / "data/file").chmod(0o600)
+    (context.directory / ".dockerignore").write_text("#run.sh\n\nsecret\n.git\n")
+    os.mkfifo(context.directory / "pipe")
+    packed = tmp_path.parent / "packed.tar.gz"
+    context.archive(packed)
+    with tarfile.open(packed) as tar:
+        sent = {each.name: (each.mode, each.linkname, each.uid) for each in tar.getmembers()}
+    assert sent == {
+        "Dockerfile": (0o644, "", 0),
+        "data": (0o755, "", 0),
+        "data/file": (0o644, "", 0),
+        "link": (0o755, "data/file", 0),
+        "run.sh": (0o755, "", 0),
+    }
+
+
 def touch(directory: Path) -> None:
     (directory / "run.sh").touch()
 
@@ -47,6 +68,11 @@ def touch(directory: Path) -> None:
         lambda directory: (directory / "data/file").write_text("other"),
         lambda directory: (directory / "run.sh").chmod(0o755),
         lambda directory: (directory / "new").write_text(""),
+        lambda directory: (directory / "link").rename(directory / "renamed"),
+        lambda directory: (
+            (directory / "link").unlink(),
+            (directory / "link").symlink_to("run.sh"),
+        ),
         lambda directory: (directory / "data/file").rename(directory / "data/renamed"),
     ],
 )
@@ -56,6 +82,12 @@ def test_a_change_that_matters_is_another_digest(
     before = context.digest()
     edit(context.directory)
     assert context.digest() != before
+
+
+def test_a_pipe_is_not_waited_for_and_counts_no_more_than_it_is_sent(context: Context) -> None:
+    before = context.digest()
+    os.mkfifo(context.directory / "pipe")
+    assert context.digest() == before
 
 
 def test_a_touched_file_is_the_same(context: Context) -> None:
@@ -68,4 +100,5 @@ def test_a_missing_dockerfile_is_said_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Context(tmp_path, "docker/Dockerfile").text()
     assert "docker/Dockerfile" in caught.value.where
+    assert caught.value.why == "No such file or directory"
     assert "images.build" in caught.value.fix

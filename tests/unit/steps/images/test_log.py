@@ -39,6 +39,21 @@ def test_progress_is_the_step_and_the_last_line() -> None:
     assert log_of(FORMER).state.startswith("step 2/2: The command")
 
 
+def test_before_the_first_step_progress_is_the_last_line() -> None:
+    assert (
+        log_of("#1 [internal] load build definition\n\n").state
+        == "#1 [internal] load build definition"
+    )
+
+
+def test_of_several_instructions_the_one_that_failed_is_named() -> None:
+    begun = "#4 [1/3] RUN a\n#5 [2/3] RUN b\n"
+    said = f"{begun}#4 ERROR: it ended\n#6 [3/3] RUN c\n#9 CANCELED\n#6 0.1 c\n"
+    assert log_of(said).culprit == "RUN a"
+    assert log_of(said).cause == "#4 ERROR: it ended"
+    assert log_of("").cause == "it said nothing"
+
+
 def test_the_failing_instruction_is_named_by_both_builders() -> None:
     assert log_of(BUILDKIT).culprit == "RUN echo about to fail && exit 7"
     assert log_of(FORMER).culprit == "RUN false"

@@ -20,7 +20,7 @@ from picluster.engine.pool import Sessions
 from picluster.errors import ActionFailed
 from picluster.model.images import BuiltImage
 from picluster.secret import Secret
-from picluster.steps.images.archives import archives_in
+from picluster.steps.images.archives import ImageArchive, archives_in
 from picluster.steps.images.built import ImageBuilt, Seen
 from picluster.steps.images.workshop import Builder
 from picluster.steps.registry.api import RegistryEndpoint
@@ -122,11 +122,26 @@ def test_an_archive_is_loaded_and_pushed(tmp_path: Path, node: BuilderDouble) ->
         entry.size = len(manifest)
         tar.addfile(entry, io.BytesIO(manifest))
     done(built(CLONED, archives=archives_in(tmp_path)), at=at(node))
+    assert node.uploaded == [f"{AT.rpartition('/')[0]}/map.tar"]
     assert without_inputs(node.told) == [
         'docker load -q -i "$there"',
         "docker tag -- docker.io/tak/map:1.0 pi4:5000/tak/map:1.0",
         *PUSHED,
         TIDIED,
+    ]
+
+
+def test_what_it_builds_upon_is_loaded_from_an_archive_and_not_pulled(
+    tmp_path: Path, node: BuilderDouble
+) -> None:
+    base = ImageArchive(tmp_path / "base.tar", ("debian:12",))
+    base.path.write_text("x")
+    (tmp_path / "context").mkdir()
+    step = built(from_context(tmp_path / "context"), archives=(base,))
+    done(step, at=at(node))
+    assert node.told[:2] == [
+        'docker load -q -i "$there"',
+        "docker tag -- debian:12 debian:12",
     ]
 
 
