@@ -26,3 +26,13 @@ def test_the_model_knows_only_errors_and_secrets_of_picluster():
         and name not in ("picluster", "picluster.errors", "picluster.secret")
     }
     assert others == set()
+
+
+def test_what_reads_a_document_is_built_when_there_is_one_to_read() -> None:
+    code = (
+        "from picluster.model import Cluster\n"
+        "from picluster.steps.k3s.bundle import _Manifest, _Origin\n"
+        "print(*[m.__name__ for m in (Cluster, _Manifest, _Origin) if m.__pydantic_complete__])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -40,7 +40,7 @@ _FileName = Annotated[str, Field(pattern=r"\A[^/.\x00-\x1f\x7f-][^/\x00-\x1f\x7f
 _Host = Annotated[str, Field(pattern=r"\A[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\z")]
 _Version = Annotated[str, Field(pattern=r"\Av[0-9A-Za-z][0-9A-Za-z.+-]{0,60}\z")]
 _Digest = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
-_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+_STRICT = ConfigDict(defer_build=True, strict=True, extra="forbid", frozen=True)
 
 
 def valid_name(name: str) -> str:
