@@ -28,6 +28,7 @@ ssh: {{user: {image.USER}, key: KEY, password: env:PI_PASSWORD}}
 nodes:
   - {{name: vm1, address: {HOST}, role: server, k3s: {{node_ip: {image.ADDRESS}}}}}
 k3s: {{airgap_dir: AIRGAP}}
+prepare: {{packages: [curl, ca-certificates]}}  # the fewer, the sooner
 limits: {{connect: 2m, reboot: 30m, node_ready: 30m}}
 """
 

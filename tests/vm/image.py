@@ -24,7 +24,7 @@ from tests.vm.qemu import Disks, first_boot
 
 SUITE = "trixie"
 USER, PASSWORD = "pi", "rasp'b\"erry $HOME"
-ADDRESS, GATEWAY = "10.0.2.15", "10.0.2.2"
+ADDRESS, GATEWAY, NAME_SERVER = "10.0.2.15", "10.0.2.2", "10.0.2.3"
 READY = "picluster: the image is made"
 
 _MIRROR = "http://deb.debian.org/debian"
@@ -61,7 +61,7 @@ Report = Callable[[str], None]
 
 
 def image(report: Report) -> Disks:
-    """Return the image, building it if it is not in the user's cache (some ten minutes)."""
+    """Return the image, building it if it is not in the user's cache (ten to twenty minutes)."""
     directory = cache_home() / "vm" / f"debian-{recipe_digest()}"
     if not directory.is_dir():
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def _build(directory: Path, report: Report) -> None:
     _make_disks(root, disks)
     shutil.rmtree(root)
     shutil.rmtree(packages)
-    report("letting it install itself, emulated (some ten minutes)")
+    report("letting it install itself, emulated (ten to twenty minutes)")
     console = first_boot(disks, f"{_CMDLINE} init=/second-stage")
     if READY not in console:
         raise RuntimeError(f"the image did not install itself:\n{console[-3000:]}")
@@ -202,7 +202,7 @@ def _configure(root: Path, host_key: Path) -> None:
     """Lay down what the second stage runs, and a host key that this computer knows first-hand."""
     script = root / "second-stage"
     settings = {"PI_USER": USER, "PI_PASSWORD": PASSWORD, "READY": READY}
-    settings |= {"ADDRESS": ADDRESS, "GATEWAY": GATEWAY}
+    settings |= {"ADDRESS": ADDRESS, "GATEWAY": GATEWAY, "NAME_SERVER": NAME_SERVER}
     script.write_text("#!/bin/sh\n" + shell(__package__, "second_stage", **settings))
     script.chmod(0o755)
     (root / "boot/firmware").mkdir(parents=True)

@@ -13,7 +13,8 @@ make_debian() {
   done
   depmod
   echo 'deb [trusted=yes] file:/var/lib/picluster-vm/packages ./' >/etc/apt/sources.list
-  echo 'LABEL=BOOTFS /boot/firmware vfat defaults 0 2
+  # Emulated on a busy computer, a disk may take longer to be seen than systemd waits for one.
+  echo 'LABEL=BOOTFS /boot/firmware vfat defaults,x-systemd.device-timeout=15min 0 2
 /var/swap none swap sw 0 0' >/etc/fstab
   fallocate -l 128M /var/swap && chmod 600 /var/swap && mkswap -q /var/swap
   printf '[zram0]\nzram-size = ram / 4\n' >/etc/systemd/zram-generator.conf
@@ -21,6 +22,7 @@ make_debian() {
   echo "$PI_USER:$PI_PASSWORD" | chpasswd
   echo raspberrypi >/etc/hostname
   printf '127.0.0.1 localhost\n127.0.1.1 raspberrypi\n' >/etc/hosts
+  echo "nameserver $NAME_SERVER" >/etc/resolv.conf
   # User-mode networking gives the machine this address, and nobody else is there.
   printf '[Match]\nName=e*\n[Network]\nAddress=%s/24\nGateway=%s\n' "$ADDRESS" "$GATEWAY" \
     >/etc/systemd/network/wired.network

@@ -43,7 +43,7 @@ class IscsiDaemon:
             "enable and start iscsid",
             # A kernel without iSCSI lets it fail, which the next look tells as a warning.
             (Run("systemctl enable --quiet iscsid\nsystemctl start iscsid || true"),),
-            reason="open-iscsi is being installed"
+            reason="open-iscsi is still to be installed"
             if look.changing(PACKAGES)
             else "it is not enabled"
             if not unit.enabled

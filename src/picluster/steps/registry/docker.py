@@ -268,7 +268,7 @@ class DockerRunning:
 
     def _reason(self, look: Look, engine: Engine) -> str:
         if not engine.active:
-            return "Docker is being installed" if look.changing(ENGINE) else "it is stopped"
+            return "Docker is still to be installed" if look.changing(ENGINE) else "it is stopped"
         if not engine.enabled:
             return "it would not start at boot"
         if look.changing(CONFIG) or not engine.insecure.issuperset(self.insecure):

@@ -148,7 +148,7 @@ def test_a_kernel_without_wireguard_is_refused_with_another_backend_as_the_way_o
 def test_a_fresh_node_is_told_that_iscsid_comes_with_its_package() -> None:
     decision = decide(IscsiDaemon(), "enabled=", "active=inactive", planned=(PACKAGES,))
     assert isinstance(decision, Change)
-    assert decision.reason == "open-iscsi is being installed"
+    assert decision.reason == "open-iscsi is still to be installed"
 
 
 def test_swap_made_by_an_unknown_generator_is_masked_for_the_next_boot() -> None:
