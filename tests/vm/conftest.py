@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from picluster.local_files import write_private
 from picluster.model.k3s import DEFAULT_VERSION
 from picluster.paths import kept_of
 from tests.doubles.k3s.build import build
-from tests.lab.bench import Result, forget_environment, run
+from tests.lab.bench import Result, forget_environment
 from tests.vm import image
 from tests.vm.qemu import HOST, Disks, Machine
 
@@ -44,23 +45,21 @@ class Desk:
     def picluster(self, *arguments: str, expect: int | None = 0) -> Result:
         """Run a command on the cluster; by default it has to end well."""
         command = [sys.executable, "-m", "picluster", *arguments, "--file", str(self.file)]
-        return run(command, expect, _SECONDS)
+        return _run(command, expect)
 
     def sh(self, script: str) -> str:
         """Run a script as root, by the key that `bootstrap` let in; it has to succeed."""
-        pins = kept_of("vm").known_hosts
-        options = [
-            "-F",
-            "none",
-            "-i",
-            str(self.key),
-            "-o",
-            f"UserKnownHostsFile={pins}",
-            "-o",
-            "BatchMode=yes",
-        ]
-        login = f"{image.USER}@{HOST}"
-        return run(["ssh", *options, login, "sudo -n sh -ec", quote(script)], 0, _SECONDS).out
+        pins = f"UserKnownHostsFile={kept_of('vm').known_hosts}"
+        ssh = ["ssh", "-n", "-F", "none", "-i", str(self.key), "-o", pins, "-o", "BatchMode=yes"]
+        return _run([*ssh, f"{image.USER}@{HOST}", "sudo -n sh -ec", quote(script)], 0).out
+
+
+def _run(command: list[str], expect: int | None) -> Result:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    result = Result(done.returncode, done.stdout, done.stderr)
+    said = f"`{' '.join(command)}` ended with {result.status}, not {expect}:\n{result.said}"
+    assert expect in (None, result.status), said
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,7 @@ def _start(disks: Disks, command_line: str, clock: str) -> subprocess.Popen[byte
     forwards = "".join(f",hostfwd=tcp:{HOST}:{port}-:{port}" for port in _PORTS)
     command = [
         "nice",
-        "-n3",
+        "-n1",
         "qemu-system-aarch64",
         "-M",
         "virt",
