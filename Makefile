@@ -9,7 +9,7 @@ TIME ?= 600
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 unexport PYTHONDONTWRITEBYTECODE  # the tests start Python thousands of times; it compiles once
 
-.PHONY: demo demo-down test test-unit test-lab real vm lint format types docs screen bench mutants fuzz lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab real vm lint format types docs screen bench bench-quick mutants fuzz lab-deps test-deps constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -55,8 +55,11 @@ docs: $(STAMP)  ## Make docs/configuration.md from the model, docs/causes.md fro
 screen: $(STAMP) lab-deps test-deps  ## Record the README's picture anew, in the lab
 	$(ROOT) $(BIN)/python -m tests.record_screen docs/screen.svg
 
-bench: $(STAMP)  ## Measure; see benchmarks/README.md
-	$(ROOT) $(BIN)/python -m benchmarks
+bench: $(STAMP)  ## Measure, into docs/performance.*; SECTIONS="seven light" for some; see benchmarks/README.md
+	$(ROOT) $(BIN)/python -m benchmarks $(SECTIONS)
+
+bench-quick: $(STAMP)  ## Compare three nodes with the committed figures, by count and by ratio
+	$(ROOT) $(BIN)/python -m benchmarks quick
 
 mutants: $(STAMP)  ## Plant faults with a name; every one has to fail a unit test
 	$(BIN)/python -m tests.mutants --named

@@ -1,66 +1,115 @@
-"""Timing commands, and a table of what came out."""
+"""Running what is measured: its time, CPU and memory, what it says it spent, the machine's load."""
 
 from __future__ import annotations
 
-import statistics
+import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+COUNTS = ("connections", "scripts", "forks", "bytes_sent", "bytes_received")
+"""What a command of picluster says of itself, and does not depend on the machine."""
 
 
 @dataclass
 class Series:
-    """How long one thing took, each time; `notes` tell what it did. Without times: missing."""
+    """One thing, measured some times. Without times it is missing, and `note` says why."""
 
     name: str
-    notes: list[str] = field(default_factory=list)
+    note: str = ""
     seconds: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-
-def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command that has to succeed: the time of a failure would mean nothing."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command[:6])} failed:\n{done.stdout}{done.stderr}"[-3000:])
-    return done
+    cpu: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
-def timed(series: Series, action: Callable[[], str]) -> None:
-    """Do it once, and note the time and what it says of itself."""
-    began = time.perf_counter()
-    note = action()
-    series.seconds.append(time.perf_counter() - began)
-    if note not in series.notes:
-        series.notes.append(note)
-    print(f"  {series.name}: {series.seconds[-1]:.2f} s", file=sys.stderr, flush=True)
+@dataclass(frozen=True)
+class Work:
+    """A command that has to end with one of `right`: the time of a failure would mean nothing.
+
+    `before` is done each time, unmeasured; `most` is how many rounds are enough.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    right: tuple[int, ...] = (0,)
+    before: Callable[[], object] = lambda: None
+    most: int = 100
+
+    def into(self, series: Series) -> str:
+        """Run it once, and note what it took; return what it said."""
+        self.before()
+        load = os.getloadavg()[0]
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, **self.environment},
+            )
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            err.seek(0)
+            said, moaned = out.read().decode(), err.read().decode()
+        if process.returncode not in self.right:
+            raise RuntimeError(f"{' '.join(self.command[:8])} failed:\n{said}{moaned}"[-3000:])
+        series.seconds.append(round(seconds, 3))
+        series.cpu.append(round(used.ru_utime + used.ru_stime, 3))
+        series.memory.append(round(used.ru_maxrss / 1024, 1))
+        series.load.append(round(load, 1))
+        series.counts |= counted(said)
+        return said
+
+    def once(self) -> str:
+        """Run it, and measure nothing."""
+        return self.into(Series(""))
 
 
-def table(title: str, all_series: Sequence[Series]) -> str:
-    """Return a Markdown table: medians, ranges, and ratios to the first line."""
-    measured = [series for series in all_series if series.seconds]
-    base = measured[0].median if measured else 1.0
-    lines = [
-        f"### {title}",
-        "",
-        "| | median | range | ratio | runs | |",
-        "|---|---:|---:|---:|---:|---|",
-    ]
-    for series in all_series:
-        note = "; ".join(filter(None, series.notes))
-        if not series.seconds:
-            lines.append(f"| {series.name} | missing | | | 0 | {note} |")
+def counted(said: str) -> dict[str, int]:
+    """Return the counts in the JSON document, or in the last of the JSON lines, of a command."""
+    for text in (said, said.rstrip().rpartition("\n")[2]):
+        try:
+            document = json.loads(text)
+        except ValueError:
             continue
-        spread = f"{min(series.seconds):.2f}-{max(series.seconds):.2f} s"
-        lines.append(
-            f"| {series.name} | {series.median:.2f} s | {spread} | {series.median / base:.1f} | "
-            f"{len(series.seconds)} | {note} |"
-        )
-    return "\n".join([*lines, ""])
+        if isinstance(document, dict):
+            return {name: document[name] for name in COUNTS if name in document}
+    return {}
+
+
+def measure(title: str, works: Mapping[str, Work], rounds: int) -> list[Series]:
+    """Do each thing once a round, side by side: what the machine does else falls on all alike.
+
+    What fails is noted as missing, and the others go on.
+    """
+    all_series = {name: Series(name) for name in works}
+    for round_ in range(rounds):
+        for name, work in works.items():
+            series = all_series[name]
+            if series.note or round_ >= work.most:
+                continue
+            try:
+                work.into(series)
+            except RuntimeError as error:
+                series.seconds, series.note = [], " ".join(str(error).split())[-300:]
+            taken = f"{series.seconds[-1]:.2f} s" if series.seconds else series.note
+            print(f"  {title}, {round_ + 1}: {name}: {taken}", file=sys.stderr, flush=True)
+    return list(all_series.values())
+
+
+def as_record(series: Series) -> dict[str, object]:
+    return asdict(series)
+
+
+def run(command: Sequence[str]) -> str:
+    """Run a command that has to succeed, and return what it says."""
+    return Work(tuple(command)).once()

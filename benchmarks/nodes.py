@@ -1,28 +1,33 @@
-"""Lab nodes for the benchmarks, in a home of their own: nothing of the user's is touched."""
+"""Nodes for the benchmarks, in a home of their own: nothing of the user's is touched."""
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.doubles.k3s.build import build
 
-from benchmarks.measure import run
+from benchmarks.measure import Work
 from picluster.lab import faults, rehearsal
 from picluster.lab.layout import LabLayout, trees_directory
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_LATE_PORT = 2222
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """A lab that is up, and the cluster file that names its nodes."""
+    """Nodes that answer, and the cluster file that names them."""
 
     lab: LabLayout
     file: Path
+    port: int = 22
+    light: bool = False
 
     @property
     def addresses(self) -> list[str]:
@@ -32,20 +37,13 @@ class Nodes:
     def known_hosts(self) -> Path:
         return Path(os.environ["XDG_STATE_HOME"], "picluster", self.lab.name, "known_hosts")
 
-    def picluster(self, *arguments: str) -> str:
-        """Run a command with `--json` and return what it says it spent."""
-        command = [
-            sys.executable,
-            "-m",
-            "picluster",
-            *arguments,
-            "--json",
-            "--file",
-            str(self.file),
-        ]
-        last = json.loads(run(command).stdout.splitlines()[-1])
-        changed = sum(tally["changed"] for tally in last["tallies"])
-        return f"{last['connections']} connections, {last['scripts']} scripts, {changed} changes"
+    def picluster(self, *arguments: str, right: tuple[int, ...] = (0,)) -> Work:
+        """Return a command of picluster that says what it spent."""
+        command = (sys.executable, "-m", "picluster", *arguments, "--json", "--file")
+        return Work((*command, str(self.file)), right=right)
+
+    def module(self, name: str, *arguments: str) -> Work:
+        return Work((sys.executable, "-m", f"benchmarks.{name}", *arguments))
 
     def reflash(self) -> None:
         """Give every node a fresh card."""
@@ -90,3 +88,37 @@ def booted(count: int, home: Path) -> Iterator[Nodes]:
     finally:
         if (home / "state/picluster/labs" / name / "lab.json").exists():
             rehearsal.down(name)
+
+
+@contextmanager
+def far_away(nodes: Nodes, milliseconds: int) -> Iterator[Nodes]:
+    """Reach the same nodes by a port at which each answers so much later, there and back."""
+    if not milliseconds:
+        yield nodes
+        return
+    with ExitStack() as relays:
+        for node in nodes.lab.nodes:
+            relays.enter_context(_relay(node.namespace, node.address, milliseconds / 2000))
+        text = nodes.file.read_text()
+        late = nodes.file.with_name(f"late{milliseconds}.yaml")
+        late.write_text(text.replace("  user: pi\n", f"  user: pi\n  port: {_LATE_PORT}\n"))
+        pins = nodes.known_hosts
+        text = pins.read_text()
+        lines = [line.split(" ", 1) for line in text.splitlines()]
+        pins.write_text(text + "".join(f"[{host}]:{_LATE_PORT} {key}\n" for host, key in lines))
+        try:
+            yield replace(nodes, file=late, port=_LATE_PORT)
+        finally:
+            pins.write_text(text)
+
+
+@contextmanager
+def _relay(namespace: str, address: str, delay: float) -> Iterator[None]:
+    inside = ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.doubles.relay"]
+    wire = [address, str(_LATE_PORT), "127.0.0.1", "22", str(delay)]
+    relay = subprocess.Popen([*inside, *wire], cwd=_REPOSITORY)
+    try:
+        yield
+    finally:
+        relay.terminate()
+        relay.wait()

@@ -1,35 +1,37 @@
 """The same kind of work under other tools: packages, files, host name and a service, all in order.
 
-Each is installed into a throw-away environment. One that cannot be had is reported as missing.
+Each is installed into an environment of its own. One that cannot be had is reported as missing.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measure import run
+from benchmarks.measure import Series, Work, run
 from benchmarks.nodes import Nodes
 
+_HERE = Path(__file__).parent
 PACKAGES = "curl wget git nano htop ca-certificates socat conntrack ipset open-iscsi nfs-common"
 FILES = {
     f"/etc/bench/{name}.conf": "".join(f"{name} {line}\n" for line in range(8))
     for name in ("modules", "sysctl", "registries", "config")
 }
+# What a light node has: nothing is installed there.
+_LIGHT_PACKAGES = "openssh-server sudo procps iproute2 udev kmod python3 locales tzdata dbus"
 
-_PYINFRA = f"""\
+_PYINFRA = """\
 from io import StringIO
 from pyinfra.operations import apt, files, server, systemd
 
-apt.packages(packages={PACKAGES.split()!r}, _sudo=True)
-for path, text in {FILES!r}.items():
+apt.packages(packages={packages!r}, _sudo=True)
+for path, text in {files!r}.items():
     files.put(src=StringIO(text), dest=path, mode="644", user="root", group="root", _sudo=True)
-systemd.service(service="ssh", running=True, enabled=True, _sudo=True)
 """
+_PYINFRA_SERVICE = 'systemd.service(service="ssh", running=True, enabled=True, _sudo=True)\n'
 
 # The apt module wants python3-apt on the nodes, so dpkg is asked directly, as picluster does.
 _ANSIBLE = """\
@@ -41,91 +43,111 @@ _ANSIBLE = """\
       changed_when: false
     - file: {{path: /etc/bench, state: directory, mode: "755"}}
 {files}
-    - systemd_service: {{name: ssh, state: started, enabled: true}}
 """
+_ANSIBLE_SERVICE = "    - systemd_service: {name: ssh, state: started, enabled: true}\n"
+_SERVICE = "systemctl is-enabled --quiet ssh; systemctl is-active --quiet ssh\n"
 
 
-@dataclass(frozen=True)
-class Rival:
-    """A tool, ready to run; `why_missing` if it is not."""
-
-    name: str
-    command: tuple[str, ...] = ()
-    why_missing: str = ""
-
-    def work(self) -> str:
-        done = run(self.command)
-        return "no changes" if self.is_idle(done.stdout + done.stderr) else "it changed something"
-
-    def is_idle(self, said: str) -> bool:
-        if self.name.startswith("Ansible"):
-            return "changed=0" in said and "changed=1" not in said
-        return "] Success" not in said and "No changes" in said
+def packages_of(*, light: bool) -> list[str]:
+    return (_LIGHT_PACKAGES if light else PACKAGES).split()
 
 
-def rivals(nodes: Nodes, home: Path) -> list[Rival]:
-    return [_pyinfra(nodes, home / "pyinfra"), _ansible(nodes, home / "ansible")]
+def by_hand(nodes: Nodes, home: Path) -> Work:
+    """Return the same work as a script that a shell sends to all nodes at once, over plain ssh."""
+    checks = "".join(
+        f"same {shlex.quote(path)} {shlex.quote(text)}\n" for path, text in FILES.items()
+    )
+    packages = " ".join(packages_of(light=nodes.light))
+    script = (_HERE / "by_hand.sh").read_text() + f"dpkg-query -W {packages} >/dev/null\n"
+    script += checks + ("" if nodes.light else _SERVICE)
+    path = home / "by_hand.sh"
+    path.write_text(script)
+    options = (str(nodes.lab.key), str(nodes.known_hosts), str(nodes.port), str(path))
+    return Work(("sh", str(_HERE / "everywhere.sh"), *options, *nodes.addresses))
 
 
-def _pyinfra(nodes: Nodes, place: Path) -> Rival:
-    missing = _install("pyinfra", place)
-    if missing:
-        return Rival("pyinfra", why_missing=missing)
+def rivals(nodes: Nodes, tools: Path, home: Path) -> tuple[dict[str, Work], list[Series]]:
+    """Return what can be run of the other tools, and what is missing."""
+    works: dict[str, Work] = {}
+    missing: list[Series] = []
+    for name, packages in (("pyinfra", ["pyinfra"]), ("Ansible", ["ansible-core", "mitogen"])):
+        place = tools / name.lower()
+        why = _install(packages, place)
+        if why:
+            missing.append(Series(name, why))
+            continue
+        inputs = home / f"{name.lower()}-{nodes.file.stem}"
+        inputs.mkdir(exist_ok=True)
+        make = _pyinfra if name == "pyinfra" else _ansible
+        works |= make(nodes, place, inputs)
+    return works, missing
+
+
+def _pyinfra(nodes: Nodes, place: Path, inputs: Path) -> dict[str, Work]:
     login = {
         "ssh_user": "pi",
         "ssh_key": str(nodes.lab.key),
+        "ssh_port": nodes.port,
         "ssh_known_hosts_file": str(nodes.known_hosts),
     }
-    (place / "inventory.py").write_text(
+    (inputs / "inventory.py").write_text(
         f"nodes = {[(address, login) for address in nodes.addresses]!r}\n"
     )
-    (place / "deploy.py").write_text(_PYINFRA)
-    names = (str(place / "inventory.py"), str(place / "deploy.py"))
-    return Rival(
-        f"pyinfra {_version('pyinfra', place)}", (str(place / "bin/pyinfra"), "-y", *names)
-    )
+    deploy = _PYINFRA.format(packages=packages_of(light=nodes.light), files=FILES)
+    deploy += "" if nodes.light else _PYINFRA_SERVICE
+    (inputs / "deploy.py").write_text(deploy)
+    names = (str(inputs / "inventory.py"), str(inputs / "deploy.py"))
+    name = f"pyinfra {_version('pyinfra', place)}"
+    return {name: Work((str(place / "bin/pyinfra"), "-y", *names))}
 
 
-def _ansible(nodes: Nodes, place: Path) -> Rival:
-    missing = _install("ansible-core", place)
-    if missing:
-        return Rival("Ansible", why_missing=missing)
+def _ansible(nodes: Nodes, place: Path, inputs: Path) -> dict[str, Work]:
     ssh = f"-o UserKnownHostsFile={nodes.known_hosts} -o ControlMaster=auto -o ControlPersist=5s"
-    common = f"ansible_user=pi ansible_ssh_private_key_file={nodes.lab.key}"
+    common = f"ansible_user=pi ansible_port={nodes.port}"
+    common += f" ansible_ssh_private_key_file={nodes.lab.key}"
     hosts = "".join(f"{address} {common}\n" for address in nodes.addresses)
-    (place / "inventory.ini").write_text(hosts)
+    (inputs / "inventory.ini").write_text(hosts)
     copies = "\n".join(
         f"    - copy: {{dest: {path}, mode: '644', owner: root, content: {json.dumps(text)}}}"
         for path, text in FILES.items()
     )
-    playbook = _ANSIBLE.format(packages=PACKAGES, files=copies)
-    (place / "playbook.yml").write_text(playbook)
-    os.environ.update(
-        ANSIBLE_PIPELINING="True",
-        ANSIBLE_SSH_ARGS=ssh,
-        ANSIBLE_HOME=str(place / "home"),
-        ANSIBLE_PYTHON_INTERPRETER="/usr/bin/python3",
-        ANSIBLE_FORKS="10",
-    )
-    command = (
-        str(place / "bin/ansible-playbook"),
-        "-i",
-        str(place / "inventory.ini"),
-        str(place / "playbook.yml"),
-    )
-    return Rival(f"Ansible {_version('ansible-core', place)}, pipelining", command)
+    packages = " ".join(packages_of(light=nodes.light))
+    playbook = _ANSIBLE.format(packages=packages, files=copies)
+    (inputs / "playbook.yml").write_text(playbook + ("" if nodes.light else _ANSIBLE_SERVICE))
+    plain = {
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_ARGS": ssh,
+        "ANSIBLE_HOME": str(inputs / "home"),
+        "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+        "ANSIBLE_FORKS": str(max(10, len(nodes.addresses))),
+    }
+    found = next(place.glob("lib/python*/site-packages/ansible_mitogen/plugins/strategy"), place)
+    helped = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(found)}
+    inventory, book = str(inputs / "inventory.ini"), str(inputs / "playbook.yml")
+    command = (str(place / "bin/ansible-playbook"), "-i", inventory, book)
+    name = f"Ansible {_version('ansible-core', place)}"
+    return {
+        f"{name}, pipelining": Work(command, plain),
+        f"{name}, mitogen {_version('mitogen', place)}": Work(command, plain | helped),
+    }
 
 
-def _install(package: str, place: Path) -> str:
-    """Install a package into an environment of its own; return why that cannot be done."""
-    run([sys.executable, "-m", "venv", str(place)])
-    pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
-    done = subprocess.run(
-        [*pip, "install", "--quiet", package], capture_output=True, text=True, check=False
-    )
-    return "" if done.returncode == 0 else f"pip cannot install {package}"
+def _install(packages: list[str], place: Path) -> str:
+    """Have packages in an environment of their own; return why that cannot be done."""
+    if not (place / "whole").exists():
+        run([sys.executable, "-m", "venv", str(place)])
+        pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
+        done = subprocess.run(
+            [*pip, "install", "--quiet", *packages], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            return f"pip cannot install {' '.join(packages)}"
+        (place / "whole").touch()
+    return ""
 
 
 def _version(package: str, place: Path) -> str:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
-    return run([str(place / "bin/python"), "-c", code]).stdout.strip()
+    return run([str(place / "bin/python"), "-c", code]).strip()

@@ -1,11 +1,14 @@
-"""The rivals' work, as steps of picluster's engine: `python -m benchmarks.same_work FILE`."""
+"""The rivals' work, in picluster's engine: `python -m benchmarks.same_work FILE [light]`."""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 
-from benchmarks.rivals import FILES, PACKAGES
+from benchmarks.measure import COUNTS
+from benchmarks.rivals import FILES, packages_of
+from picluster.engine.events import Event, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation, ShellProbe
@@ -43,29 +46,34 @@ class ServiceRuns:
         return Change("start it", (RunScript(f"systemctl enable --now {self.unit}"),))
 
 
-def steps() -> list[Step]:
+def steps(*, light: bool) -> list[Step]:
     files = [ManagedFile(path, path, text) for path, text in FILES.items()]
-    return [Packages(PACKAGES.split(), 3600), *files, ServiceRuns("ssh")]
+    service = [] if light else [ServiceRuns("ssh")]
+    return [Packages(packages_of(light=light), 3600), *files, *service]
 
 
-def main(file: str) -> None:
+def _tell(event: Event) -> None:
+    if isinstance(event, TargetFailed):
+        print(event, file=sys.stderr)
+
+
+def main(file: str, kind: str = "") -> None:
     cluster = load(file).cluster
     keys = HostKeys(cluster_state(cluster.name) / "known_hosts")
     connector = SshConnector(endpoints_of(cluster, lambda question: ""), keys)
     sessions = Sessions(connector)
-    run = RunState(sessions, lambda event: None)
+    run = RunState(sessions, _tell)
     names = [node.name for node in cluster.nodes]
     try:
         sessions.open_all(names)
-        stage = Stage("the same work", {name: steps() for name in names})
+        stage = Stage("the same work", {name: steps(light=kind == "light") for name in names})
         run_phase(Phase("bench", "the same work", (stage,)), run)
     finally:
         sessions.close_all()
-    changed = sum(tally.changed for tally in run.tallies())
     spent = connector.traffic
-    print(f"{spent.connections} connections, {spent.scripts} scripts, {changed} changes")
+    print(json.dumps({name: getattr(spent, name) for name in COUNTS}))
     sys.exit(run.exit_code())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
