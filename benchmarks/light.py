@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.nodes import Nodes
 from picluster.lab import identity, network
-from picluster.lab.base_tree import base_tree
+from picluster.lab.base_tree import SUITE, base_tree
 from picluster.lab.cluster_file import render
 from picluster.lab.commands import attempt, run
 from picluster.lab.layout import LabLayout, LabNode, plan_lab, trees_directory
@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 30.0
 @contextmanager
 def light(count: int, home: Path) -> Iterator[Nodes]:
     """Have that many light nodes; they are gone afterwards."""
-    base = base_tree(trees_directory(), lambda line: None)
+    base = base_tree(trees_directory(), SUITE, lambda line: None)
     lab = plan_lab("light", count, 1, base)
     tree = home / "light"
     lab.directory.mkdir(parents=True)
