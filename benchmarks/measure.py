@@ -10,8 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-COUNTS = ("connections", "scripts", "forks", "bytes_sent", "bytes_received")
+COUNTS = ("connections", "scripts", "bytes_sent", "bytes_received")
 """What a command of picluster says of itself, and does not depend on the machine."""
 
 
@@ -46,7 +47,7 @@ class Work:
         self.before()
         load = os.getloadavg()[0]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            began = time.perf_counter()
+            forks, began = _forks(), time.perf_counter()
             process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -60,6 +61,7 @@ class Work:
             out.seek(0)
             err.seek(0)
             said, moaned = out.read().decode(), err.read().decode()
+        forks = _forks() - forks
         if process.returncode not in self.right:
             raise RuntimeError(f"{' '.join(self.command[:8])} failed:\n{said}{moaned}"[-3000:])
         series.seconds.append(round(seconds, 3))
@@ -67,11 +69,18 @@ class Work:
         series.memory.append(round(used.ru_maxrss / 1024, 1))
         series.load.append(round(load, 1))
         series.counts |= counted(said)
+        series.counts["forks"] = min(forks, series.counts.get("forks", forks))
         return said
 
     def once(self) -> str:
         """Run it, and measure nothing."""
         return self.into(Series(""))
+
+
+def _forks() -> int:
+    """Return how many processes and threads began on this computer, those of its nodes too."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("processes "))
 
 
 def counted(said: str) -> dict[str, int]:
