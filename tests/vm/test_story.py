@@ -107,12 +107,6 @@ def test_the_doctor_finds_no_problem_on_what_was_prepared(desk: Desk) -> None:
     assert lit(desk, "problem") == {}
 
 
-def test_a_cluster_of_the_stand_in_comes_up_on_arm64(desk: Desk) -> None:
-    desk.picluster("up")
-    assert desk.picluster("validate", "--json", expect=None).document["ok"]
-    assert planned(desk)["changes"] == []
-
-
 def test_a_clock_that_was_never_set_is_named_before_anything_starts(desk: Desk) -> None:
     """systemd starts it from when it was last kept; here, before a year in a drawer."""
     desk.sh(f"systemctl stop {TIMESYNCD}; touch -d '1 year ago' {KEPT}; sync")
@@ -123,3 +117,9 @@ def test_a_clock_that_was_never_set_is_named_before_anything_starts(desk: Desk) 
     desk.machine.cut_power()
     desk.machine.power_on()
     assert planned(desk, "--until", "preflight")["refused"] == []
+
+
+def test_a_cluster_of_the_stand_in_comes_up_on_arm64(desk: Desk) -> None:
+    desk.picluster("up")
+    assert desk.picluster("validate", "--json", expect=None).document["ok"]
+    assert planned(desk)["changes"] == []
