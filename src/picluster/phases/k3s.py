@@ -127,7 +127,14 @@ def staged(site: Site, node: Node) -> Step:
         "k3s.install_url": exposed(k3s.install_url) and k3s.install_sha256 is None,
     }
     plain = [name for name, open_to_all in asked.items() if open_to_all and not k3s.airgap_dir]
-    return Staged(k3s.version, warning=plain_http(", ".join(plain)) if plain else "")
+    warning = plain_http(", ".join(plain)) if plain else ""
+    directory = k3s.airgap_dir
+    if directory is None:
+        return Staged(k3s.version, warning)
+    if k3s.version != site.tools.get(Artifacts).version:
+        directory /= k3s.version  # a stop on the way of an upgrade
+    files = {path.name for path in directory.iterdir()} if directory.is_dir() else ()
+    return Staged(k3s.version, warning, directory, frozenset(files))
 
 
 def _staging(site: Site, node: Node) -> list[Step]:

@@ -7,6 +7,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from tests.unit.steps.looking import decide_from
 
 from picluster.apps.user_apps import AppSource
 from picluster.engine.place import Tools
-from picluster.engine.step import Change, Satisfied
+from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import StepFailed
 from picluster.model import parse
 from picluster.model.apps import App
+from picluster.model.k3s import DEFAULT_VERSION
 from picluster.phases.k3s import staged
 from picluster.steps.download import (
     _NoWayBack,
@@ -237,7 +239,6 @@ def test_air_gapped_images_are_those_that_the_checksum_file_lists(
         ("k3s: {install_url: 'http://10.0.0.1/i'}", "k3s.install_url"),
         (f"k3s: {{install_url: 'http://10.0.0.1/i', install_sha256: '{'0' * 64}'}}", ""),
         ("k3s: {release_url: 'http://127.0.0.1/k3s'}", ""),
-        ("k3s: {release_url: 'http://10.0.0.1/k3s', airgap_dir: .}", ""),
     ],
 )
 def test_a_plan_warns_of_a_k3s_that_comes_over_plain_http(
@@ -251,6 +252,50 @@ def test_a_plan_warns_of_a_k3s_that_comes_over_plain_http(
     assert isinstance(change, Change)
     plain = f"; {plain_http(warning)}" if warning else ""
     assert change.reason == f"K3s is not installed{plain}"
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ((), "install.sh, sha256sum-arm64.txt, k3s-arm64"),
+        (("k3s-arm64", "install.sh"), "sha256sum-arm64.txt"),
+        (("k3s-arm64", "install.sh", "sha256sum-arm64.txt"), ""),
+    ],
+)
+def test_a_plan_names_what_an_air_gap_directory_lacks_of_k3s(
+    tmp_path: Path, there: tuple[str, ...], missing: str
+) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    text = "name: home\nnodes: [{name: pi1, address: 10.0.0.11, role: server}]\n"
+    cluster = parse(f"{text}k3s: {{release_url: 'http://10.0.0.1/k3s', airgap_dir: {tmp_path}}}")
+    site = site_on(ShellNodes(tmp_path / "nodes"), cluster.cluster, tmp_path)
+    step = staged(site, site.cluster.servers[0])
+    decision = step.decide(look(step.name, arch="arm64"))
+    if missing:
+        assert decision == Blocked(
+            f"the air-gap directory {tmp_path} has no {missing}",
+            f"put the files of K3s {DEFAULT_VERSION} there, as docs/air-gap.md lists",
+        )
+    else:
+        assert isinstance(decision, Change)
+        assert decision.reason == "K3s is not installed", "nothing comes over plain HTTP"
+    has_it = look(step.name, arch="arm64", version=DEFAULT_VERSION, installer="yes")
+    assert step.decide(has_it) == Satisfied(), "who has K3s needs none of it"
+
+
+def test_a_stop_of_an_upgrade_has_a_directory_of_its_own(tmp_path: Path) -> None:
+    stop = tmp_path / "v1.34.11+k3s1"
+    stop.mkdir()
+    for name in ("k3s-arm64", "install.sh", "sha256sum-arm64.txt"):
+        (stop / name).touch()
+    text = "name: home\nnodes: [{name: pi1, address: 10.0.0.11, role: server}]\n"
+    cluster = parse(f"{text}k3s: {{airgap_dir: {tmp_path}}}").cluster
+    site = site_on(ShellNodes(tmp_path / "nodes"), cluster, tmp_path)
+    k3s = cluster.k3s.model_copy(update={"version": stop.name})
+    there = replace(site, cluster=cluster.model_copy(update={"k3s": k3s}))
+    step = staged(there, cluster.servers[0])
+    assert isinstance(step.decide(look(step.name, arch="arm64")), Change)
 
 
 @pytest.mark.parametrize("sha256", [None, "0" * 64])

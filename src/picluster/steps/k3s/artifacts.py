@@ -28,7 +28,7 @@ _FIX = (
     "check k3s.version and the network, or point k3s.airgap_dir at a directory that holds the "
     "release"
 )
-_BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
+BINARY_NAMES = {"amd64": "k3s", "arm64": "k3s-arm64"}
 INSTALL_SCRIPT = "install.sh"
 
 
@@ -46,7 +46,7 @@ def binary_name(arch: str) -> str:
     Raises `StepFailed` for an architecture that K3s is not released for in 64 bits.
     """
     try:
-        return _BINARY_NAMES[arch]
+        return BINARY_NAMES[arch]
     except KeyError:
         raise StepFailed(
             f"there is no 64-bit K3s for the architecture {arch or 'of this node'!r}",

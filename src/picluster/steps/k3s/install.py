@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
@@ -12,7 +13,7 @@ from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfie
 from picluster.engine.survey import Look
 from picluster.model.releases import ladder, parse_version, reasons
 from picluster.steps.k3s import paths
-from picluster.steps.k3s.artifacts import Artifact, Artifacts
+from picluster.steps.k3s.artifacts import BINARY_NAMES, INSTALL_SCRIPT, Artifact, Artifacts
 from picluster.steps.k3s.nodes import seen_nodes
 from picluster.steps.k3s.state import STATE, K3sState
 
@@ -90,11 +91,14 @@ def _upload(place: Place, artifact: Artifact, path: str, mode: int) -> None:
 class Staged:
     """The wanted K3s lies on the node, verified, before anything is restarted for it.
 
-    `warning` is what the user is to know about where it comes from.
+    `warning` is what the user is to know about where it comes from. With an air-gap `directory`,
+    that is the only place, and `files` are the names of what is in it.
     """
 
     version: str
     warning: str = ""
+    directory: Path | None = None
+    files: frozenset[str] = frozenset()
     name: str = STAGED
 
     @property
@@ -112,6 +116,14 @@ class Staged:
         refusal = refuse_version_step(state.version, self.version)
         if refusal:
             return refusal
+        # For what is no processor of K3s's, staging has words of its own.
+        wanted = (INSTALL_SCRIPT, f"sha256sum-{state.arch}.txt", BINARY_NAMES.get(state.arch, ""))
+        missing = [name for name in wanted if name not in self.files]
+        if self.directory is not None and missing and state.arch in BINARY_NAMES:
+            return Blocked(
+                f"the air-gap directory {self.directory} has no {', '.join(missing)}",
+                f"put the files of K3s {self.version} there, as docs/air-gap.md lists",
+            )
         reason = f"{state.version} is installed" if state.version else "K3s is not installed"
         return Change(
             f"put K3s {self.version} on the node",
