@@ -24,6 +24,12 @@ def write_card(directory: Path, files: Mapping[str, str]) -> list[str]:
         cmdline = directory / _CMDLINE
         if cmdline.is_file():
             done += _put(cmdline, boot_line(cmdline.read_text()))
+    except UnicodeDecodeError:
+        raise PiclusterError(
+            "it is not text",
+            where=str(directory / _CMDLINE),
+            fix="write the operating system's image onto the card again",
+        ) from None
     except OSError as error:
         raise PiclusterError(
             "it cannot be written",

@@ -277,9 +277,11 @@ def _status_object(answer: HttpAnswer) -> dict[str, Any]:
 def _causes(status: dict[str, Any]) -> list[dict[str, str]]:
     details = status.get("details")
     listed = details.get("causes") if isinstance(details, dict) else None
+    if not isinstance(listed, list):
+        return []
     return [
         {key: redact(str(value)) for key, value in cause.items()}
-        for cause in listed or []
+        for cause in listed
         if isinstance(cause, dict)
     ]
 

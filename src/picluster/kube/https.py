@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import select
 import ssl
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 
 from picluster.kube.link import (
     CONNECT_SECONDS,
@@ -21,6 +21,7 @@ from picluster.kube.link import (
     unconnected,
 )
 
+_MOST = 64 << 20  # bytes of one answer; what a cluster of Pis has to say is far less
 CUT = "the connection was cut; is k3s running there?"
 
 
@@ -115,7 +116,12 @@ class _Connection(HTTPConnection):
         self.request(request.method, request.target, body, request.headers)
         response = self.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return HttpAnswer(response.status, response.read(), headers)
+        body = response.read(_MOST + 1)
+        if len(body) > _MOST:
+            raise LinkDown(f"its answer is larger than {_MOST >> 20} MiB")
+        if response.length:
+            raise IncompleteRead(body, response.length)
+        return HttpAnswer(response.status, body, headers)
 
 
 # What OpenSSL says, and what it means here. A Pi has no battery for its clock.

@@ -58,7 +58,7 @@ printf '%s%s %s %s\\n' {cost} {marker} "$before" "$after"
 times
 """
 _COST = "picluster-cost-"
-_TOLD = re.compile(rb"(\d*) (\d*)\n((?:\d+m[\d.]+s[ \n]){4})")
+_TOLD = re.compile(rb"(\d{0,7}) (\d{0,7})\n((?:\d{1,7}m\d{1,2}(?:\.\d{1,9})?s[ \n]){4})")
 _TIME = re.compile(rb"(\d+)m([\d.]+)s")
 
 # The script goes to its shell through a pipe, written by a builtin: it is nobody's argument. It

@@ -79,7 +79,7 @@ def opened(request: Request, *handlers: BaseHandler) -> AbstractContextManager[A
     return answer
 
 
-class _Refused(Exception):
+class _Refused(OSError):
     def __init__(self, what: str, why: str = "") -> None:
         super().__init__(what)
         self.why = why

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from picluster.local_files import replacing
 from picluster.steps.download import parse_checksums
 from picluster.steps.image_reference import read_reference
 
 SUMS = "SHA256SUMS"
+_SHA256 = re.compile("[0-9a-f]{64}")
 DOCKER = "docker"
 """The directory in it whose archives Docker loads."""
 
@@ -43,7 +45,14 @@ def read_saved(directory: Path | None) -> AirGap | None:
     sums = directory / SUMS if directory is not None else None
     if directory is None or sums is None or not sums.is_file():
         return None
-    return AirGap(directory, parse_checksums(sums.read_text("utf-8", "replace")))
+    listed = parse_checksums(sums.read_text("utf-8", "replace"))
+    return AirGap(directory, {name: sum_ for name, sum_ in listed.items() if _is_ours(name, sum_)})
+
+
+def _is_ours(name: str, digest: str) -> bool:
+    """Whether a line can be of `write_sums`: nothing outside of the directory is in it."""
+    path = PurePosixPath(name)
+    return bool(_SHA256.fullmatch(digest)) and not path.is_absolute() and ".." not in path.parts
 
 
 def write_sums(directory: Path, sums: Mapping[str, str]) -> None:

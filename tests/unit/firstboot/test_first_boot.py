@@ -13,6 +13,7 @@ from tests.doubles.tool_doubles import run_with
 from typer.testing import CliRunner
 
 from picluster.cli.app import app
+from picluster.errors import PiclusterError
 from picluster.firstboot.card import boot_line, write_card
 from picluster.firstboot.cloud_init import meta_data, user_data
 from picluster.model import Cluster, parse
@@ -128,6 +129,12 @@ def test_files_that_were_on_the_card_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "cmdline.txt").read_text() == boot_line(LINE)
     assert (tmp_path / "cmdline.txt.before-picluster").read_text() == LINE
     assert any("user-data: written" in line for line in said)
+
+
+def test_a_card_whose_kernel_line_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cmdline.txt").write_bytes(b"console=tty1 \xff\xfe\n")
+    with pytest.raises(PiclusterError, match="it is not text"):
+        write_card(tmp_path, {"user-data": "ours"})
 
 
 def test_a_second_time_changes_nothing_and_a_third_keeps_every_copy(tmp_path: Path) -> None:

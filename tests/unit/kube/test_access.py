@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 from tests.unit.kube.kube_double import Authority, Cluster, FakeApi, SessionDouble, k3s_yaml
 
 from picluster.errors import PiclusterError, Unreachable
+from picluster.kube import https
 from picluster.kube.access import KubeAccess
 from picluster.kube.api import MERGE_PATCH
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound
@@ -188,6 +192,41 @@ def test_too_many_requests_is_no_reason_to_go_elsewhere(start: Start) -> None:
     cluster.apis["s1"].trouble.append((429, "slow down"))
     list_nodes(cluster.access)
     assert cluster.access.connected == "s1"
+
+
+def test_an_answer_without_an_end_is_no_answer(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(https, "_MOST", 1 << 20)
+    cluster.apis["s1"].trouble.extend([(200, "x" * (1 << 20) + "x")] * 3)
+    with pytest.raises(ApiUnavailable, match="larger than 1 MiB"):
+        cluster.access.call("GET", "/api/v1/nodes")
+    cluster.apis["s1"].trouble.append((200, "x" * (1 << 20)))
+    assert len(cluster.access.call("GET", "/api/v1/nodes")) == 1 << 20
+
+
+def test_an_answer_that_is_cut_short_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = https._Connection(
+            "127.0.0.1", listener.getsockname()[1], ssl.create_default_context()
+        )
+        connection.sock = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        with peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1, 2]")
+        with pytest.raises(HTTPException):
+            connection.exchange(Request("GET", "/"))
+        connection.close()
+
+
+@pytest.mark.parametrize("causes", [5, "no", {"a": 1}, [1, None]])
+def test_a_refusal_with_causes_of_another_type_is_a_refusal(
+    cluster: Cluster, causes: object
+) -> None:
+    said = {"reason": "Forbidden", "message": "no", "details": {"causes": causes}}
+    cluster.apis["s1"].trouble.append((403, said))
+    with pytest.raises(ApiRefused, match="no"):
+        cluster.access.call("GET", "/api/v1/nodes")
 
 
 def test_what_is_not_json_is_no_answer(cluster: Cluster) -> None:

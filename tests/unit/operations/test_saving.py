@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 import yaml
@@ -23,11 +24,14 @@ from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Satisfied
 from picluster.errors import PiclusterError, PreflightRefused, StepFailed
 from picluster.model import Cluster, parse
+from picluster.model.mirrors import Mirror
 from picluster.model.rancher import Rancher
 from picluster.operations.saving import Saving
 from picluster.phases.air_gap import DirectoryWhole, Lacking, LackingHere, air_gap
 from picluster.secret import Secret
-from picluster.steps.images import sources
+from picluster.steps import download
+from picluster.steps.image_reference import read_reference
+from picluster.steps.images import distribution, sources
 from picluster.steps.images.archives import archives_in
 from picluster.steps.images.distribution import Puller, PullPlace
 from picluster.steps.preflight.machine import SYSTEM, System
@@ -302,6 +306,133 @@ def test_a_registry_may_want_a_token_and_storage_never_sees_it(desk: Desk, login
     assert Saving(site, desk.directory, ("arm64",), desk.told.append).run() == ()
     assert desk.internet.asked.count("/token") == len(("registry", "kube-vip", "web"))
     assert "pass word" not in "".join(desk.told)
+
+
+def rewritten(internet: Internet, repository: str, old: bytes, new: bytes) -> None:
+    """Have a registry say something else of an image that is for arm64 alone."""
+    for key, (kind, text) in list(internet.manifests.items()):
+        if key == (repository, "1"):
+            assert old in text
+            internet.manifests[key] = (kind, text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    "size", [b"1e999", b"NaN", b"-1", b"9" * 400, b"9" * 5000, b'"\xc2\xb2"', b"[]", b"+1"]
+)
+def test_an_image_with_a_part_of_a_size_that_makes_no_sense_is_told_and_the_rest_is_saved(
+    desk: Desk, size: bytes
+) -> None:
+    desk.internet.put_plain("own/web", "1", "arm64")
+    _, text = desk.internet.manifests["own/web", "1"]
+    was = json.dumps(json.loads(text)["layers"][0]["size"]).encode()
+    wanted = json.loads(text)["layers"][0]["digest"].encode()
+    old = wanted + b'", "size": ' + was
+    rewritten(desk.internet, "own/web", old, wanted + b'", "size": ' + size)
+    (failure,) = desk.save()
+    assert failure.what == "docker.io/own/web:1 cannot be had for arm64"
+    assert {VIP_IMAGE, REGISTRY} < desk.files
+
+
+def test_a_manifest_that_says_more_bytes_than_a_part_has_is_told_and_the_rest_is_saved(
+    desk: Desk,
+) -> None:
+    desk.internet.put_plain("own/web", "1", "arm64")
+    _, text = desk.internet.manifests["own/web", "1"]
+    layer = json.loads(text)["layers"][0]
+    old = f'{layer["digest"]}", "size": {layer["size"]}'.encode()
+    rewritten(desk.internet, "own/web", old, old + b"0")
+    (failure,) = desk.save()
+    assert "another size" in failure.why
+    assert WEB_IMAGE not in desk.files
+    assert {VIP_IMAGE, REGISTRY} < desk.files
+
+
+def test_a_registry_cannot_have_a_file_of_this_computer_sent_as_its_token(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text('{"token": "of-somebody-else"}')
+    puller = Puller(PullPlace(desk.internet.url))
+    challenge = f'Bearer realm="{(tmp_path / "key").as_uri()}#x"'
+    with pytest.raises(ValueError, match="logged in to without HTTPS"):
+        puller._login(challenge)
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{}", b"5", b"null", b"[" * 100_000, b"no"])
+def test_a_login_that_is_answered_with_no_token_is_no_token(desk: Desk, answer: bytes) -> None:
+    desk.internet.files["/login"] = answer
+    puller = Puller(PullPlace(desk.internet.url))
+    with pytest.raises(ValueError, match="no token"):
+        puller._login(f'Bearer realm="{desk.internet.url}/login"')
+
+
+def test_a_registry_that_redirects_away_from_https_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def redirect(request: Request, *_: object) -> None:
+        download._NoWayBack().redirect_request(
+            request, None, 307, "", {}, "http://elsewhere.example.org/"
+        )
+
+    monkeypatch.setattr(distribution, "opened", redirect)
+    puller = Puller(PullPlace("https://registry.example.org"))
+    with pytest.raises(StepFailed, match="cannot fetch") as caught:
+        puller.manifest(read_reference("own/web:1"), "arm64")
+    assert "without HTTPS" in caught.value.why
+
+
+def test_a_rewrite_keeps_its_backslashes(desk: Desk) -> None:
+    image = read_reference("own/web:1")
+    mirror = Mirror(registry="*", endpoints=(desk.internet.url,), rewrites={"^own/(.*)": r"\d/$1"})
+    assert sources._renamed(mirror, image) == replace(image, repository=r"\d/web")
+
+
+@pytest.mark.parametrize(("pattern", "into"), [("[", "x"), ("^own", "$7"), (r"\pN|\z", "x")])
+def test_a_rewrite_that_cannot_be_done_is_told(desk: Desk, pattern: str, into: str) -> None:
+    mirror = Mirror(registry="*", endpoints=(desk.internet.url,), rewrites={pattern: into})
+    with pytest.raises(StepFailed, match="cannot be rewritten"):
+        sources._renamed(mirror, read_reference("own/web:1"))
+
+
+def test_a_save_that_was_cut_off_forgets_nothing_that_was_saved_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.save()
+    with monkeypatch.context() as patched:
+        patched.setattr(Saving, "_k3s", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            desk.save()
+    desk.internet.asked.clear()
+    assert desk.save() == ()
+    assert not [path for path in desk.internet.asked if "/v2/" in path or "elsewhere" in path]
+
+
+def interrupt(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_not_wanted_any_more_is_not_listed_after_a_save(desk: Desk) -> None:
+    desk.save("arm64", "amd64")
+    desk.save("arm64")
+    assert "amd64" not in (desk.directory / "SHA256SUMS").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("images/arm64/../../../secret.tar", "0" * 64),
+        ("/etc/shadow", "0" * 64),
+        ("images/arm64/a.tar", "../../../etc"),
+        ("images/arm64/a.tar", "0" * 63),
+        ("images/arm64/a.tar", "²" * 64),
+    ],
+)
+def test_a_checksum_file_names_nothing_outside_of_its_directory(
+    tmp_path: Path, name: str, digest: str
+) -> None:
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  {name}\n{'1' * 64}  images/arm64/b.tar\n")
+    saved = read_saved(tmp_path)
+    assert saved is not None
+    assert saved.sums == {"images/arm64/b.tar": "1" * 64}
 
 
 def test_without_the_login_it_says_what_is_wanted(desk: Desk) -> None:

@@ -38,6 +38,23 @@ def test_the_cost_is_cut_off_the_output(out: bytes, printed: bytes, cost: Cost) 
     assert read_cost(out, WORDS) == (printed, cost)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"1 " + b"9" * 5000 + b"\n" + TIMES,
+        b"1 2\n" + TIMES.replace(b"1m2.5s", b"9" * 5000 + b"m2.5s"),
+        b"1 2\n" + TIMES.replace(b"1m2.5s", b"1m" + b"9" * 400 + b"s"),
+        b"1 2\n" + TIMES.replace(b"1m2.5s", b"1m2.5.5s"),
+        b"1 2\n" + TIMES.replace(b"1m2.5s", b"1m.s"),
+        b"-1 2\n" + TIMES,
+        "1 ²\n".encode() + TIMES,
+    ],
+    ids=["processes", "minutes", "no end", "two points", "no digit", "negative", "superscript"],
+)
+def test_figures_that_no_node_has_count_as_nothing_and_fail_nothing(told: bytes) -> None:
+    assert read_cost(b"out" + WORDS + told, WORDS) == (b"out" + WORDS + told, Cost())
+
+
 def followed(traffic: Traffic) -> list[Event]:
     events: list[Event] = []
     traffic.reset(events.append)

@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPSHandler, Request
 
+from picluster.engine.probe import NONSENSE
 from picluster.errors import StepFailed
 from picluster.local_files import replacing
 from picluster.secret import Secret
@@ -105,7 +106,7 @@ class Puller:
             why = f"{error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (*NONSENSE, RecursionError) as error:
             why = f"its answer makes no sense: {error}"
         raise StepFailed(f"cannot fetch {image.full}", where=self.source.url, why=why, fix=_FIX)
 
@@ -120,9 +121,12 @@ class Puller:
             _say_nothing,
             sha256=wanted,
             fix=_FIX,
-            most=min(blob.size, _MOST_LAYER),
+            most=blob.size,
             opening=lambda url: self._ask(image, url),
         )
+        if path.stat().st_size != blob.size:
+            why = "its manifest says another size than a part of it has"
+            raise StepFailed(f"cannot fetch {image.full}", where=self.source.url, why=why, fix=_FIX)
 
     # -------------------------------------------------------------- in detail
 
@@ -195,15 +199,20 @@ class Puller:
         realm = said.pop("realm", "")
         if scheme.lower() != "bearer" or not realm:
             raise ValueError("it wants a login, and there is none for it")
-        if urlsplit(self.source.url).scheme == "https" and urlsplit(realm).scheme != "https":
+        ways = ("https",) if urlsplit(self.source.url).scheme == "https" else ("http", "https")
+        if urlsplit(realm).scheme not in ways:
             raise ValueError(f"it wants to be logged in to without HTTPS, at {realm}")
         asked = {name: said[name] for name in ("service", "scope") if name in said}
         request = _request(f"{realm}?{urlencode(asked)}")
         if login is not None:
             request.add_unredirected_header("Authorization", login.header.reveal())
         with opened(request, *self._tls(realm)) as answer:
-            document = json.loads(answer.read(MOST_TEXT))
-        return Secret(f"Bearer {document.get('token') or document['access_token']}")
+            content = answer.read(MOST_TEXT)
+        try:
+            document = json.loads(content)
+            return Secret(f"Bearer {document.get('token') or document['access_token']}")
+        except (*NONSENSE, RecursionError):
+            raise ValueError("there is no token in what it answers to the login") from None
 
     def _tls(self, url: str) -> list[HTTPSHandler]:
         """Return how certificates are judged; without HTTPS there are none."""
@@ -277,8 +286,8 @@ def _of_platform(index: Mapping[str, Any], platform: str) -> str:
 
 def _blob(described: Mapping[str, Any]) -> Blob:
     size = int(described["size"])
-    if size < 0:
-        raise ValueError(f"a part of {size} bytes")
+    if not 0 <= size <= _MOST_LAYER:
+        raise ValueError("a part of it has a size that no part has")
     return Blob(_checked(described["digest"]), size, str(described.get("mediaType", "")))
 
 

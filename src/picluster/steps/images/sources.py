@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from picluster.errors import StepFailed
 from picluster.model import Cluster
 from picluster.model.mirrors import Mirror
 from picluster.steps.image_reference import Reference
@@ -34,9 +35,18 @@ def _mirror(cluster: Cluster, host: str) -> Mirror | None:
 def _renamed(mirror: Mirror, image: Reference) -> Reference:
     """Rewrite the name as containerd does: the first pattern that matches counts."""
     for pattern, into in mirror.rewrites.items():
-        if re.search(pattern, image.repository):
-            written = _GROUP.sub(lambda group: f"\\g<{group[1] or group[2]}>", into)
-            return replace(image, repository=re.sub(pattern, written, image.repository))
+        # Go's replacements know no backslash: it stands for itself.
+        plain = into.replace("\\", r"\\")
+        try:
+            written = _GROUP.sub(lambda group: f"\\g<{group[1] or group[2]}>", plain)
+            if re.search(pattern, image.repository):
+                return replace(image, repository=re.sub(pattern, written, image.repository))
+        except (re.error, IndexError) as error:
+            raise StepFailed(
+                f"{image.full} cannot be rewritten by the pattern {pattern}",
+                why=str(error),
+                fix="see k3s.mirrors.rewrites in the cluster file",
+            ) from None
     return image
 
 
@@ -49,6 +59,6 @@ def _source(cluster: Cluster, logins: Mapping[str, Credentials], url: str) -> Pu
     return PullPlace(
         url,
         logins.get(host) or logins.get(asked),
-        access.ca.read_text() if access and access.ca else "",
+        access.ca.read_text("utf-8", "replace") if access and access.ca else "",
         verify=not (access and access.skip_verify),
     )
