@@ -253,10 +253,7 @@ def _begins(site: Site) -> Condition:
     def begins(survey: Survey) -> bool:
         look = Look(CLUSTER, "", survey)
         states = [look.find(STATE, node.name) for node in site.cluster.nodes]
-        return all(
-            state is not None and not (state.active or state.in_cluster or state.joined)
-            for state in states
-        )
+        return all(state is not None and not state.used for state in states)
 
     return begins
 

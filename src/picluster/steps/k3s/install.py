@@ -114,7 +114,7 @@ class Staged:
         if self.version in (state.version, state.staged) and state.installer:
             return Satisfied()
         refusal = refuse_version_step(state.version, self.version)
-        if refusal:
+        if refusal and state.used:
             return refusal
         # For what is no processor of K3s's, staging has words of its own.
         wanted = (INSTALL_SCRIPT, f"sha256sum-{state.arch}.txt", BINARY_NAMES.get(state.arch, ""))
@@ -182,7 +182,7 @@ class Installed:
             )
         if state.version == self.version and state.unit == unit and state.recorder:
             return Satisfied()
-        older = self._older_servers(look)
+        older = self.older_servers(look)
         if older:
             return Blocked(
                 f"an agent would be newer than {', '.join(older)}",
@@ -204,12 +204,12 @@ class Installed:
             retry_safe=True,
         )
 
-    def _older_servers(self, look: Look) -> list[str]:
+    def older_servers(self, look: Look) -> list[str]:
         """Return the servers with an older K3s that does not change before this node's does."""
         wanted = parse_version(self.version)
         # One that was not seen is in the cluster all the same, at its version there.
         found = {name: node.version for name, node in (seen_nodes(look) or {}).items()}
-        found |= {name: seen.version for name, seen in look.every(STATE).items() if seen.version}
+        found |= {name: seen.version for name, seen in look.every(STATE).items() if seen.used}
         return [
             server
             for server in self.before
@@ -247,7 +247,8 @@ class InstalledBeforehand:
     def decide(self, look: Look) -> Decision:
         """Want it on a bare node alone; what is to change on another waits for its turn."""
         state = look.read(STATE)
-        if state.version or state.unit or state.in_cluster or state.joined:
+        # An agent that is newer than a server must not find itself installed at its turn.
+        if state.version or state.unit or state.used or self.installed.older_servers(look):
             return Satisfied()
         return replace(self.installed, before=(), enable=False).decide(look)
 

@@ -49,6 +49,14 @@ class K3sState:
         """Whether this server holds a cluster's data."""
         return self.datastore != "none"
 
+    @property
+    def used(self) -> bool:
+        """Whether K3s runs here, or has left a cluster's traces: what is merely installed has not.
+
+        A release that never ran can be replaced by any other.
+        """
+        return self.active or self.in_cluster or self.joined
+
 
 def _read_state(seen: Observation) -> K3sState:
     said = Answer(seen)

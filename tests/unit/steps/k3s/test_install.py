@@ -116,6 +116,33 @@ def test_what_was_there_before_waits_for_its_turn(facts: dict[str, str]) -> None
     assert InstalledBeforehand(AGENT).decide(look(**facts)) == Satisfied()
 
 
+def test_a_new_agent_is_not_installed_before_servers_that_are_older() -> None:
+    older = {STATE.name: printed(version="v1.32.9+k3s1", unit="k3s", datastore="etcd")}
+    agent = Installed("agent", WANTED, 900, ["pi2"])
+    seen = Look("pi1", "k3s-installed", {"pi1": {STATE.name: printed()}, "pi2": older})
+    assert InstalledBeforehand(agent).decide(seen) == Satisfied()
+    assert isinstance(agent.decide(seen), Blocked)
+
+
+def test_a_server_that_never_ran_keeps_no_agent_from_a_newer_release() -> None:
+    older = {STATE.name: printed(version="v1.32.9+k3s1", unit="k3s")}
+    agent = Installed("agent", WANTED, 900, ["pi2"])
+    seen = Look("pi1", "k3s-installed", {"pi1": {STATE.name: printed()}, "pi2": older})
+    assert isinstance(agent.decide(seen), Change)
+
+
+@pytest.mark.parametrize("version", ["v1.34.1+k3s1", "v1.30.1+k3s1"])
+def test_a_release_that_never_ran_can_be_replaced_by_any_other(version: str) -> None:
+    decision = Staged(WANTED).decide(look(version=version, arch="arm64", unit="k3s"))
+    assert isinstance(decision, Change)
+
+
+@pytest.mark.parametrize("facts", [{"active": "active"}, {"datastore": "etcd"}, {"joined": "yes"}])
+def test_a_release_that_ran_cannot_be_replaced_by_an_older_one(facts: dict[str, str]) -> None:
+    decision = Staged(WANTED).decide(look(version="v1.34.1+k3s1", **facts))
+    assert isinstance(decision, Blocked)
+
+
 def test_what_is_installed_beforehand_is_not_planned_twice() -> None:
     planned = replace(look(), planned=frozenset({(look().target, "k3s-installed")}))
     assert AGENT.decide(planned) == Satisfied()
@@ -205,9 +232,9 @@ def test_a_release_is_staged_and_checked(facts: dict[str, str], warning: str, re
 
 
 def test_a_step_of_versions_that_cannot_be_is_refused_before_anything_is_staged() -> None:
-    assert Staged(WANTED).decide(look(version="v1.34.1+k3s1")) == refuse_version_step(
-        "v1.34.1+k3s1", WANTED
-    )
+    assert Staged(WANTED).decide(
+        look(version="v1.34.1+k3s1", datastore="etcd")
+    ) == refuse_version_step("v1.34.1+k3s1", WANTED)
     assert Staged(WANTED).decide(look(version=WANTED, installer="yes")) == Satisfied()
 
 

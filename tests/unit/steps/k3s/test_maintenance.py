@@ -115,7 +115,7 @@ def agent(others: dict[str, object], planned: frozenset[tuple[str, str]]) -> Dec
 
 
 def test_an_agent_never_gets_newer_than_a_server() -> None:
-    old = {"s1": printed(version=OLD)}
+    old = {"s1": printed(version=OLD, datastore="etcd")}
     refused = agent(old, frozenset())
     assert isinstance(refused, Blocked)
     assert "newer than s1" in refused.reason
