@@ -47,7 +47,8 @@ class Https:
         except TimeoutError:
             connection.close()
             raise LinkDown(silent(request.timeout)) from None
-        except (HTTPException, OSError):
+        # Of lengths that make no sense, http.client raises what the arithmetic does.
+        except (HTTPException, OSError, ArithmeticError, ValueError):
             connection.close()
             raise LinkDown(CUT) from None
         except BaseException:

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from picluster.kube.access import KubeAccess
 from picluster.kube.api import MERGE_PATCH
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound
 from picluster.kube.health import Readyz, readyz
-from picluster.kube.link import HttpAnswer, Request, Server
+from picluster.kube.link import HttpAnswer, LinkDown, Request, Server
 from picluster.kube.nodes import get_node, list_nodes
 from picluster.kube.official import Official
 
@@ -205,18 +204,39 @@ def test_an_answer_without_an_end_is_no_answer(
     assert len(cluster.access.call("GET", "/api/v1/nodes")) == 1 << 20
 
 
-def test_an_answer_that_is_cut_short_is_no_answer() -> None:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\x00\xff hello\r\n\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1, 2]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 400 + b"\r\n\r\n[1, 2]",
+        CHUNKED + b"6\r\n[1, 2]\r\n",
+        CHUNKED + b"-2\r\n[]\r\n0\r\n\r\n",
+        CHUNKED + b"f" * 400 + b"\r\n[]\r\n0\r\n\r\n",
+        CHUNKED + b"zz\r\n[]\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_cut_short_or_of_a_senseless_length_is_no_answer(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        connection = https._Connection(
-            "127.0.0.1", listener.getsockname()[1], ssl.create_default_context()
-        )
-        connection.sock = socket.create_connection(listener.getsockname())
+        port = listener.getsockname()[1]
+        connection = https._Connection("127.0.0.1", port, ssl.create_default_context())
+        connection.sock = socket.create_connection(("127.0.0.1", port))
         peer, _ = listener.accept()
+        link = https.Https("127.0.0.1", port, ssl.create_default_context())
+        monkeypatch.setattr(link, "_connection", lambda: connection)
         with peer:
-            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1, 2]")
-        with pytest.raises(HTTPException):
-            connection.exchange(Request("GET", "/"))
-        connection.close()
+            peer.sendall(said)
+            peer.shutdown(socket.SHUT_WR)
+            with pytest.raises(LinkDown, match="was cut"):
+                link.send(Request("GET", "/"))
+        assert connection.sock is None, "it is closed"
 
 
 @pytest.mark.parametrize("causes", [5, "no", {"a": 1}, [1, None]])

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.place import Place
-from picluster.engine.step import Change, Decision, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
 from picluster.local_files import write_keeping
 from picluster.model.edit import with_k3s_version
+from picluster.model.yaml_tree import NotYaml
 from picluster.steps.local import TextHere
 
 
@@ -59,7 +60,13 @@ class ReleaseInFile:
     def decide(self, look: Look) -> Decision:
         """Want the release there, and every other word as the user wrote it."""
         text = look.read(self.probe())
-        wanted = with_k3s_version(text, self.release) or text
+        try:
+            wanted = with_k3s_version(text, self.release) or text
+        except NotYaml:  # it was when the command began
+            return Blocked(
+                f"{self.file} has been changed meanwhile, and is not valid YAML any more",
+                "repair it (`picluster config show` says where), and run the same command again",
+            )
         if wanted == text:
             return Satisfied()
         return Change(

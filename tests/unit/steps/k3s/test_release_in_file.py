@@ -8,7 +8,7 @@ import pytest
 from tests.unit.steps.acting import HERE
 from tests.unit.steps.looking import decide_from
 
-from picluster.engine.step import Change, Satisfied
+from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.errors import ActionFailed
 from picluster.steps.k3s.release_in_file import ReleaseInFile, WriteClusterFile
 
@@ -29,6 +29,13 @@ def file(tmp_path: Path) -> Path:
 def test_a_file_that_says_so_or_leaves_it_open_stays(file: Path, text: str) -> None:
     step = ReleaseInFile(file, TO)
     assert decide_from(step, text) == Satisfied()
+
+
+@pytest.mark.parametrize("text", ["k3s: {version: v1", "\t- x", "k3s: *x\n", "[" * 5000, "a: \0"])
+def test_a_file_that_was_broken_meanwhile_is_not_written_over(file: Path, text: str) -> None:
+    decision = decide_from(ReleaseInFile(file, TO), text)
+    assert isinstance(decision, Blocked)
+    assert "has been changed meanwhile" in decision.reason
 
 
 def test_another_release_is_written_and_it_is_said_how_to_go_on(file: Path) -> None:
