@@ -160,6 +160,14 @@ class Applier:
                     act.perform(Place(self.target, self.sessions, self.tools, progress))
         except PiclusterError as error:
             raise StepError(task.item.step.name, error) from error
+        except OSError as error:
+            refused = ActionFailed(
+                "this computer refuses it",
+                where=self.target,
+                why=str(error),
+                fix="make the file readable, or room for it, and run the same command again",
+            )
+            raise StepError(task.item.step.name, refused) from error
         except NONSENSE as error:
             told = senseless("an answer while it was done", self.target, error)
             raise StepError(task.item.step.name, told) from error

@@ -59,10 +59,10 @@ class Saving:
 
         Raises `StepFailed` if not even the lists of what is needed can be had, or for want of room.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        saved = read_saved(self.directory)
-        self._before = dict(saved.sums) if saved else {}
         try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            saved = read_saved(self.directory)
+            self._before = dict(saved.sums) if saved else {}
             for name, url in list_files(self._cluster).items():
                 self._small(name, url)
             self._record()
@@ -73,11 +73,11 @@ class Saving:
             self._others()
             wanted = needed_images(self._cluster, lists, self.platforms)
             self._images([each for each in wanted if each.use is not Use.K3S])
+            write_sums(self.directory, self.sums)
         except OSError as error:
             raise StepFailed(
                 f"this computer refuses it: {error}", where=str(self.directory), fix=_FIX
             ) from error
-        write_sums(self.directory, self.sums)
         if not self.failures:
             shutil.rmtree(self.directory / _PARTS, ignore_errors=True)
         return tuple(self.failures)

@@ -409,6 +409,16 @@ class ReadWhatIsNotThere:
 
 
 @dataclass(frozen=True)
+class WriteWhereThereIsNoRoom:
+    """Meet a computer without room."""
+
+    title: str = "writing"
+
+    def perform(self, place: Place) -> None:
+        raise OSError(28, "No space left on device")
+
+
+@dataclass(frozen=True)
 class BoxFull:
     """The box of the cluster is not empty."""
 
@@ -506,6 +516,14 @@ class TestClusterSteps:
         failed = bench.failure(CLUSTER)
         assert "makes no sense" in failed.what
         assert "KeyError" in failed.why
+
+    def test_what_this_computer_refuses_fails_the_step_and_is_no_bug(self, bench: Bench) -> None:
+        bench.run.tools = Tools(Box())
+        step = BoxFull(WriteWhereThereIsNoRoom())
+        assert not run_phase(phase(Stage("once", {CLUSTER: [step]})), bench.run)
+        failed = bench.failure(CLUSTER)
+        assert failed.what == "this computer refuses it"
+        assert "No space left" in failed.why
 
     def test_a_wait_ends_when_the_user_stops_the_run(self, bench: Bench) -> None:
         bench.run.tools = Tools(Box())

@@ -435,6 +435,22 @@ def test_a_checksum_file_names_nothing_outside_of_its_directory(
     assert saved.sums == {"images/arm64/b.tar": "1" * 64}
 
 
+@pytest.mark.parametrize("inside", ["", "/deeper"])
+def test_a_directory_that_cannot_be_made_is_told(desk: Desk, inside: str) -> None:
+    file = desk.path / "file"
+    file.write_text("something else")
+    site = site_on(ShellNodes(desk.path / "nodes"), desk.cluster, desk.path)
+    with pytest.raises(StepFailed, match="this computer refuses it"):
+        Saving(site, Path(f"{file}{inside}"), ("arm64",), desk.told.append).run()
+    assert file.read_text() == "something else"
+
+
+def test_a_directory_with_something_else_in_place_of_the_checksums_is_told(desk: Desk) -> None:
+    (desk.directory / "SHA256SUMS").mkdir(parents=True)
+    with pytest.raises(StepFailed, match="this computer refuses it"):
+        desk.save()
+
+
 def test_without_the_login_it_says_what_is_wanted(desk: Desk) -> None:
     desk.internet.tokens, desk.internet.login = True, "me:secret"
     failures = desk.save()
