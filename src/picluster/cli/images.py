@@ -46,7 +46,9 @@ def list_(*, arch: Arch = None, given: OneByOne) -> None:
 
 @command(app)
 def save(
-    directory: Annotated[Path, typer.Argument(help="Where to: k3s.airgap_dir of the cluster.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="Where to: k3s.airgap_dir of the cluster.")
+    ],
     *,
     arch: Arch = None,
     given: AsText,

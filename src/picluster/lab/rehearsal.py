@@ -107,7 +107,11 @@ def keep_card(node: LabNode, image: Path) -> None:
     """
     run_inside(node, "systemctl poweroff")
     if not becomes(lambda: not node.power.exists(), _OFF_SECONDS):
-        raise StepFailed(f"{node.name} does not go off", where=str(node.console))
+        raise StepFailed(
+            f"{node.name} does not go off",
+            where=str(node.console),
+            fix="is this computer busy? its console log says what it waits for",
+        )
     identity.copy_card(node.card, image)
 
 

@@ -28,6 +28,7 @@ ARGUMENTS: Mapping[str, list[str]] = {
     "NAME": ["spring"],
     "COMMAND": ["--", "true"],
     "RUN": [],
+    "DIRECTORY": ["saved"],
 }
 REST = "    disks: [{device: /dev/disk/by-id/usb}]\nregistry: {node: pi1}\nlonghorn: {}\n"
 PHASES = [
