@@ -116,7 +116,7 @@ def test_a_clock_that_was_never_set_is_named_before_anything_starts(desk: Desk) 
     assert refusal["step"] == "clock"
     desk.machine.cut_power()
     desk.machine.power_on()
-    assert planned(desk, "--until", "preflight")["refused"] == []
+    assert planned(desk, "--until", "bootstrap")["refused"] == []
 
 
 def test_a_cluster_of_the_stand_in_comes_up_on_arm64(desk: Desk) -> None:
