@@ -12,6 +12,7 @@ from picluster.engine.survey import Look
 from picluster.engine.waiting import wait_until
 from picluster.kube.leases import Lease
 from picluster.kube.nodes import NodeState
+from picluster.model.releases import parse_version
 from picluster.steps.k3s.state import STATE, K3sState
 from picluster.steps.k3s.unit import UnitState
 from picluster.steps.k3s.watch import Watch, judge
@@ -21,6 +22,7 @@ READY = "k3s-ready"
 
 _POLL_SECONDS = 1.0
 _RENEWALS = 2
+_TELLS_SINCE = (1, 28, 4, 0)
 _COMMAND_SECONDS = 30.0
 _INPUTS = (
     "k3s-config",
@@ -93,6 +95,8 @@ class Arrival:
             return "and its pods have no network yet"
         if self.votes and state.voter is False:
             return "and still learning etcd's data"
+        if self.votes and state.voter is None and _tells_who_votes(state.version):
+            return "and K3s does not tell yet whether it votes"
         return ""
 
     def follow(self, place: Place) -> None:
@@ -126,6 +130,15 @@ class Arrival:
             "limits.node_ready",
             evidence=watch.evidence,
         )
+
+
+def _tells_who_votes(version: str) -> bool:
+    """Whether K3s of a version has the condition `EtcdIsVoter` (k3s-io/k3s#8033, #9048).
+
+    A real server of 1.36 that joined beside another was Ready some seconds before it had it.
+    """
+    read = parse_version(version)
+    return read is not None and read >= _TELLS_SINCE
 
 
 def reader_of(place: Place) -> NodeReader:

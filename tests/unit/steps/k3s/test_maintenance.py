@@ -42,7 +42,7 @@ from picluster.steps.k3s.service import (
     start,
 )
 
-READY = NodeState("pi1", ready=True, version=OLD)
+READY = NodeState("pi1", ready=True, version=OLD, voter=True)
 PODS = "/api/v1/namespaces/default/pods"
 CORDONED_BY_US = NodeState("pi1", ready=True, unschedulable=True, annotations={CORDONED: "upgrade"})
 
@@ -279,7 +279,8 @@ def test_a_node_that_is_not_ready_is_waited_for() -> None:
     [
         (NodeState("pi1", ready=False), "not Ready"),
         (replace(READY, voter=False), "Ready, and still learning etcd's data"),
-        (replace(READY, voter=None), ""),
+        (replace(READY, voter=None), "Ready, and K3s does not tell yet whether it votes"),
+        (replace(READY, voter=None, version="v1.28.3+k3s2"), ""),
     ],
 )
 def test_what_a_server_still_lacks_is_said(state: NodeState, missing: str) -> None:
