@@ -67,5 +67,6 @@ def test_up_takes_the_node_without_a_question_and_it_stays_so(bench: Bench, pi: 
     assert pi.sh("tail -n +2 /proc/swaps") == ""
     assert pi.status("systemctl is-active rpi-zram-writeback.timer") != 0
     pi.restart()
-    assert changed(bench.picluster("up", "--json")) == set()
+    # It may be back before the cluster calls it Ready, which is then waited for.
+    assert changed(bench.picluster("up", "--json")) <= {"k3s-ready"}
     assert pi.sh("tail -n +2 /proc/swaps") == ""

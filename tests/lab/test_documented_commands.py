@@ -166,6 +166,7 @@ LIFE = (
         (
             "lab",
             "lab up",
+            "lab up --debian trixie",  # test_card runs it
             "lab up --name box --nodes 4 --servers 3 --output box/cluster.yaml",
         ),
         "lab up --name box --nodes 4 --servers 3 --output box/cluster.yaml --serve ARTIFACTS",
@@ -192,6 +193,13 @@ LIFE = (
     Row(("up", "up -f box/cluster.yaml"), "up -f box/cluster.yaml", "up: "),
     Row(("up --json",), "up --json", '"event": "RunFinished"'),
     Row(("phase NAME --json",), "phase prepare --json", '"event": "RunFinished"'),
+    Row(("up --until prepare",), "up --until prepare", "nothing to do"),
+    # To save would ask the internet, where no test goes; test_apps saves from a double of it.
+    Row(
+        ("images", "images list", "images save", "images save DIR", "images save airgap"),
+        "images list",
+        "image",
+    ),
     Row(("up --limit NODE",), "up --limit box2", "nothing to do"),
     Row(
         ("up --format-disk pi1:/dev/disk/by-id/usb-Samsung_T7_0123456789-0:0",),

@@ -11,7 +11,7 @@ import typer
 from picluster.cli.options import AsText, OneByOne, command
 
 app = typer.Typer(
-    help="List the images that the cluster needs, and save all of them for nodes without internet.",
+    help="List its images, or save all for nodes without internet.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
