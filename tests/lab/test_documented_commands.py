@@ -144,6 +144,16 @@ def directory(desk: Desk) -> Mapping[str, str]:
     return {"DIRECTORY": str(desk.state / "snapshots" / desk.snapshot())}
 
 
+def list_of_images(desk: Desk) -> None:
+    """K3s's release page has a list of its images; the stand-in's has none, as it runs none."""
+    listed = desk.artifacts / DEFAULT_VERSION / "k3s-images.txt"
+    listed.write_text("docker.io/rancher/mirrored-pause:3.6\n")
+
+
+def no_list_of_images(desk: Desk) -> None:
+    (desk.artifacts / DEFAULT_VERSION / "k3s-images.txt").unlink()
+
+
 LIFE = (
     Row(("version",), "version", "picluster 0."),
     Row(("--help",), "--help", "From a box of Raspberry Pis"),
@@ -198,7 +208,9 @@ LIFE = (
     Row(
         ("images", "images list", "images save", "images save DIR", "images save airgap"),
         "images list",
-        "image",
+        "docker.io/rancher/mirrored-pause:3.6",
+        before=list_of_images,
+        after=no_list_of_images,
     ),
     Row(("up --limit NODE",), "up --limit box2", "nothing to do"),
     Row(
