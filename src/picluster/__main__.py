@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from picluster.errors import PiclusterError
+from picluster.errors import PiclusterError, StepFailed
 
 _INTERRUPTED = 130
 _BUG = 1
@@ -69,6 +69,15 @@ def _confess(error: Exception) -> NoReturn:
     directory = None
     if isinstance(error, crash.Bug) and isinstance(error.__cause__, Exception):
         directory, error = error.directory, error.__cause__
+    if isinstance(error, OSError) and error.filename is not None:
+        _explain(
+            StepFailed(
+                "this computer refuses it",
+                where=str(error.filename),
+                why=error.strerror or type(error).__name__,
+                fix="make the file readable, or room for it, and run the same command again",
+            )
+        )
     details = redact("".join(traceback.format_exception(error)))
     if _wants_traceback():
         print(details, file=sys.stderr)

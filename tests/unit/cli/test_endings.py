@@ -124,6 +124,21 @@ def test_a_bug_in_a_run_is_kept_beside_its_journal(tmp_path: Path) -> None:
     assert "in broken" in kept.read_text()
 
 
+def test_a_file_that_this_computer_refuses_is_no_bug(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _BUG.replace("raise RuntimeError", "open('/nowhere/at/all') #")],
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("/nowhere/at/all: this computer refuses it")
+    assert "why: No such file or directory" in done.stderr
+    assert "fix: " in done.stderr
+    assert not list(tmp_path.rglob("crash-*.txt"))
+
+
 def test_a_bug_is_admitted_and_its_traceback_kept_without_secrets(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _BUG],
