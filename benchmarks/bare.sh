@@ -19,7 +19,7 @@ on() { # ADDRESS SCRIPT: as root, over one connection that is kept
 }
 put() { # FILE ADDRESS PATH MODE
   ssh -q -i "$key" -o UserKnownHostsFile="$known" -o BatchMode=yes -o ControlPath="$control/%h" \
-    "pi@$2" "sudo sh -ec 'mkdir -p ${3%/*}; cat >$3; chmod $4 $3'" <"$1"
+    "pi@$2" "sudo sh -ec 'umask 077; mkdir -p ${3%/*}; cat >$3; chmod $4 $3'" <"$1"
 }
 everywhere() { # COMMAND: for each node, all at once; fails if it fails anywhere
   jobs=
@@ -67,14 +67,13 @@ install() {
   case " $agents " in *" $1=$2 "*) role=agent ;; esac
   [ "$1=$2" != "$first" ] || url='cluster-init: true'
   put "$release/k3s" "$2" /usr/local/bin/k3s 755
-  put "$release/install.sh" "$2" /root/install.sh 700
+  put "$release/install.sh" "$2" /var/tmp/install.sh 700
+  # The token goes by stdin: a command line is everybody's to read.
+  printf 'node-name: %s\ntoken: %s\n%s\nkubelet-arg: [fail-cgroupv1=false]\n' "$1" "$token" "$url" |
+    put /dev/stdin "$2" /etc/rancher/k3s/config.yaml 600
   on "$2" "
-    mkdir -p /etc/rancher/k3s
-    printf \"node-name: $1\ntoken: $token\n$url\nkubelet-arg: [fail-cgroupv1=false]\n\" \
-      >/etc/rancher/k3s/config.yaml
-    chmod 600 /etc/rancher/k3s/config.yaml
     INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC=$role \
-      INSTALL_K3S_VERSION=$version sh /root/install.sh >/tmp/install 2>&1
+      INSTALL_K3S_VERSION=$version sh /var/tmp/install.sh >/tmp/install 2>&1
   "
 }
 start() {
