@@ -19,11 +19,16 @@ MAX_AUTH_TRIES = 6
 
 @dataclass
 class SshServer:
-    """`allowed` are public keys as bytes; `offered` is filled with every key that is tried."""
+    """`allowed` are public keys as bytes; `offered` is filled with every key that is tried.
+
+    `closed` is what pam_nologin says while nobody is let in: sshd tells it once a key would do, and
+    hangs up; here it is told at the first greeting.
+    """
 
     host_key: paramiko.PKey = field(default_factory=paramiko.ECDSAKey.generate)
     allowed: set[bytes] = field(default_factory=set)
     password: str = ""
+    closed: str = ""
     tries: int = MAX_AUTH_TRIES
     offered: list[bytes] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
@@ -70,8 +75,14 @@ class _Door(paramiko.ServerInterface):
     def get_allowed_auths(self, username: str) -> str:
         return "publickey,password" if self.server.password else "publickey"
 
+    def get_banner(self) -> tuple[str | None, str | None]:
+        return (self.server.closed or None, "en-US")
+
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         self.server.offered.append(key.asbytes())
+        if self.server.closed:
+            self.transport.close()
+            return paramiko.AUTH_FAILED
         if key.asbytes() in self.server.allowed:
             self.server.users.append(username)
             return paramiko.AUTH_SUCCESSFUL

@@ -232,7 +232,7 @@ def test_a_reset_goes_on_without_a_node_that_is_off_and_says_so(made: Bench) -> 
             assert not network_of_k3s(node), f"left on {node.name}"
     finally:
         faults.mend(made.lab, off.node)
-    until(lambda: off.holds("systemctl is-active --quiet ssh"))
+    until(lambda: off.holds("systemctl is-active --quiet ssh && test ! -e /run/nologin"))
     made.picluster("reset", "--yes")
     assert off.status("test -e /usr/local/bin/k3s") != 0
     assert not [left for node in made.nodes if (left := network_of_k3s(node))]

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from picluster.errors import AuthenticationFailed
+from picluster.engine.probe import shown
+from picluster.errors import AuthenticationFailed, Unreachable
 from picluster.once import Once
 from picluster.ssh.user_config import AGENT_OF_THE_ENVIRONMENT, SshRoute
 
@@ -31,6 +32,8 @@ _MAGIC = b"openssh-key-v1\0"
 _MOST_TOLD = 8
 # What Paramiko says if an agent refuses, as after `ssh-add -c` without a yes.
 _NO_SIGNATURE = "key cannot be used for signing"
+# systemd's notes for it, at boot and at shutdown, both end with this (units/tmpfiles, logind).
+_NO_LOGIN = "pam_nologin(8)"
 
 
 def fingerprint(blob: bytes) -> str:
@@ -130,7 +133,10 @@ class Authentication:
     refused: list[str] = field(default_factory=list)
 
     def authenticate(self, transport: paramiko.Transport) -> None:
-        """Log in. Raises `AuthenticationFailed` if nothing was let in; its `why` tells of each."""
+        """Log in. Raises `AuthenticationFailed` if nothing was let in; its `why` tells of each.
+
+        Raises `Unreachable` if the node lets nobody in, as it is starting or going down.
+        """
         missing = self._by_key(transport)
         if missing is None:
             return
@@ -152,6 +158,7 @@ class Authentication:
             except paramiko.AuthenticationException:
                 self.refused.append(str(offer))
                 if not transport.is_active():
+                    self._check_its_state(transport)
                     return _hung_up(len(self.refused))
             except paramiko.SSHException as error:
                 if _NO_SIGNATURE not in str(error):
@@ -160,6 +167,22 @@ class Authentication:
             else:
                 return f"it wants {_words(further)} besides the key" if further else None
         return ""
+
+    def _check_its_state(self, transport: paramiko.Transport) -> None:
+        """Raise `Unreachable` if the node hung up as it lets nobody in while it starts or ends.
+
+        sshd says so in a banner (auth2.c), in the words that systemd left for pam_nologin(8); a
+        transport that is closed does not hand it out any more.
+        """
+        said = getattr(transport.auth_handler, "banner", None) or b""
+        words = " ".join(said.decode("utf-8", "replace").split())
+        if _NO_LOGIN in words:
+            raise Unreachable(
+                "it lets nobody in just now",
+                where=self.where,
+                why=f"it says: {shown(words)}",
+                fix="run the same command again once it has started",
+            )
 
     def _by_password(self, transport: paramiko.Transport, password: Secret) -> None:
         import paramiko  # noqa: PLC0415 - loaded long before, by the connection

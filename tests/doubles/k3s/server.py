@@ -101,7 +101,7 @@ class ServerProcess:
         cluster.on_leading = lambda: furnish(cluster, self.options.items("disable"))
         cluster.start()
         threading.Thread(target=self.registry.watch, daemon=True).start()
-        self._on_signals(cluster)
+        woken = self._on_signals(cluster)
         if cluster.me not in cluster.members and self.joins:
             self._join(peers, cluster)
         self._await_quorum(cluster)
@@ -118,7 +118,8 @@ class ServerProcess:
         )
         agent = client.NodeAgent(about, host.password(), peers, [self._own_url()], self.place.data)
         agent.start()
-        threading.Event().wait()
+        while True:
+            os.read(woken, 1)
 
     # --- preparing ------------------------------------------------------------------------------
 
@@ -321,12 +322,22 @@ class ServerProcess:
             write_atomically(self.place.tombstone, now())
         os._exit(1)
 
-    def _on_signals(self, cluster: Cluster) -> None:
+    def _on_signals(self, cluster: Cluster) -> int:
+        """Stop when told to; return what the main thread must read from to hear of it.
+
+        Python runs a handler in the main thread's next bytecode, and a signal that comes just
+        before that thread goes to sleep, or to another thread, wakes nobody by itself.
+        """
+
         def stop(number: int, frame: Any) -> None:
             threading.Thread(target=lambda: (cluster.stop(), os._exit(0)), daemon=True).start()
 
+        woken, waking = os.pipe()
+        os.set_blocking(waking, False)
+        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        return woken
 
     def _write_kubeconfig(self) -> None:
         path = host.at(self.options.text("write-kubeconfig", "/etc/rancher/k3s/k3s.yaml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 import signal
@@ -355,6 +356,21 @@ def test_list_watch_and_server_side_apply(make: Make) -> None:
         ("MODIFIED", {"a": "3"}),
         ("DELETED", {"a": "3"}),
     ]
+
+
+def test_a_server_ends_when_told_to_whichever_of_its_threads_the_signal_comes_to(
+    make: Make,
+) -> None:
+    """The kernel picks a thread, and Python acts in the main one, which nothing else may wake."""
+    machine = make("pi-1").start()
+    eventually(lambda: "stand-in is up and running" in machine.log)
+    running = machine.process
+    assert running is not None
+    eventually(lambda: core(machine).read_node("pi-1"))
+    other = max(int(each.name) for each in Path(f"/proc/{running.pid}/task").iterdir())
+    assert other != running.pid
+    assert ctypes.CDLL(None).tgkill(running.pid, other, signal.SIGTERM) == 0
+    assert running.wait(10) == 0
 
 
 def test_restarts_of_all_and_a_leader_that_hangs(make: Make) -> None:

@@ -155,6 +155,22 @@ def test_a_server_that_hangs_up_after_too_many_keys_is_told_as_that(
     assert "IdentitiesOnly" in refused.value.why
 
 
+def test_a_node_that_is_starting_is_not_told_as_one_that_refuses_the_key(
+    home: Path, node: SshServer
+) -> None:
+    """The words are those that systemd leaves for pam_nologin while it boots."""
+    node.allowed = {make_key(home / "key")}
+    node.closed = (
+        "System is booting up. Unprivileged users are not permitted to log in yet. Please come "
+        "back later. For technical details, see pam_nologin(8).\r\n"
+    )
+    configure(home, section(node, f"IdentityFile {home}/key"))
+    with pytest.raises(Unreachable, match="lets nobody in just now") as closed:
+        log_in(home)
+    assert "System is booting up" in closed.value.why
+    assert "ssh-copy-id" not in closed.value.fix
+
+
 def test_a_refused_password_tells_of_the_keys_as_well(home: Path, node: SshServer) -> None:
     node.password = "right"
     blob = make_key(home / ".ssh" / "id_ed25519")

@@ -244,7 +244,9 @@ class MemberStarted:
     """A server that belongs to a cluster is not left stopped.
 
     Servers that were all stopped need each other to start: none of them becomes Ready before a
-    majority runs, so they are started together and only then waited for, one by one.
+    majority runs, so they are started together and only then waited for, one by one. One that is
+    still stopping starts after that, by systemd's order; it is not asked again, as it shows nothing
+    of that yet.
     """
 
     unit: str
@@ -267,6 +269,7 @@ class MemberStarted:
             (Run(f"systemctl start --no-block {self.unit}", timeout=_COMMAND_SECONDS),),
             reason="it is stopped",
             retry_safe=True,
+            once=True,
         )
 
 

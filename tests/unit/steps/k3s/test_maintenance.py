@@ -235,12 +235,16 @@ def member(**facts: str) -> Decision:
     return MemberStarted("k3s").decide(look("k3s-member-started", **facts))
 
 
-def test_a_member_that_is_stopped_is_started_and_not_waited_for() -> None:
-    assert member(unit="k3s", datastore="etcd", active="inactive") == Change(
+@pytest.mark.parametrize("active", ["inactive", "failed", "deactivating"])
+def test_a_member_that_is_stopped_is_started_and_neither_waited_for_nor_asked_again(
+    active: str,
+) -> None:
+    assert member(unit="k3s", datastore="etcd", active=active) == Change(
         "start k3s.service",
         (Run("systemctl start --no-block k3s", timeout=30),),
         reason="it is stopped",
         retry_safe=True,
+        once=True,
     )
 
 
