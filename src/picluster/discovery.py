@@ -16,15 +16,7 @@ from pathlib import Path
 # The blocks (MA-L) that the IEEE's list, https://standards-oui.ieee.org/oui/oui.txt, gives to
 # "Raspberry Pi Foundation" and "Raspberry Pi (Trading) Ltd". Their 3A-35-41 is a company id (CID),
 # which no interface is numbered from; 8C-1F-64 is not theirs.
-_PI_PREFIXES = (
-    "28:cd:c1",
-    "2c:cf:67",
-    "88:a2:9e",
-    "b8:27:eb",
-    "d8:3a:dd",
-    "dc:a6:32",
-    "e4:5f:01",
-)
+_PI_PREFIXES = ("28:cd:c1", "2c:cf:67", "88:a2:9e", "b8:27:eb", "d8:3a:dd", "dc:a6:32", "e4:5f:01")
 _FRESH_NAME = "raspberrypi"
 """What Raspberry Pi OS calls every machine that has not been given a name."""
 

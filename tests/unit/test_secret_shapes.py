@@ -196,7 +196,10 @@ class Shown:
 
 def plans() -> list[PhasePlan]:
     changed = Change(
-        f"write {SECRET}", (Run(EVERYTHING),), reason=EVERYTHING, diff=Diff(EVERYTHING, SECRET)
+        f"write {SECRET}",
+        (Run(EVERYTHING),),
+        reason=EVERYTHING,
+        diff=Diff(EVERYTHING, SECRET),
     )
     said = (changed, Blocked(EVERYTHING, SECRET), Satisfied(detail=SECRET, warning=EVERYTHING))
     items = tuple(Judged("stage", "pi1", Shown(), decision) for decision in said)

@@ -120,9 +120,7 @@ def workloads_among(manifests: Sequence[Object], namespace: str = _DEFAULT) -> t
     """Return what has to run; `namespace` is for manifests that name none."""
     return tuple(
         Workload(
-            each["kind"],
-            each["metadata"].get("namespace") or namespace,
-            each["metadata"]["name"],
+            each["kind"], each["metadata"].get("namespace") or namespace, each["metadata"]["name"]
         )
         for each in manifests
         if each["kind"] in _WAITED_FOR and each["apiVersion"] == "apps/v1"

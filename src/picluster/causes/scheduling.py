@@ -81,11 +81,7 @@ SCHEDULING: tuple[Cause, ...] = (
         "another pod has its port on every node",
         "stop the other pod, or give one of them another hostPort",
     ),
-    Cause(
-        r"exceed max volume count",
-        "a node carries as many volumes as it can",
-        "add a node",
-    ),
+    Cause(r"exceed max volume count", "a node carries as many volumes as it can", "add a node"),
     Cause(
         r'persistentvolumeclaim "[^"]*" not found',
         "the volume claim that it names is not there",

@@ -45,9 +45,5 @@ SUDO: tuple[Cause, ...] = (
         "sudo has lost its rights on the node",
         "as root there: `chown root:root /usr/bin/sudo && chmod 4755 /usr/bin/sudo`",
     ),
-    Cause(
-        r"sudo: (command )?not found",
-        "sudo is not installed",
-        "install it, or log in as root",
-    ),
+    Cause(r"sudo: (command )?not found", "sudo is not installed", "install it, or log in as root"),
 )

@@ -74,7 +74,8 @@ class Blocked:
 class Change:
     """What will be done and why.
 
-    `retry_safe` says that the actions may simply run again when the connection is lost half-way.
+    The actions may simply run again when the connection is lost half-way, as those of an idempotent
+    step may; `retry_safe=False` is for shell that must not.
     `once` is for what was asked for, such as a restart, and nothing on the target tells that it was
     done: a run does it once, and does not ask the step again.
     """
@@ -84,7 +85,7 @@ class Change:
     reason: str = ""
     diff: Diff | None = None
     risk: Risk = Risk.NONE
-    retry_safe: bool = False
+    retry_safe: bool = True
     once: bool = False
 
 
@@ -215,6 +216,15 @@ class Fact:
         return Satisfied()
 
 
+class Inferred:
+    """The part of a step that looks at nothing itself: what others see, or the file, is enough."""
+
+    __slots__ = ()
+
+    def probe(self) -> None:
+        """There is nothing more to look at."""
+
+
 Steps: TypeAlias = Sequence[Step]
 __all__ = [
     "Act",
@@ -224,6 +234,7 @@ __all__ = [
     "Decision",
     "Diff",
     "Fact",
+    "Inferred",
     "LiveProbe",
     "Observation",
     "Probe",

@@ -77,8 +77,4 @@ def _locales(seen: Observation) -> Locales:
     return Locales(said.every("lang"), said.every("known"))
 
 
-LOCALES = ShellProbe(
-    "locale",
-    shell(__package__, "locales"),
-    _locales,
-)
+LOCALES = ShellProbe("locale", shell(__package__, "locales"), _locales)

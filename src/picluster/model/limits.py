@@ -35,8 +35,7 @@ class Limits(Section):
         7200, description="Longest time that building one image may take, in seconds or as 2h."
     )
     rollout: Duration = Field(
-        1200,
-        description="Longest wait for an application's pods to run, in seconds or as 20m.",
+        1200, description="Longest wait for an application's pods to run, in seconds or as 20m."
     )
     parallel: Annotated[int, Field(ge=1, le=100), BeforeValidator(whole)] = Field(
         10, description="How many nodes are worked on at the same time."

@@ -158,10 +158,7 @@ ControllerManagerArgs = Mapping[
         str,
         AfterValidator(
             _argument_name(
-                {
-                    "cluster-cidr": "k3s.cluster_cidr",
-                    "service-cluster-ip-range": "k3s.service_cidr",
-                }
+                {"cluster-cidr": "k3s.cluster_cidr", "service-cluster-ip-range": "k3s.service_cidr"}
             )
         ),
     ],

@@ -8,14 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from picluster.model.duration import Duration
-from picluster.model.linux import (
-    KernelModule,
-    Locale,
-    Package,
-    SysctlKey,
-    SysctlValue,
-    TimeZone,
-)
+from picluster.model.linux import KernelModule, Locale, Package, SysctlKey, SysctlValue, TimeZone
 from picluster.model.scalars import YesNo, one_of
 from picluster.model.section import Section
 

@@ -39,11 +39,7 @@ class SecretRef:
         return self.source if self.source == "prompt" else f"{self.source}:{self.target}"
 
     def resolve(
-        self,
-        *,
-        label: str,
-        ask: Callable[[str], str],
-        environ: Mapping[str, str] | None = None,
+        self, *, label: str, ask: Callable[[str], str], environ: Mapping[str, str] | None = None
     ) -> Secret:
         """Fetch the secret.
 
@@ -132,9 +128,7 @@ def _read(value: object, info: ValidationInfo) -> SecretRef:
 def _schema(_source: object, _handler: object) -> core_schema.CoreSchema:
     as_text = core_schema.str_schema(pattern="^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|prompt)$")
     return core_schema.with_info_plain_validator_function(
-        _read,
-        json_schema_input_schema=as_text,
-        serialization=core_schema.to_string_ser_schema(),
+        _read, json_schema_input_schema=as_text, serialization=core_schema.to_string_ser_schema()
     )
 
 

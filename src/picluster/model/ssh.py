@@ -93,8 +93,7 @@ class Ssh(Section):
     """How every node is reached, unless the node says otherwise."""
 
     user: UserName | None = Field(
-        None,
-        description="User to log in as, who may use sudo; ~/.ssh/config decides if left out.",
+        None, description="User to log in as, who may use sudo; ~/.ssh/config decides if left out."
     )
     port: Port | None = Field(
         None, description="TCP port of the SSH server; ~/.ssh/config decides, else 22."

@@ -101,8 +101,7 @@ class Longhorn(Section):
         True, description="Whether volumes are Longhorn's unless they ask for another class."
     )
     ui_port: NodePort | None = Field(
-        None,
-        description="NodePort of its web interface, which has no login; closed if left out.",
+        None, description="NodePort of its web interface, which has no login; closed if left out."
     )
     settings: Mapping[SettingName, Text] = Field(
         {}, description="Other settings of Longhorn, by their names in its reference."

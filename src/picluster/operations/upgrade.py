@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from picluster.engine.phase import Phase, Stage
-from picluster.engine.step import Blocked, Decision, Satisfied, Step
+from picluster.engine.step import Blocked, Decision, Inferred, Satisfied, Step
 from picluster.engine.survey import CLUSTER, Look
 from picluster.model.releases import ladder, parse_version, reasons
 from picluster.phases.k3s import k3s
@@ -111,18 +111,14 @@ def _left_behind(site: Site, absent: frozenset[str]) -> Step:
 
 
 @dataclass(frozen=True, slots=True)
-class OnTheWay:
+class OnTheWay(Inferred):
     """Says at which stop the upgrade is, and what comes after it."""
 
     stop: Stop
     name: str = "upgrade-way"
     title: str = "the way of the upgrade is known"
 
-    def probe(self) -> None:
-        """It is known already."""
-
     def decide(self, look: Look) -> Decision:
-        """Tell of what is further away than one restart."""
         stop = self.stop
         if not stop.further:
             return Satisfied()
@@ -133,15 +129,12 @@ class OnTheWay:
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterExists:
+class ClusterExists(Inferred):
     """An upgrade is of a cluster that is there."""
 
     servers: tuple[str, ...]
     name: str = "cluster-exists"
     title: str = "there is a cluster to upgrade"
-
-    def probe(self) -> None:
-        """The state of K3s on the nodes says it."""
 
     def decide(self, look: Look) -> Decision:
         """Refuse where no server holds a cluster's data, and say if not all were seen."""

@@ -84,7 +84,6 @@ class DataKept:
 
     @property
     def name(self) -> str:
-        """Identify it by its directory."""
         return f"data-{self.path}"
 
     @property
@@ -95,7 +94,6 @@ class DataKept:
         return _look_into(self.path, (), "")
 
     def decide(self, look: Look) -> Decision:
-        """Say what is kept."""
         held = look.read(self.probe())
         kept = f"kept: {self.what} in {self.path} ({held.size})"
         return Satisfied(warning=f"{kept}; --data deletes them" if held.own else "")
@@ -116,7 +114,6 @@ class DataDeleted:
 
     @property
     def name(self) -> str:
-        """Identify it by its directory."""
         return f"data-{self.path}"
 
     @property
@@ -124,11 +121,9 @@ class DataDeleted:
         return f"{self.path} holds nothing of {self.what}"
 
     def probe(self) -> ShellProbe[Held]:
-        """Measure it, and see whose it is."""
         return _look_into(self.path, self.own, self.mark)
 
     def decide(self, look: Look) -> Decision:
-        """Want what is its owner's gone."""
         held = look.read(self.probe())
         others = _named(held.others)
         if not held.own:
@@ -153,7 +148,6 @@ class DataDeleted:
             (self.deleting,),
             reason="--data asks for it",
             risk=Risk.DATA_LOSS,
-            retry_safe=True,
         )
 
     @property

@@ -44,7 +44,6 @@ class ManagedFile:
         return file_unless(self.name, self.path, self._digest)
 
     def decide(self, look: Look) -> Decision:
-        """Compare access and digest."""
         present = look.read(self.probe())
         wanted_access = f"{self.mode:o} {self.owner}"
         if present.access == wanted_access and present.digest == self._digest:
@@ -55,7 +54,6 @@ class ManagedFile:
             (WriteFile(self.path, self.content, self.mode, self.owner, self.backup),),
             reason=self._reason(present, wanted_access),
             diff=None if self._is_secret else Diff(before, self._text),
-            retry_safe=True,
         )
 
     def _reason(self, present: FileState, wanted_access: str) -> str:
@@ -98,7 +96,6 @@ class OptionalFile:
         return self._file.probe()
 
     def decide(self, look: Look) -> Decision:
-        """Want it as it should be, or away."""
         if self.content:
             decision = self._file.decide(look)
         else:
@@ -117,7 +114,7 @@ def absent(path: str, *, present: bool, reason: str) -> Decision:
     """Want no file there; for what was needed once and is not any more."""
     if not present:
         return Satisfied()
-    return Change(f"remove {path}", (Run(f"rm -f {quote(path)}"),), reason=reason, retry_safe=True)
+    return Change(f"remove {path}", (Run(f"rm -f {quote(path)}"),), reason=reason)
 
 
 def send_file(sessions: Sessions, node: str, file: WriteFile) -> None:

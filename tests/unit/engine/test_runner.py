@@ -432,7 +432,7 @@ class BoxFull:
     def decide(self, look: Look) -> Decision:
         if look.read(self.probe()):
             return Satisfied()
-        return Change("fill the box", (self.how,))
+        return Change("fill the box", (self.how,), retry_safe=False)
 
 
 @dataclass(frozen=True)
@@ -448,7 +448,7 @@ class Rung:
 
     def decide(self, look: Look) -> Decision:
         bell = Run('echo ding >>"$NODE_ROOT/bell"')
-        return Change("ring", (bell,), reason="asked for", once=self.once)
+        return Change("ring", (bell,), reason="asked for", once=self.once, retry_safe=False)
 
 
 class TestWhatHappensOnce:

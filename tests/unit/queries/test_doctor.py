@@ -144,8 +144,18 @@ RUN = (Run("true"),)
         (Blocked("no", "do it"), False, Light.PROBLEM, ONLY_BY_HAND),
         (Change("do", RUN), False, Light.WARNING, ""),
         (Change("do", RUN), True, Light.PROBLEM, ""),
-        (Change("do", RUN, risk=Risk.REBOOT), True, Light.PROBLEM, NEEDS_A_REBOOT),
-        (Change("do", RUN, risk=Risk.RESTART), True, Light.PROBLEM, NEEDS_A_RESTART),
+        (
+            Change("do", RUN, risk=Risk.REBOOT),
+            True,
+            Light.PROBLEM,
+            NEEDS_A_REBOOT,
+        ),
+        (
+            Change("do", RUN, risk=Risk.RESTART),
+            True,
+            Light.PROBLEM,
+            NEEDS_A_RESTART,
+        ),
         (Change("do", (UncordonNode("pi1"),)), True, Light.PROBLEM, ONLY_BY_HAND),
     ],
 )

@@ -47,7 +47,14 @@ def test_a_verbose_plan_tells_each_change_action_by_action() -> None:
         Reboot(),
     )
     planned = [
-        plan(judged("pi1", "x", "it is so", Change("have it so", actions, reason="it differs")))
+        plan(
+            judged(
+                "pi1",
+                "x",
+                "it is so",
+                Change("have it so", actions, reason="it differs"),
+            )
+        )
     ]
     told = [
         "    ~ have it so: it differs",

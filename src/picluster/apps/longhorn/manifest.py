@@ -100,7 +100,6 @@ class ManifestHere:
             f"download Longhorn {self.longhorn.version}",
             (DownloadManifest(self.longhorn, self.path),),
             reason="it is not here",
-            retry_safe=True,
         )
 
     def read(self) -> list[Object]:

@@ -32,7 +32,6 @@ class InstalledLonghorn:
     secret: bool = False
 
     def ask(self, tools: Tools) -> LonghornInstalled:
-        """Read the tag of the manager's image."""
         try:
             manager = api_of(tools).call("GET", _MANAGER)
         except (ApiUnavailable, NotFound):
@@ -61,7 +60,6 @@ class NextRelease:
         return InstalledLonghorn()
 
     def decide(self, look: Look) -> Decision:
-        """Refuse what Longhorn refuses."""
         running = look.read(self.probe()).release
         here, there = _RELEASE.match(running), _RELEASE.match(self.wanted)
         if here is None or there is None:

@@ -118,7 +118,6 @@ class AdministratorPassword:
             "set the administrator's password to the generated one",
             (SetPassword(self.ots, self.image, self.timeout),),
             reason="it is still the one that everybody knows",
-            retry_safe=True,
         )
 
 

@@ -47,7 +47,6 @@ class UiFiles:
         return self
 
     def ask(self, tools: Tools) -> bool:
-        """Look whether the files are there, and the same."""
         site = self.ui.ref is not None or (self.directory / "site" / _INDEX).is_file()
         return site and all(
             (self.directory / name).is_file() and (self.directory / name).read_text() == text
@@ -63,7 +62,6 @@ class UiFiles:
             f"write the Dockerfile for {self.ui.ref}" if self.ui.ref else unpack_,
             (FetchUi(self.ui, self.directory, self.texts),),
             reason="its files are not here",
-            retry_safe=True,
         )
 
 

@@ -351,19 +351,11 @@ def _door(name: str, inside: int, outside: int, protocol: str = "TCP") -> Object
 def _claim(ots: OpenTakServer, storage_class: str | None) -> Object:
     metadata = {"name": _CLAIM, "namespace": ots.namespace}
     spec = _volume(ots.sizes.data, storage_class)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": metadata,
-        "spec": spec,
-    }
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
 def _volume(size: str, storage_class: str | None) -> Object:
-    spec: Object = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": size}},
-    }
+    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     return {**spec, "storageClassName": storage_class} if storage_class else spec
 
 

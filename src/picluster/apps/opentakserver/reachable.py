@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from picluster.engine.place import Place
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Satisfied
+from picluster.engine.step import Change, Decision, Inferred, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.model.network import bracketed
@@ -149,7 +149,7 @@ def _all_answer(missing: list[str]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswersAfterChange:
+class AnswersAfterChange(Inferred):
     """OpenTAKServer answers again once it was changed; `after` are the steps that start it anew.
 
     While nothing changes, its pods' readiness is enough, which other steps have read from the API:
@@ -163,11 +163,7 @@ class AnswersAfterChange:
     name: str = REACHABLE
     title: str = "OpenTAKServer answers on its ports"
 
-    def probe(self) -> None:
-        """What changes says it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Want every door asked after a change."""
         if not look.changing_anywhere(*self.after):
             return Satisfied()
         return awaited(self.ots, self.address, self.timeout, "it is about to start anew")
@@ -187,7 +183,6 @@ class Answers:
         return doors(self.ots, self.address)
 
     def decide(self, look: Look) -> Decision:
-        """Want every door to answer as it should."""
         missing = shortcomings(self.ots, look.read(self.probe()))
         if not missing:
             return Satisfied()
@@ -200,5 +195,4 @@ def awaited(ots: OpenTakServer, address: str, timeout: float, reason: str) -> Ch
         "wait until OpenTAKServer answers on its ports",
         (AwaitDoors(ots, address, timeout),),
         reason=reason,
-        retry_safe=True,
     )

@@ -71,7 +71,6 @@ class KeyInstalled:
     title: str = "the key is let in"
 
     def probe(self) -> ShellProbe[bool]:
-        """Look for the key among the lines that are no comments."""
         public = quote(public_key(self.key)) if self.key.exists() else ""
         look = (
             f"{WHO}"
@@ -89,7 +88,6 @@ class KeyInstalled:
             f"install the key {self.key} for the user who logs in",
             (InstallKey(self.key),),
             reason="it is not installed" if self.key.exists() else "it is not made yet",
-            retry_safe=True,
         )
 
 
@@ -115,12 +113,10 @@ class SudoWithoutPassword:
         return SUDO_ASKS
 
     def decide(self, look: Look) -> Decision:
-        """Want it not to ask."""
         if not look.read(SUDO_ASKS):
             return Satisfied()
         return Change(
             "let the user who logs in use sudo without a password (/etc/sudoers.d)",
             (ALLOW_SUDO,),
             reason="it asks for one",
-            retry_safe=True,
         )

@@ -101,9 +101,7 @@ class OwnKey:
 def make_key() -> tuple[str, str]:
     """Make an Ed25519 key pair; return the private and the public half as OpenSSH writes them."""
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 0.1 s
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-        Ed25519PrivateKey,
-    )
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(

@@ -108,11 +108,9 @@ class PasswordLoginOff:
     title: str = "nobody logs in by password"
 
     def probe(self) -> ShellProbe[PasswordLogins]:
-        """Ask sshd what is in force, and whether it reads the directory."""
         return PASSWORD_LOGINS
 
     def decide(self, look: Look) -> Decision:
-        """Want both ways to ask for a password closed."""
         logins = look.read(PASSWORD_LOGINS)
         if not logins.allowed:
             return Satisfied()
@@ -131,5 +129,4 @@ class PasswordLoginOff:
             "refuse logins by password, and prove that the key still works",
             (RefusePasswords(),),
             reason="passwords are let in",
-            retry_safe=True,
         )

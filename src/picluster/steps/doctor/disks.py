@@ -100,9 +100,7 @@ def root_medium(*, is_server: bool, is_ha: bool) -> Check:
 
 
 _ERRORS = ShellProbe(
-    "disk-health",
-    shell(__package__, "disk_errors"),
-    lambda seen: Answer(seen).every("error"),
+    "disk-health", shell(__package__, "disk_errors"), lambda seen: Answer(seen).every("error")
 )
 
 

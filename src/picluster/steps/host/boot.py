@@ -37,7 +37,6 @@ class MemoryCgroup:
         return "the kernel has the memory cgroup"
 
     def probe(self) -> ShellProbe[Boot]:
-        """Ask the running kernel, and for the firmware's command line for the next boot."""
         return BOOT
 
     def decide(self, look: Look) -> Decision:
@@ -64,6 +63,7 @@ class MemoryCgroup:
             reason="the kernel runs without the memory cgroup",
             diff=Diff(present, wanted),
             risk=Risk.REBOOT,
+            retry_safe=False,
         )
 
 

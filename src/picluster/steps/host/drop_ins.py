@@ -39,7 +39,6 @@ class DropIn:
             (WriteFile(self.path, self.content), *self.after),
             reason=self.reason,
             diff=Diff(found.text, self.content),
-            retry_safe=True,
         )
 
 

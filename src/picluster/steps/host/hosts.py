@@ -46,7 +46,6 @@ class HostsFile:
         return hosts_text(self.name, self.path)
 
     def decide(self, look: Look) -> Decision:
-        """Want our block in it exactly, and nothing of anybody else's changed."""
         found = look.read(self.probe())
         present = found.text
         if not found.exists and self.only_if_present:
@@ -65,7 +64,6 @@ class HostsFile:
             (WriteFile(self.path, wanted, backup=True),),
             reason=self._reason(present, lines),
             diff=Diff(present, wanted),
-            retry_safe=True,
         )
 
     def _reason(self, present: str, lines: Sequence[str]) -> str:

@@ -63,11 +63,9 @@ class ModulesLoaded:
         return "the kernel modules of K3s are loaded"
 
     def probe(self) -> ShellProbe[Modules]:
-        """Ask which are there, and which can be loaded."""
         return kernel_modules((*self.required, *self.optional))
 
     def decide(self, look: Look) -> Decision:
-        """Want all of them; load those that can be."""
         kernel = look.read(self.probe())
         wanted = (*self.required, *self.optional)
         absent = [module for module in wanted if module not in kernel.there]
@@ -86,12 +84,7 @@ class ModulesLoaded:
             )
         if loadable:
             script = "".join(f"modprobe {quote(module)}\n" for module in loadable)
-            return Change(
-                f"load {', '.join(loadable)}",
-                (Run(script),),
-                reason="not loaded",
-                retry_safe=True,
-            )
+            return Change(f"load {', '.join(loadable)}", (Run(script),), reason="not loaded")
         if lost:
             return Satisfied(warning=f"the kernel does not show {', '.join(lost)}{_use(lost)}")
         return Satisfied()
@@ -132,7 +125,6 @@ class SysctlsInForce:
                 f"{key} is {'not there' if value is None else value}"
                 for key, value in wrong.items()
             ),
-            retry_safe=True,
         )
 
 

@@ -38,7 +38,6 @@ class LimitsRaised:
     title: str = "the kernel lets enough files be watched"
 
     def probe(self) -> ShellProbe[KernelLimits]:
-        """Ask for the limits in force, and for the file that raises them."""
         return sysctl_limits(self.name, tuple(self.floors), LIMITS_FILE)
 
     def decide(self, look: Look) -> Decision:
@@ -57,7 +56,6 @@ class LimitsRaised:
             (WriteFile(LIMITS_FILE, text), *now),
             reason="; ".join(f"{key} is {low[key]}" for key in raised) or "its content differs",
             diff=Diff(seen.text, text),
-            retry_safe=True,
         )
 
     def _below(self, seen: KernelLimits) -> list[str]:

@@ -34,7 +34,6 @@ class Hostname:
         return f"the host name is {self.host}"
 
     def probe(self) -> ShellProbe[HostName]:
-        """Ask for the name in force, and the one after a reboot."""
         return HOST_NAME
 
     def decide(self, look: Look) -> Decision:
@@ -43,14 +42,10 @@ class Hostname:
             return Satisfied()
         return Change(
             f"set the host name to {self.host}",
-            (
-                WriteFile(HOSTNAME_FILE, f"{self.host}\n"),
-                Run(f"hostname {quote(self.host)}"),
-            ),
+            (WriteFile(HOSTNAME_FILE, f"{self.host}\n"), Run(f"hostname {quote(self.host)}")),
             reason=f"it is {host.now or 'unknown'}"
             if host.now != self.host
             else f"it would be {host.at_boot or 'nothing'} after a reboot",
-            retry_safe=True,
         )
 
 
@@ -66,7 +61,6 @@ class Timezone:
         return f"the time zone is {self.zone}"
 
     def probe(self) -> ShellProbe[Zone]:
-        """Ask where /etc/localtime leads, and whether the zone is known here."""
         return time_zone(self.zone)
 
     def decide(self, look: Look) -> Decision:
@@ -86,7 +80,6 @@ class Timezone:
                 ),
             ),
             reason=f"it is {found.zone or 'not set'}",
-            retry_safe=True,
         )
 
 
@@ -102,7 +95,6 @@ class SystemLocale:
         return f"the locale is {self.locale}"
 
     def probe(self) -> ShellProbe[Locales]:
-        """Ask for the default, and the generated locales."""
         return LOCALES
 
     def decide(self, look: Look) -> Decision:
@@ -116,7 +108,6 @@ class SystemLocale:
             f"set the locale to {self.locale}",
             (Run(_localise(self.locale), timeout=900),),
             reason="it is not the default" if generated else "it is not generated",
-            retry_safe=True,
         )
 
 

@@ -48,7 +48,6 @@ class Packages:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Want every package installed and configured."""
         return have(self.packages, look.read(self.probe()), self.lists_max_age)
 
 
@@ -64,7 +63,6 @@ def have(packages: Sequence[str], state: PackageState, lists_max_age: float) -> 
         f"install {', '.join(missing)}" if missing else "finish the interrupted installation",
         (installation(missing, repair=state.interrupted, refresh=old),),
         reason="; ".join(reasons),
-        retry_safe=True,
     )
 
 

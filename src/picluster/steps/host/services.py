@@ -48,7 +48,6 @@ class IscsiDaemon:
             else "it is not enabled"
             if not unit.enabled
             else "it is stopped",
-            retry_safe=True,
         )
 
 
@@ -68,7 +67,6 @@ class TimeSync:
         return "the clock is set from the network"
 
     def probe(self) -> ShellProbe[TimeKeeping]:
-        """Ask which daemons are installed and run, and whether the clock is synchronised."""
         return TIME_KEEPING
 
     def decide(self, look: Look) -> Decision:
@@ -88,5 +86,4 @@ class TimeSync:
             f"turn time synchronisation on ({chosen})",
             (Run(f"systemctl enable --quiet {quote(chosen)}\nsystemctl start {quote(chosen)}"),),
             reason="its daemon does not run" if clock.daemons else "no time daemon is installed",
-            retry_safe=True,
         )

@@ -63,11 +63,9 @@ class SwapOff:
         return "swap is off, also after a reboot"
 
     def probe(self) -> ShellProbe[Swap]:
-        """Ask for the swap that is on, and whatever would turn some on."""
         return SWAP
 
     def decide(self, look: Look) -> Decision:
-        """Want none, and no provider."""
         swap = look.read(SWAP)
         if swap.off:
             return Satisfied()
@@ -82,8 +80,5 @@ class SwapOff:
         reasons = [f"{', '.join(swap.active)} is on"] if swap.active else []
         reasons += [f"{name} turns it on at boot" for name in [*providers, *swap.units]]
         return Change(
-            "turn swap off",
-            (Run(script + _OFF_NOW, timeout=600),),
-            reason="; ".join(reasons),
-            retry_safe=True,
+            "turn swap off", (Run(script + _OFF_NOW, timeout=600),), reason="; ".join(reasons)
         )

@@ -68,11 +68,9 @@ class ImageBuilt:
         return f"the registry has {self.image.reference}, of its present inputs"
 
     def probe(self) -> Inputs:
-        """Digest the inputs, and ask the registry what it has."""
         return Inputs(self.image, self.builder, self.made_by, self.name)
 
     def decide(self, look: Look) -> Decision:
-        """Want both tags on one image."""
         seen = look.read(self.probe())
         if seen.stored and seen.stored == seen.tagged:
             return Satisfied(detail=f"built already from these very inputs ({seen.inputs})")
@@ -81,7 +79,6 @@ class ImageBuilt:
             f"{verb} {self.image.reference}",
             (Produce(self.image, self.builder, self.made_by, f"{verb} {self.image.reference}"),),
             reason=self._reason(seen),
-            retry_safe=True,
         )
 
     @property

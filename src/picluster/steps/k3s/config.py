@@ -181,7 +181,6 @@ class ConfigFile:
             (WriteFile(paths.CONFIG, wanted, _MODE_PRIVATE),),
             reason=_difference(file.access, present, wanted),
             diff=Diff(present, wanted),
-            retry_safe=True,
         )
 
     def _unknown_names(self) -> list[str]:
@@ -291,7 +290,6 @@ class TokenFile:
             f"write {paths.TOKEN} (only root can read it)",
             (*self.remember, WriteFile(paths.TOKEN, wanted, _MODE_PRIVATE)),
             reason="it differs" if file.content else "it is missing",
-            retry_safe=True,
         )
 
 

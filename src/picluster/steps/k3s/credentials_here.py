@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.place import Place, Tools
-from picluster.engine.step import Change, Decision, Satisfied
+from picluster.engine.step import Change, Decision, Inferred, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube import kubefile
 from picluster.steps.k3s.uninstall import Uninstalled
@@ -68,7 +68,6 @@ class CredentialsForgotten:
         return CredentialsHere(self.cluster, self.kept, self.kubeconfig)
 
     def decide(self, look: Look) -> Decision:
-        """Want none, once every node has been reset."""
         found = look.read(self.probe())
         if not found:
             return Satisfied()
@@ -82,7 +81,6 @@ class CredentialsForgotten:
             f"remove {', '.join(found)}",
             (ForgetCredentials(self.probe()),),
             reason="the cluster is gone",
-            retry_safe=True,
         )
 
     def _remains(self, look: Look, node: str) -> bool:
@@ -93,7 +91,7 @@ class CredentialsForgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class NotReached:
+class NotReached(Inferred):
     """Says which nodes are left as they are because they do not answer."""
 
     nodes: Sequence[str]
@@ -101,11 +99,7 @@ class NotReached:
     name: str = "nodes-reached"
     title: str = "every node was reached"
 
-    def probe(self) -> None:
-        """It is known already."""
-
     def decide(self, look: Look) -> Decision:
-        """Warn of those that were not."""
         if not self.nodes:
             return Satisfied()
         names = ", ".join(self.nodes)

@@ -71,11 +71,9 @@ class ImagesThere:
     title: str = "the images of the air-gap directory are on the node"
 
     def probe(self) -> ShellProbe[frozenset[str]]:
-        """Look which are there."""
         return ARCHIVES
 
     def decide(self, look: Look) -> Decision:
-        """Want those for the node's processor, and nothing else of ours."""
         there = look.read(ARCHIVES)
         wanted = {
             each.there: each
@@ -97,5 +95,4 @@ class ImagesThere:
                 ),
             ),
             reason="the node can pull none of them",
-            retry_safe=True,
         )

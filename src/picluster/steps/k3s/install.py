@@ -9,7 +9,16 @@ from pathlib import Path
 from picluster.causes.cause import Cause
 from picluster.engine.place import Place
 from picluster.engine.shell import shell
-from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied, WriteFile
+from picluster.engine.step import (
+    Blocked,
+    Change,
+    Decision,
+    Inferred,
+    Risk,
+    Run,
+    Satisfied,
+    WriteFile,
+)
 from picluster.engine.survey import Look
 from picluster.model.releases import ladder, parse_version, reasons
 from picluster.steps.k3s import paths
@@ -88,7 +97,7 @@ def _upload(place: Place, artifact: Artifact, path: str, mode: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(Inferred):
     """The wanted K3s lies on the node, verified, before anything is restarted for it.
 
     `warning` is what the user is to know about where it comes from. With an air-gap `directory`,
@@ -105,11 +114,7 @@ class Staged:
     def title(self) -> str:
         return f"K3s {self.version} is on the node"
 
-    def probe(self) -> None:
-        """The state of K3s says it all; so does a staged file."""
-
     def decide(self, look: Look) -> Decision:
-        """Want the binary staged or installed."""
         state = look.read(STATE)
         if self.version in (state.version, state.staged) and state.installer:
             return Satisfied()
@@ -129,7 +134,6 @@ class Staged:
             f"put K3s {self.version} on the node",
             (StageRelease(self.version, state.arch), check_staged(self.version)),
             reason=f"{reason}; {self.warning}" if self.warning else reason,
-            retry_safe=True,
         )
 
 
@@ -147,7 +151,7 @@ def check_staged(version: str) -> Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Inferred):
     """The staged K3s is installed as a service: its binary, unit, tools and uninstall script.
 
     `before` are the servers that must have the version first: an agent may be older than a server,
@@ -166,11 +170,7 @@ class Installed:
     def title(self) -> str:
         return f"K3s {self.version} is installed as a service"
 
-    def probe(self) -> None:
-        """The state of K3s says it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Want the binary of the version, and the unit of the role."""
         if look.changing(INSTALLED):
             return Satisfied()
         state = look.read(STATE)
@@ -201,7 +201,6 @@ class Installed:
             ),
             reason=self._reason(state),
             risk=Risk.RESTART if state.active else Risk.NONE,
-            retry_safe=True,
         )
 
     def older_servers(self, look: Look) -> list[str]:
@@ -226,7 +225,7 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
-class InstalledBeforehand:
+class InstalledBeforehand(Inferred):
     """K3s is a service of a node that never had it, before it is its turn to join.
 
     All nodes do that at once; what is left for the turn is the start. The unit is not enabled: a
@@ -238,11 +237,7 @@ class InstalledBeforehand:
 
     @property
     def title(self) -> str:
-        """State what is true."""
         return self.installed.title
-
-    def probe(self) -> None:
-        """The state of K3s says it all."""
 
     def decide(self, look: Look) -> Decision:
         """Want it on a bare node alone; what is to change on another waits for its turn."""

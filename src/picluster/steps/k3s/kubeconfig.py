@@ -94,7 +94,6 @@ class SavedKubeconfig:
             f"save the kubeconfig as {self.path}",
             tuple(SaveKubeconfig(self.path, entry) for entry in entries[:1]),
             reason="it differs from the servers'" if present else "there is none yet",
-            retry_safe=True,
         )
 
 
@@ -130,7 +129,6 @@ class UserKubeconfig:
             f"add the context {cluster} to {self.path}, keeping a backup",
             tuple(MergeKubeconfig(self.path, entry) for entry in entries[:1]),
             reason="its entry is out of date" if entries else "it has none yet",
-            retry_safe=True,
         )
 
 

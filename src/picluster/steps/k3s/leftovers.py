@@ -183,7 +183,6 @@ class Cleared:
             (Run(clear_text(self.own, routes), timeout=_SECONDS),),
             reason=f"K3s is not installed, and {as_reason(seen.left, routes)}",
             risk=Risk.RESTART if seen.left else Risk.NONE,
-            retry_safe=True,
         )
 
     def _stale(self, look: Look, routes: list[Route], everyone: list[Traces]) -> list[Route]:
@@ -211,5 +210,4 @@ class Cleared:
             f"remove the route to {named(stale)}",
             (Run(shell(__package__, "remove_routes", ROUTES=_listed(stale))),),
             reason="no node has these pods: one left the cluster while K3s did not run here",
-            retry_safe=True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Place
-from picluster.engine.step import Change, Decision, Risk, Satisfied
+from picluster.engine.step import Change, Decision, Inferred, Risk, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.drain import DAEMONS, cordon, cordoned_by_us, drain, uncordon
 from picluster.kube.reach import api_of
@@ -56,7 +56,7 @@ class UncordonNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Inferred):
     """A node that is about to get another version of K3s runs no pods that could be elsewhere.
 
     `timeout` is in seconds. The only node of a cluster is not drained: its pods have nowhere to go.
@@ -72,11 +72,7 @@ class Drained:
     def title(self) -> str:
         return f"pods have left {self.node} before its K3s changes"
 
-    def probe(self) -> None:
-        """The state of K3s and the reading of the node say it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Want it drained if it runs another version and is in the cluster."""
         state = look.read(STATE)
         seen = look.read(NodeReading(self.node)).state
         changes = state.version not in ("", self.version)
@@ -92,12 +88,11 @@ class Drained:
             (DrainNode(self.node, f"upgrade to {self.version}", self.timeout),),
             reason=reason,
             risk=Risk.DRAIN,
-            retry_safe=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Uncordoned:
+class Uncordoned(Inferred):
     """A node that picluster cordoned takes pods again; one that somebody else did stays so."""
 
     node: str
@@ -107,16 +102,9 @@ class Uncordoned:
     def title(self) -> str:
         return f"{self.node} is not left cordoned"
 
-    def probe(self) -> None:
-        """The reading of the node says it."""
-
     def decide(self, look: Look) -> Decision:
-        """Want no cordon of ours left when all is done."""
         if not cordoned_by_us(look.read(NodeReading(self.node)).state):
             return Satisfied()
         return Change(
-            f"uncordon {self.node}",
-            (UncordonNode(self.node),),
-            reason="picluster cordoned it",
-            retry_safe=True,
+            f"uncordon {self.node}", (UncordonNode(self.node),), reason="picluster cordoned it"
         )

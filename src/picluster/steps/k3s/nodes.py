@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
-from picluster.engine.step import Change, Decision, Diff, Fact, Satisfied
+from picluster.engine.step import Change, Decision, Diff, Fact, Inferred, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.kube.labels import node_drift, parse_taint, settle_node
 from picluster.kube.nodes import NodeState, Taint
@@ -66,7 +66,7 @@ class SettleMarks:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeMarks:
+class NodeMarks(Inferred):
     """A node has the file's labels and taints, and none that the file once had and dropped.
 
     They are set through the API, not through K3s's options: those only count when a node
@@ -79,9 +79,6 @@ class NodeMarks:
     @property
     def title(self) -> str:
         return f"labels and taints of {self.node.name} are as the cluster file says"
-
-    def probe(self) -> None:
-        """The reading of the node says it."""
 
     def decide(self, look: Look) -> Decision:
         """Compare the node's labels and taints with the file's, once it is in the cluster."""
@@ -98,23 +95,18 @@ class NodeMarks:
             (SettleMarks(node, labels, taints),),
             reason="; ".join(drift.lines),
             diff=Diff("", str(drift)),
-            retry_safe=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Strangers:
+class Strangers(Inferred):
     """Nodes that are in the cluster and not in the file are named, and never removed silently."""
 
     known: Sequence[str]
     name: str = "strangers"
     title: str = "every node of the cluster is in the cluster file"
 
-    def probe(self) -> None:
-        """The reading of all nodes says it."""
-
     def decide(self, look: Look) -> Decision:
-        """Warn of each node that the file does not have."""
         strangers = sorted((seen_nodes(look) or {}).keys() - set(self.known))
         if not strangers:
             return Satisfied()

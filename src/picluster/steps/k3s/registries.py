@@ -169,7 +169,6 @@ class RegistriesFile:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Compare access and digest."""
         present = look.read(self.probe())
         access = f"{_MODE:o} root:root"
         if present.access == access and present.digest == self._digest:
@@ -181,7 +180,6 @@ class RegistriesFile:
             (WriteFile(paths.REGISTRIES, self.content, _MODE, backup=theirs),),
             reason=_reason(present, access, self._digest),
             diff=Diff(present.content, self._text) if shown else None,
-            retry_safe=True,
         )
 
     @property

@@ -58,7 +58,6 @@ class ReleaseInFile:
         return TextHere(self.name, self.file)
 
     def decide(self, look: Look) -> Decision:
-        """Want the release there, and every other word as the user wrote it."""
         text = look.read(self.probe())
         try:
             wanted = with_k3s_version(text, self.release) or text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
-from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Inferred, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Waiting, wait_until
 from picluster.errors import PiclusterError
@@ -99,7 +99,6 @@ class MajorityStays:
         return AskGuard(self.node)
 
     def decide(self, look: Look) -> Decision:
-        """Refuse what the guard refuses."""
         ruling = look.read(self.probe())
         if isinstance(ruling, Refused):
             return Blocked(ruling.reason, ruling.fix)
@@ -144,12 +143,11 @@ class Evacuated:
             (DrainNode(self.node, "it leaves the cluster", self.timeout, _STAYING),),
             reason="it leaves the cluster",
             risk=Risk.DRAIN,
-            retry_safe=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Inferred):
     """K3s on the node is stopped for good, so that it cannot join again once it is out."""
 
     unit: str
@@ -159,11 +157,7 @@ class Stopped:
     def title(self) -> str:
         return f"{self.unit}.service is stopped and does not start at boot"
 
-    def probe(self) -> None:
-        """The state of K3s says it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Want the unit neither active nor enabled."""
         state = look.read(STATE)
         if state.unit != self.unit or not (state.active or state.enabled):
             return Satisfied()
@@ -172,7 +166,6 @@ class Stopped:
             (Run(f"systemctl disable --now --quiet {self.unit}", timeout=_STOP_SECONDS),),
             reason="the node leaves the cluster",
             risk=Risk.RESTART,
-            retry_safe=True,
         )
 
 
@@ -221,7 +214,6 @@ class Departed:
         return AskPresence(self.node, self.name)
 
     def decide(self, look: Look) -> Decision:
-        """Want neither the object nor the password."""
         seen = look.read(self.probe()).presence
         if seen is None:
             return _UNASKABLE
@@ -232,12 +224,11 @@ class Departed:
             (DeleteNode(self.node),),
             reason="it is registered" if seen.node else "its node password is kept",
             risk=Risk.DATA_LOSS,
-            retry_safe=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(Inferred):
     """The machine that is to replace a node holds no K3s data: it was re-flashed, or cleaned."""
 
     node: str
@@ -246,9 +237,6 @@ class Fresh:
     @property
     def title(self) -> str:
         return f"{self.node} is a machine without K3s data"
-
-    def probe(self) -> None:
-        """The state of K3s says it all."""
 
     def decide(self, look: Look) -> Decision:
         """Refuse a machine that still is a member, and one that nobody has seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Change, Decision, Risk
+from picluster.engine.step import Blocked, Change, Decision, Inferred, Risk
 from picluster.engine.survey import Look
 from picluster.steps.k3s.service import Arrival, AwaitArrival, start
 from picluster.steps.k3s.state import STATE
@@ -12,7 +12,7 @@ from picluster.steps.storage.stored_data import missed_without
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(Inferred):
     """K3s was restarted on the node, once, and is Ready again."""
 
     arrival: Arrival
@@ -22,11 +22,7 @@ class Restarted:
     def title(self) -> str:
         return f"{self.arrival.unit}.service on {self.arrival.node} was restarted"
 
-    def probe(self) -> None:
-        """The state of K3s says whether there is anything to restart."""
-
     def decide(self, look: Look) -> Decision:
-        """Want it restarted; refuse where there is nothing to restart."""
         unit = self.arrival.unit
         if look.read(STATE).unit != unit:
             return Blocked(
@@ -38,7 +34,6 @@ class Restarted:
             (start(unit), AwaitArrival(self.arrival)),
             reason=self._reason(missed_without(look, self.arrival.node)),
             risk=Risk.RESTART,
-            retry_safe=True,
             once=True,
         )
 

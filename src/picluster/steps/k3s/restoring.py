@@ -16,7 +16,17 @@ from picluster.engine.place import Place, Tools
 from picluster.engine.probe import Answer, Observation, ShellProbe, shown, whole
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
-from picluster.engine.step import Blocked, Change, Decision, Fact, Risk, Run, Satisfied, Upload
+from picluster.engine.step import (
+    Blocked,
+    Change,
+    Decision,
+    Fact,
+    Inferred,
+    Risk,
+    Run,
+    Satisfied,
+    Upload,
+)
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.kube.api import segment
@@ -97,7 +107,7 @@ def _size(kibibytes: int | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Restorable:
+class Restorable(Inferred):
     """A server can go back to the snapshot: its datastore, version and token allow it."""
 
     node: str
@@ -108,11 +118,7 @@ class Restorable:
     def title(self) -> str:
         return f"{self.node} can go back to the snapshot"
 
-    def probe(self) -> None:
-        """The state of K3s, and the token that it has, say it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Refuse what K3s could not start from."""
         state = look.read(STATE)
         refusal = refuse_other_datastores(self.node, state.datastore)
         if refusal is not None:
@@ -138,17 +144,13 @@ class Restorable:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerStopped:
+class ServerStopped(Inferred):
     """K3s on a server is stopped, until the cluster is back at the snapshot."""
 
     name: str = "server-stopped"
     title: str = "K3s is stopped for the restore"
 
-    def probe(self) -> None:
-        """The state of K3s says it."""
-
     def decide(self, look: Look) -> Decision:
-        """Want it stopped once, if there is any."""
         if not look.read(STATE).unit:
             return Satisfied(detail="K3s is not installed yet")
         return Change(
@@ -156,24 +158,19 @@ class ServerStopped:
             (Run("systemctl stop k3s", timeout=_STOP_SECONDS),),
             reason="every server has to be, while the database is exchanged",
             risk=Risk.RESTART,
-            retry_safe=True,
             once=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterReset:
+class ClusterReset(Inferred):
     """A server's database was made anew from the snapshot, with itself as the only member."""
 
     bundle: Bundle
     name: str = "cluster-reset"
     title: str = "the first server's database is that of the snapshot"
 
-    def probe(self) -> None:
-        """What databases there are is known already."""
-
     def decide(self, look: Look) -> Decision:
-        """Want it made anew once."""
         staged = f"{_STAGING}/{self.bundle.origin.file}"
         seen = look.read(DATABASES)
         aside = f"; the present one ({_size(seen.size)}) is kept beside it" if seen.present else ""
@@ -186,6 +183,7 @@ class ClusterReset:
             reason="asked for",
             risk=Risk.DATA_LOSS,
             once=True,
+            retry_safe=False,
         )
 
 
@@ -202,7 +200,7 @@ def _reset_script(snapshot: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseAside:
+class DatabaseAside(Inferred):
     """A server has no database, so that it joins the one that was made anew.
 
     The former one is kept beside its place, under a name that ends with `began`.
@@ -211,9 +209,6 @@ class DatabaseAside:
     began: str
     name: str = "database-aside"
     title: str = "the server's former database is out of the way"
-
-    def probe(self) -> None:
-        """What databases there are is known already."""
 
     def decide(self, look: Look) -> Decision:
         """Want the one that it has moved."""
@@ -226,7 +221,6 @@ class DatabaseAside:
             (Run(f"systemctl stop k3s\nmv -T {_DB}/etcd {quote(aside)}\n"),),
             reason="it joins the restored cluster anew",
             risk=Risk.DATA_LOSS,
-            retry_safe=True,
         )
 
 
@@ -262,7 +256,7 @@ class ForgetNodes:
 
 
 @dataclass(frozen=True, slots=True)
-class RestoredServerRuns:
+class RestoredServerRuns(Inferred):
     """The server that was made anew is Ready, and its cluster takes every node as it is now.
 
     The snapshot knows nodes by the passwords that they had then: one that was replaced since, and
@@ -277,11 +271,7 @@ class RestoredServerRuns:
     def title(self) -> str:
         return f"{self.arrival.node} is Ready, with what the snapshot holds"
 
-    def probe(self) -> None:
-        """The state of K3s on the nodes says it."""
-
     def decide(self, look: Look) -> Decision:
-        """Want it started once."""
         fresh = [
             node
             for node, state in look.every(STATE).items()
@@ -295,7 +285,6 @@ class RestoredServerRuns:
                 AwaitArrival(self.arrival),
             ),
             reason="its database was made anew",
-            retry_safe=True,
             once=True,
         )
 
@@ -305,17 +294,13 @@ def _is_fresh(state: K3sState) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class FormerDatabases:
+class FormerDatabases(Inferred):
     """Names the databases that restores left behind, for the user to delete."""
 
     name: str = "former-databases"
     title: str = "former databases are known"
 
-    def probe(self) -> None:
-        """What databases there are is known already."""
-
     def decide(self, look: Look) -> Decision:
-        """Say where they are and how large."""
         former = look.read(DATABASES).former
         kept = ", ".join(f"{each.path} ({_size(each.size)})" for each in former)
         hint = f"kept: {kept}; delete it when all is well" if kept else ""

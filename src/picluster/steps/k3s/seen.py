@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from picluster.engine.step import Blocked, Decision, Satisfied
+from picluster.engine.step import Blocked, Decision, Inferred, Satisfied
 from picluster.engine.survey import Look
 from picluster.kube.quorum import majority
 from picluster.steps.k3s.nodes import seen_nodes
@@ -13,7 +13,7 @@ from picluster.steps.k3s.state import STATE, K3sState
 
 
 @dataclass(frozen=True, slots=True)
-class ServersSeen:
+class ServersSeen(Inferred):
     """A server that cannot be reached leaves enough of the others to tell what is to be done.
 
     It may hold the very cluster that none of the others does: to start one then would make a
@@ -25,9 +25,6 @@ class ServersSeen:
     version: str
     name: str = "servers-seen"
     title: str = "enough servers are there to tell what the cluster needs"
-
-    def probe(self) -> None:
-        """The state of K3s and the reading of all nodes say it."""
 
     def decide(self, look: Look) -> Decision:
         """Refuse what cannot be told, or not be done, without the servers that were not seen."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from picluster.engine.place import Place, Tools
-from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Inferred, Risk, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import wait_until
 from picluster.kube.leases import Lease
@@ -181,7 +181,7 @@ class NodeReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class Running(Inferred):
     """The service runs, starts at boot, and has read what is on disk now.
 
     That is observed, not remembered: a run that was cut off between writing the configuration
@@ -195,9 +195,6 @@ class Running:
     def title(self) -> str:
         return f"{self.arrival.unit}.service runs with its present configuration"
 
-    def probe(self) -> None:
-        """The state of K3s says it all."""
-
     def decide(self, look: Look) -> Decision:
         """Want the unit active, enabled, and started after the last change."""
         state = look.read(STATE)
@@ -210,7 +207,6 @@ class Running:
             (start(unit), AwaitArrival(self.arrival)),
             reason=reason,
             risk=Risk.RESTART if state.active else Risk.NONE,
-            retry_safe=True,
         )
 
     def _reason(self, state: K3sState, look: Look) -> str:
@@ -240,7 +236,7 @@ systemctl restart --no-block {unit}
 
 
 @dataclass(frozen=True, slots=True)
-class MemberStarted:
+class MemberStarted(Inferred):
     """A server that belongs to a cluster is not left stopped.
 
     Servers that were all stopped need each other to start: none of them becomes Ready before a
@@ -256,11 +252,7 @@ class MemberStarted:
     def title(self) -> str:
         return f"{self.unit}.service is not stopped"
 
-    def probe(self) -> None:
-        """The state of K3s says it all."""
-
     def decide(self, look: Look) -> Decision:
-        """Want the unit of a server with a cluster's data running."""
         state = look.read(STATE)
         if state.active or not state.in_cluster or state.unit != self.unit:
             return Satisfied()
@@ -268,7 +260,6 @@ class MemberStarted:
             f"start {self.unit}.service",
             (Run(f"systemctl start --no-block {self.unit}", timeout=_COMMAND_SECONDS),),
             reason="it is stopped",
-            retry_safe=True,
             once=True,
         )
 
@@ -297,12 +288,11 @@ class Ready:
             f"wait until {self.arrival.node} is Ready",
             (AwaitArrival(self.arrival),),
             reason=missing,
-            retry_safe=True,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class KnownMachine:
+class KnownMachine(Inferred):
     """The machine is the one that the cluster knows by its name.
 
     A card that was re-flashed has lost the password that K3s made at its first start; the cluster
@@ -315,9 +305,6 @@ class KnownMachine:
     @property
     def title(self) -> str:
         return f"{self.node} is the machine that the cluster knows"
-
-    def probe(self) -> None:
-        """The state of K3s and the reading of the node say it all."""
 
     def decide(self, look: Look) -> Decision:
         """Refuse a machine without K3s's traces while the cluster has a node of its name."""

@@ -18,7 +18,7 @@ from picluster.engine.place import Place, Tools
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.session import Completed
-from picluster.engine.step import Blocked, Change, Decision, Fact, Satisfied
+from picluster.engine.step import Blocked, Change, Decision, Fact, Inferred, Satisfied
 from picluster.engine.survey import CLUSTER, Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.model import Cluster, Node
@@ -295,7 +295,7 @@ class CopySnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Inferred):
     """A snapshot was taken, and is on this computer."""
 
     label: str
@@ -307,11 +307,7 @@ class Saved:
     def title(self) -> str:
         return f"the snapshot {self.label} is on this computer"
 
-    def probe(self) -> None:
-        """What is here, and the state of K3s on the servers, are known already."""
-
     def decide(self, look: Look) -> Decision:
-        """Take one, under a name that nothing has yet."""
         for present in self.copying.here(look):
             if present.name == self.label:
                 return Blocked(
@@ -344,7 +340,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedBeforeUpgrade:
+class SavedBeforeUpgrade(Inferred):
     """The cluster's data is on this computer before any server runs another version of K3s.
 
     A newer K3s may change the data in a way that an older one cannot read.
@@ -357,9 +353,6 @@ class SavedBeforeUpgrade:
     @property
     def title(self) -> str:
         return "the cluster's data is saved before its version changes"
-
-    def probe(self) -> None:
-        """What is here, and the state of K3s on the servers, are known already."""
 
     def decide(self, look: Look) -> Decision:
         """Want a snapshot if a server of an etcd cluster is about to change its version."""
@@ -380,7 +373,7 @@ class SavedBeforeUpgrade:
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotHere:
+class SnapshotHere(Inferred):
     """A snapshot that is on a server is on this computer too."""
 
     label: str
@@ -390,9 +383,6 @@ class SnapshotHere:
     @property
     def title(self) -> str:
         return f"the snapshot {self.label} is on this computer"
-
-    def probe(self) -> None:
-        """What is here and on the servers is known already."""
 
     def decide(self, look: Look) -> Decision:
         """Copy it from the first server that has it, unless it is here."""

@@ -122,8 +122,7 @@ def _read_credentials(seen: Observation) -> ServerCredentials:
     said = Answer(seen)
     token, kubeconfig = (said.content(_TOKEN) or "").strip(), said.content(paths.KUBECONFIG)
     return ServerCredentials(
-        token=Secret(token) if token else None,
-        admin=read_admin(kubeconfig) if kubeconfig else None,
+        token=Secret(token) if token else None, admin=read_admin(kubeconfig) if kubeconfig else None
     )
 
 

@@ -117,7 +117,6 @@ class Uninstalled:
             (Run(self._removal(routes), timeout=_SECONDS),),
             reason=as_reason(seen.traces.left, routes),
             risk=Risk.DATA_LOSS if costs else Risk.RESTART,
-            retry_safe=True,
         )
 
     def _removal(self, routes: list[Route]) -> str:

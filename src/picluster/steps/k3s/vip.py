@@ -64,7 +64,6 @@ class VipManifest:
         return MANIFEST
 
     def decide(self, look: Look) -> Decision:
-        """Compare with the manifest that the file asks for."""
         file = look.read(MANIFEST)
         present = file.content or ""
         if self.vip is None:
@@ -77,19 +76,14 @@ class VipManifest:
             (WriteFile(paths.VIP_MANIFEST, wanted, _PRIVATE),),
             reason="it differs" if present else "it is missing",
             diff=Diff(present, wanted),
-            retry_safe=True,
         )
 
     def _removal(self, present: str) -> Change:
         return Change(
             f"remove {paths.VIP_MANIFEST} and what was deployed from it",
-            (
-                Run(f"rm -f {quote(paths.VIP_MANIFEST)}"),
-                DeleteKubeVip(),
-            ),
+            (Run(f"rm -f {quote(paths.VIP_MANIFEST)}"), DeleteKubeVip()),
             reason="the file has no k3s.vip",
             diff=Diff(present, ""),
-            retry_safe=True,
         )
 
 
@@ -116,11 +110,7 @@ def _role() -> dict[str, Any]:
         "metadata": _meta(),
         "rules": [
             {"apiGroups": [""], "resources": ["services", "endpoints", "pods"], "verbs": read},
-            {
-                "apiGroups": [""],
-                "resources": ["nodes"],
-                "verbs": [*read, "update", "patch"],
-            },
+            {"apiGroups": [""], "resources": ["nodes"], "verbs": [*read, "update", "patch"]},
             {
                 "apiGroups": ["coordination.k8s.io"],
                 "resources": ["leases"],
@@ -199,7 +189,5 @@ def _container(vip: Vip) -> dict[str, Any]:
             *({"name": key, "value": value} for key, value in sorted(settings.items())),
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-        "securityContext": {
-            "capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]},
-        },
+        "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]}},
     }

@@ -56,11 +56,9 @@ class ObjectsApplied:
     part: Part
 
     def probe(self) -> ComparePart:
-        """Compare every object with the cluster's, by a dry run where they differ."""
         return ComparePart(self.name, self.part)
 
     def decide(self, look: Look) -> Decision:
-        """Want them as they are written, and nobody else's fields in the way."""
         seen = look.read(self.probe())
         if seen.unknown:
             return self._change(f"apply {self.part.name}", seen.unknown, PartSeen())
@@ -89,7 +87,6 @@ class ObjectsApplied:
             (ApplyPart(self.part),),
             reason=f"{reason}; {self.part.warning}" if self.part.warning else reason,
             diff=Diff("", "\n".join(lines)) if lines else None,
-            retry_safe=True,
         )
 
 
@@ -111,10 +108,7 @@ def _reason(
 
 
 def _summary(
-    part: str,
-    fresh: Sequence[ObjectSeen],
-    changed: Sequence[ObjectSeen],
-    stale: Sequence[Identity],
+    part: str, fresh: Sequence[ObjectSeen], changed: Sequence[ObjectSeen], stale: Sequence[Identity]
 ) -> str:
     parts = [
         f"{verb} {len(which)}"
@@ -194,11 +188,9 @@ class PartsGone:
     asked_for: frozenset[str]
 
     def probe(self) -> PartsLeft:
-        """Look for parts that nobody asks for any more, and for what is left of them."""
         return PartsLeft(self.name, self.asked_for)
 
     def decide(self, look: Look) -> Decision:
-        """Want none of them left."""
         seen = look.read(self.probe())
         lines = [f"{each}: delete it" for found in seen.values() for each in found.stale]
         kept = _named([each for found in seen.values() for each in found.kept])
@@ -212,5 +204,4 @@ class PartsGone:
             (RemoveParts(self.probe(), names),),
             reason="no longer in the file",
             diff=Diff("", "\n".join(lines)),
-            retry_safe=True,
         )

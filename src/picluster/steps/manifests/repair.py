@@ -115,7 +115,6 @@ class MadeAnew:
     source: Source
 
     def probe(self) -> WhatIsBroken:
-        """Look for pods in trouble, and try each workload's manifest without keeping it."""
         return WhatIsBroken(self.name, self.workloads, self.source)
 
     def decide(self, look: Look) -> Decision:
@@ -129,5 +128,4 @@ class MadeAnew:
             f"make anew: {', '.join(names)}",
             (DeleteBroken(self.probe()),),
             reason="; ".join(dict.fromkeys(reasons)),
-            retry_safe=True,
         )

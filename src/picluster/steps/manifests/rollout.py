@@ -102,11 +102,9 @@ class RolledOut:
     may_go: MayGo = MayGo.NOBODY
 
     def probe(self) -> Rollouts:
-        """Look at the workloads, and at the pods of those that do not run."""
         return Rollouts(self.name, self.workloads)
 
     def decide(self, look: Look) -> Decision:
-        """Want them all to run."""
         missing = look.read(self.probe()).words
         if not missing and not look.changing(*self.after):
             return Satisfied()
@@ -114,7 +112,6 @@ class RolledOut:
             f"wait until {self.title}",
             (AwaitRollouts(self.title, self.workloads, self.timeout, self.may_go),),
             reason="; ".join(missing) or "its objects are about to change",
-            retry_safe=True,
         )
 
 

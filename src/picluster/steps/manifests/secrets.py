@@ -137,7 +137,6 @@ class SecretKept:
         return KeysOf(self.name, self.wanted)
 
     def decide(self, look: Look) -> Decision:
-        """Want each key there."""
         present, wanted = look.read(self.probe()), self.wanted
         if present.orphan:
             return Blocked(
@@ -152,7 +151,6 @@ class SecretKept:
             f"generate {', '.join(missing)} in the secret {wanted}",
             (GenerateSecrets(wanted),),
             reason="they are not there yet" if present.exists else "it is not there yet",
-            retry_safe=True,
         )
 
 

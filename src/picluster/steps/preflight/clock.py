@@ -25,7 +25,6 @@ class Clock:
     title: str = "a clock that agrees"
 
     def probe(self) -> ShellProbe[ClockAhead | Unread]:
-        """Print the time, in seconds, and whether it comes from the network."""
         return CLOCK
 
     def decide(self, look: Look) -> Decision:

@@ -36,7 +36,6 @@ class OwnIdentity:
     title: str = "its own machine id and host key"
 
     def probe(self) -> ShellProbe[MachineIdentity]:
-        """Print what has to differ between machines."""
         return IDENTITY
 
     def decide(self, look: Look) -> Decision:
@@ -75,9 +74,7 @@ _INITIATOR = (
 
 
 NAME = ShellProbe(
-    "host-name",
-    f'{UNAME}echo "name=$host"',
-    lambda seen: Answer(seen).text("name", ""),
+    "host-name", f'{UNAME}echo "name=$host"', lambda seen: Answer(seen).text("name", "")
 )
 
 

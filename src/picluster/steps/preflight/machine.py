@@ -68,7 +68,6 @@ class OperatingSystem:
         return SYSTEM
 
     def decide(self, look: Look) -> Decision:
-        """Refuse what picluster cannot prepare or K3s cannot run on."""
         system = look.read(SYSTEM)
         if system.user != "0":
             return Blocked(

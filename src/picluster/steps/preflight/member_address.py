@@ -47,7 +47,6 @@ class AddressStays:
     title: str = "it has the address that etcd knows it by"
 
     def probe(self) -> ShellProbe[Membership]:
-        """Read what K3s wrote down for etcd."""
         return MEMBERSHIP
 
     def decide(self, look: Look) -> Decision:

@@ -86,7 +86,6 @@ class PortsFree:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Refuse ports that another program holds."""
         seen = look.read(self.probe())
         if seen.k3s:
             return Satisfied(detail="K3s runs")
@@ -119,7 +118,6 @@ class RegistryPortFree:
     title: str = "the port of the registry is free"
 
     def probe(self) -> ShellProbe[Listening]:
-        """List who listens, and the ports that our containers have."""
         return ShellProbe(
             self.name,
             f"{_listeners_on(f'sport = :{self.port}')}"
@@ -132,7 +130,6 @@ class RegistryPortFree:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Refuse a port that another program holds, another registry among them."""
         seen = look.read(self.probe())
         if any(line.endswith(f":{self.port}") for line in seen.ours):
             return Satisfied(detail="the registry runs")
@@ -261,10 +258,7 @@ NEIGHBOURS = ShellProbe(
     "neighbours",
     UNITS
     + shell(
-        __package__,
-        "neighbours",
-        KUBERNETES=" ".join(KUBERNETES),
-        FIREWALLS=" ".join(FIREWALLS),
+        __package__, "neighbours", KUBERNETES=" ".join(KUBERNETES), FIREWALLS=" ".join(FIREWALLS)
     ),
     _neighbours,
 )
@@ -279,7 +273,6 @@ class NothingInTheWay:
     title: str = "no other Kubernetes, no firewall"
 
     def probe(self) -> ShellProbe[Neighbours]:
-        """Ask systemd about what would get in the way."""
         return NEIGHBOURS
 
     def decide(self, look: Look) -> Decision:

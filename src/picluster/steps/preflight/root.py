@@ -40,11 +40,9 @@ class RootKept:
     title: str = "what is written stays after a reboot"
 
     def probe(self) -> ShellProbe[Root]:
-        """Read the kernel's command line, and how the root is mounted."""
         return ROOT
 
     def decide(self, look: Look) -> Decision:
-        """Refuse a root that forgets, or that cannot be written to."""
         root = look.read(ROOT)
         if root.layer:
             return Blocked(

@@ -41,10 +41,7 @@ class TrustedAuthority:
         if not isinstance(decision, Change):
             return decision
         return Change(
-            decision.summary,
-            (*self.trust.remember, *decision.actions),
-            reason=decision.reason,
-            retry_safe=True,
+            decision.summary, (*self.trust.remember, *decision.actions), reason=decision.reason
         )
 
     @property
@@ -130,7 +127,6 @@ class ServerCertificate:
             f"make a certificate for {', '.join(self.names)}",
             (*self.trust.remember, send),
             reason=reason,
-            retry_safe=True,
         )
 
     def _flaw(self, served: Served, authority: Authority) -> str:

@@ -206,7 +206,6 @@ class RegistryContainer:
         return f"the registry runs on port {self.definition.port}"
 
     def probe(self) -> ShellProbe[Container]:
-        """Ask Docker what the container is, and the registry whether it answers."""
         inspect = "\n".join(
             [
                 "id={{.Id}}",
@@ -224,7 +223,6 @@ class RegistryContainer:
         return ShellProbe(self.name, text, _container)
 
     def decide(self, look: Look) -> Decision:
-        """Want it running and answering; made anew only if it is not the one that is wanted."""
         seen = look.read(self.probe())
         replaced = self._why_replaced(look, seen)
         if replaced:
@@ -250,7 +248,7 @@ class RegistryContainer:
         return ""
 
     def _change(self, summary: str, action: Run, reason: str) -> Change:
-        return Change(summary, (action, self.definition.wait), reason=reason, retry_safe=True)
+        return Change(summary, (action, self.definition.wait), reason=reason)
 
 
 def creation(wanted: Definition) -> Run:

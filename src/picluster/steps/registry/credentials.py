@@ -133,7 +133,6 @@ class Users:
         return KNOWN_USERS
 
     def decide(self, look: Look) -> Decision:
-        """Want exactly one line, that lets the user in."""
         known = look.read(KNOWN_USERS)
         if self.wanted is None:
             reason = "the file has no registry.username"
@@ -145,7 +144,6 @@ class Users:
             f"write {paths.HTPASSWD} (only root can read it)",
             (SendUsers(self.wanted),),
             reason=self._reason(known.access, right=right),
-            retry_safe=True,
         )
 
     def _reason(self, access: str, *, right: bool) -> str:

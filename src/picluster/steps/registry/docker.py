@@ -9,15 +9,7 @@ from typing import Any
 
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.shell import shell
-from picluster.engine.step import (
-    Blocked,
-    Change,
-    Decision,
-    Diff,
-    Run,
-    Satisfied,
-    WriteFile,
-)
+from picluster.engine.step import Blocked, Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.facts.packages import Programs, programs
@@ -48,7 +40,6 @@ class DockerEngine:
     title: str = "a Docker engine is installed"
 
     def probe(self) -> ShellProbe[Programs]:
-        """Ask for the program, and dpkg about Debian's package."""
         return programs(self.name, ["dockerd"], ["docker.io"])
 
     def decide(self, look: Look) -> Decision:
@@ -74,7 +65,6 @@ class DockerClient:
     title: str = "the docker command is installed"
 
     def probe(self) -> ShellProbe[Programs]:
-        """Ask for both programs, and dpkg about the package."""
         return programs(self.name, ["docker", "dockerd"], ["docker-cli"])
 
     def decide(self, look: Look) -> Decision:
@@ -121,11 +111,9 @@ class DaemonConfig:
         return f"{paths.DAEMON_JSON} knows the cluster's registry"
 
     def probe(self) -> ShellProbe[DaemonJson]:
-        """Read the file, and what of it is ours."""
         return DAEMON_JSON
 
     def decide(self, look: Look) -> Decision:
-        """Want the registries in the list, and every other key as it is."""
         file = look.read(DAEMON_JSON)
         text, ours = file.text, file.ours
         try:
@@ -147,7 +135,6 @@ class DaemonConfig:
             ),
             reason="it is missing" if not text else f"{_KEY} differs",
             diff=Diff(text, render_daemon_json(wanted)),
-            retry_safe=True,
         )
 
 
@@ -248,22 +235,21 @@ class DockerRunning:
     title: str = "Docker runs and starts at boot"
 
     def probe(self) -> ShellProbe[Engine]:
-        """Ask systemd, and Docker itself what it has read."""
         return ENGINE_STATE
 
     def decide(self, look: Look) -> Decision:
-        """Want it enabled, running, and up to date with its file."""
         engine = look.read(ENGINE_STATE)
         reason = self._reason(look, engine)
         if not reason:
             return Satisfied()
         if engine.active and self._misses_proxy(look, engine):
-            return Change("restart Docker", (RESTART, settled(self.insecure)), reason=reason)
+            return Change(
+                "restart Docker", (RESTART, settled(self.insecure)), reason=reason, retry_safe=False
+            )
         return Change(
             "let Docker read its configuration" if engine.active else "enable and start Docker",
             (START, settled(self.insecure)),
             reason=reason,
-            retry_safe=True,
         )
 
     def _reason(self, look: Look, engine: Engine) -> str:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.step import Decision, Satisfied
+from picluster.engine.step import Decision, Inferred, Satisfied
 from picluster.engine.survey import Look
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Inferred):
     """The user knows who can read and replace the cluster's images."""
 
     tls: bool
     users: bool
     name: str = "registry-exposure"
     title: str = "who may use the registry"
-
-    def probe(self) -> None:
-        """The cluster file says it."""
 
     def decide(self, look: Look) -> Decision:
         """Warn of what the file leaves open; both are the default, and may be right at home."""

@@ -107,7 +107,6 @@ class GarbageCollected:
         return PRESENT
 
     def decide(self, look: Look) -> Decision:
-        """Want it done, by the registry of this cluster file."""
         present = look.read(PRESENT)
         if present.definition != self.definition.digest:
             return Blocked(

@@ -86,7 +86,6 @@ class RegistryImage:
         )
 
     def decide(self, look: Look) -> Decision:
-        """Want it present, from wherever it came."""
         if look.read(self.probe()):
             return Satisfied()
         if self.archive is not None:
@@ -94,7 +93,6 @@ class RegistryImage:
                 f"load {self.image} from {self.archive.name}",
                 (SendArchive(self.archive), loading(self.image)),
                 reason="it is missing",
-                retry_safe=True,
             )
         if self.directory is not None:
             name = f"{archive_name(self.image)}.tar"
@@ -107,7 +105,6 @@ class RegistryImage:
             f"pull {self.image}",
             (Run(f"docker pull {quote(self.image)}", timeout=self.timeout),),
             reason="it is missing",
-            retry_safe=True,
         )
 
 

@@ -8,18 +8,13 @@ from dataclasses import dataclass, replace
 from picluster.engine.place import Place
 from picluster.engine.probe import Answer, Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied
+from picluster.engine.step import Change, Decision, Inferred, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Verdict, Wait, Waiting
 from picluster.steps.registry.api import RegistryEndpoint, reach
 from picluster.steps.registry.container import CONTAINER
 from picluster.steps.registry.credentials import Credentials, curl_quoted
-from picluster.steps.registry.probe_image import (
-    MANIFEST_TYPE,
-    REPOSITORY,
-    ProbeImage,
-    digest_of,
-)
+from picluster.steps.registry.probe_image import MANIFEST_TYPE, REPOSITORY, ProbeImage, digest_of
 
 PUSHED = "test-image"
 PULLED = "image-pulled"
@@ -90,7 +85,7 @@ TRIED = ShellProbe(PULLED, "", read_tried)
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePushed:
+class ImagePushed(Inferred):
     """The registry has the image that nodes try to pull.
 
     The node's own try says whether it is there, so this has no probe of its own.
@@ -101,9 +96,6 @@ class ImagePushed:
     name: str = PUSHED
     title: str = "the registry has an image to try pulls with"
 
-    def probe(self) -> None:
-        """The try to pull on this node says it."""
-
     def decide(self, look: Look) -> Decision:
         """Want it pullable on the registry's own node; pushing it again harms nothing."""
         tried = look.find(TRIED)
@@ -113,7 +105,6 @@ class ImagePushed:
             f"push {self.image.name}",
             (PushImage(self.image, self.endpoint),),
             reason="the registry does not have it",
-            retry_safe=True,
         )
 
 
@@ -134,7 +125,6 @@ class Pulled:
         return f"images can be pulled from {self.source.url}"
 
     def probe(self) -> ShellProbe[PullTried]:
-        """Fetch the image as a pull would, keeping nothing; ask containerd whether it has it."""
         return replace(
             TRIED,
             text=f"{self._fetch}\nfetch && echo fetched=yes\n"
@@ -155,7 +145,6 @@ class Pulled:
             f"pull {self.source.image}",
             (self._fetched, Run(self._pull, timeout=_PULL_SECONDS)),
             reason=self._reason(look, tried),
-            retry_safe=True,
         )
 
     def _reason(self, look: Look, tried: PullTried) -> str:

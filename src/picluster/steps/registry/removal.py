@@ -14,6 +14,7 @@ from picluster.engine.step import (
     Change,
     Decision,
     Diff,
+    Inferred,
     Risk,
     Run,
     Satisfied,
@@ -21,12 +22,7 @@ from picluster.engine.step import (
     WriteFile,
 )
 from picluster.engine.survey import Look
-from picluster.steps.data_directories import (
-    OF_REGISTRY,
-    REGISTRY_MARK,
-    DataDeleted,
-    DataKept,
-)
+from picluster.steps.data_directories import OF_REGISTRY, REGISTRY_MARK, DataDeleted, DataKept
 from picluster.steps.registry import paths
 from picluster.steps.registry.docker import (
     DAEMON_JSON,
@@ -79,15 +75,12 @@ OUR_CONTAINERS = ShellProbe(
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryLeaves:
+class RegistryLeaves(Inferred):
     """The user knows that the cluster's registry goes with the node that it is on."""
 
     node: str
     name: str = "registry-leaves"
     title: str = "the registry is on no node that goes"
-
-    def probe(self) -> None:
-        """The cluster file says it."""
 
     def decide(self, look: Look) -> Decision:
         """Say what that means; its images can be made again."""
@@ -121,7 +114,6 @@ class RegistryGone:
                 ),
             ),
             reason="the registry is removed",
-            retry_safe=True,
         )
 
 
@@ -133,11 +125,9 @@ class DaemonConfigRestored:
     title: str = f"{paths.DAEMON_JSON} is as it was before picluster"
 
     def probe(self) -> ShellProbe[DaemonJson]:
-        """Read the file, and what of it is ours."""
         return DAEMON_JSON
 
     def decide(self, look: Look) -> Decision:
-        """Want what we added out of it, and every other key as it is now."""
         file = look.read(DAEMON_JSON)
         text = file.text
         try:
@@ -162,7 +152,6 @@ class DaemonConfigRestored:
             ),
             reason="the registry is removed",
             diff=Diff(text, after),
-            retry_safe=True,
         )
 
 
@@ -202,7 +191,6 @@ class DockerGone:
     title: str = "the Docker that picluster installed is gone"
 
     def probe(self) -> ShellProbe[OurDocker]:
-        """Ask what came with Docker and is still there, and which containers others have."""
         return OUR_DOCKER
 
     def decide(self, look: Look) -> Decision:
@@ -218,7 +206,6 @@ class DockerGone:
             (purging(packages),),
             reason="picluster installed it",
             risk=Risk.DATA_LOSS,
-            retry_safe=True,
         )
 
 
@@ -250,7 +237,6 @@ class FilesGone:
         return ShellProbe(self.name, text, lambda seen: Answer(seen).every("path"))
 
     def decide(self, look: Look) -> Decision:
-        """Want none of them."""
         there = look.read(self.probe())
         found = [path for path in self.paths if path in there]
         if not found:
@@ -259,5 +245,4 @@ class FilesGone:
             f"remove {', '.join(found)}",
             (Run(f"rm -rf {' '.join(map(quote, found))}\n{_TIDY}"),),
             reason="the registry is removed",
-            retry_safe=True,
         )

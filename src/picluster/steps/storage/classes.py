@@ -84,11 +84,9 @@ class DefaultClass:
         return f"{self.wanted} is the only default StorageClass"
 
     def probe(self) -> StorageClasses:
-        """Read which classes there are, and which are default."""
         return STORAGE_CLASSES
 
     def decide(self, look: Look) -> Decision:
-        """Want exactly the one."""
         seen = look.read(STORAGE_CLASSES).defaults
         others = sorted(name for name, default in seen.items() if default and name != self.wanted)
         if seen.get(self.wanted) and not others:
@@ -99,7 +97,6 @@ class DefaultClass:
             f"make {self.wanted} the only default StorageClass",
             (MakeDefault(self.wanted),),
             reason="; ".join(reasons),
-            retry_safe=True,
         )
 
 

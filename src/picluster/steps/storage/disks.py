@@ -68,18 +68,12 @@ class DataDisk:
         return f"{self.disk.device} holds {self.path}"
 
     def probe(self) -> ShellProbe[Found]:
-        """Look at the disk, at what the system runs from, and at the mount."""
         script = shell(
-            __package__,
-            "look_at_disk",
-            DEVICE=self.disk.device,
-            DATA=self.path,
-            MARK=FSTAB_MARK,
+            __package__, "look_at_disk", DEVICE=self.disk.device, DATA=self.path, MARK=FSTAB_MARK
         )
         return ShellProbe(self.name, script, read_disk)
 
     def decide(self, look: Look) -> Decision:
-        """Want it mounted; refuse whatever could lose data."""
         found = look.read(self.probe())
         refusal = next(self._refusals(found), None)
         if refusal is not None:
@@ -94,7 +88,6 @@ class DataDisk:
             (self.mounting(found.uuid),),
             reason="it is not mounted" if found.mounted != found.uuid else "/etc/fstab differs",
             diff=Diff(found.fstab, line),
-            retry_safe=True,
         )
 
     def _refusals(self, found: Found) -> Iterator[Blocked]:
@@ -143,6 +136,7 @@ class DataDisk:
             (self.formatting(blank=blank),),
             reason=what,
             risk=Risk.NONE if blank else Risk.DATA_LOSS,
+            retry_safe=False,
         )
 
     def formatting(self, *, blank: bool) -> Run:

@@ -57,7 +57,6 @@ class LossesNamed:
         return STORED
 
     def decide(self, look: Look) -> Decision:
-        """Refuse while there is a volume that nothing was said about."""
         seen = look.read(STORED, CLUSTER)
         if isinstance(seen, NotKnown):
             return Blocked(
@@ -122,7 +121,6 @@ class GivenUp:
         return STORED
 
     def decide(self, look: Look) -> Decision:
-        """Want no volume of the node's left that was given up."""
         lost = [
             volume
             for volume in only_on(look, self.node)
@@ -139,7 +137,6 @@ class GivenUp:
                 for volume in lost
             ),
             risk=Risk.DATA_LOSS,
-            retry_safe=True,
         )
 
 

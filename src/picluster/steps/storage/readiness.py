@@ -89,7 +89,6 @@ class FitForLonghorn:
         return f"{self.node} can carry Longhorn"
 
     def probe(self) -> ShellProbe[Means]:
-        """Look at what Longhorn's own check of a node looks at, and at the room."""
         text = UNITS + shell(__package__, "fit_for_longhorn", DATA=self.path)
         return ShellProbe(self.name, text, _means)
 

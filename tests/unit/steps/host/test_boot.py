@@ -57,6 +57,7 @@ def test_the_file_is_written_with_its_own_mode_and_the_node_rebooted() -> None:
     assert isinstance(decision, Change)
     assert decision.risk is Risk.REBOOT
     assert decision.actions == (WriteFile(FILE, ON, mode=0o700, backup=True), Reboot(300))
+    assert not decision.retry_safe
 
 
 def test_a_run_cut_off_before_the_reboot_is_finished_by_the_next() -> None:

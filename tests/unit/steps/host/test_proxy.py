@@ -112,7 +112,7 @@ def test_docker_is_started_anew_until_it_has_read_it() -> None:
     for known in ((), ("", "", ""), ("http://p:3128", "", "")):
         decision = running(known)
         assert isinstance(decision, Change)
-        assert decision.reason == "its proxy changes"
+        assert (decision.reason, decision.retry_safe) == ("its proxy changes", False)
     assert isinstance(running(KNOWN), Satisfied)
 
 

@@ -254,7 +254,6 @@ def test_a_file_that_differs_is_written_and_what_differs_is_said() -> None:
             (WriteFile(paths.CONFIG, text, 0o600),),
             reason=reason,
             diff=Diff(file.content or "", text),
-            retry_safe=True,
         )
 
     private = "600 root:root"
@@ -280,7 +279,6 @@ def test_a_token_file_that_others_can_read_is_written_anew() -> None:
             f"write {paths.TOKEN} (only root can read it)",
             (WriteFile(paths.TOKEN, Secret("made-up"), 0o600),),
             reason=reason,
-            retry_safe=True,
         )
 
 

@@ -42,7 +42,6 @@ def test_a_bare_node_gets_those_for_its_processor() -> None:
             Upload(Path(f"/gap/images/arm64/{VIP}"), f"{IMAGES}/{VIP_THERE}", "b" * 64),
         ),
         reason="the node can pull none of them",
-        retry_safe=True,
     )
 
 

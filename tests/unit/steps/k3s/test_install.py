@@ -206,7 +206,6 @@ def test_what_is_staged_is_installed_with_what_notes_its_start(
         decision.actions,
         reason=reason,
         risk=risk,
-        retry_safe=True,
     )
 
 
@@ -227,7 +226,6 @@ def test_a_release_is_staged_and_checked(facts: dict[str, str], warning: str, re
         f"put K3s {WANTED} on the node",
         (StageRelease(WANTED, "arm64"), check_staged(WANTED)),
         reason=reason,
-        retry_safe=True,
     )
 
 

@@ -68,7 +68,6 @@ def test_a_node_is_drained_before_another_version() -> None:
         (DrainNode("pi1", f"upgrade to {NEW}", 600, ("DaemonSet",)),),
         reason=f"K3s {OLD} becomes {NEW}",
         risk=Risk.DRAIN,
-        retry_safe=True,
     )
 
 
@@ -102,7 +101,7 @@ def test_what_needs_no_drain_gets_none(node: NodeState | None, alone: bool, vers
 def test_only_our_own_cordon_is_taken_away() -> None:
     step = Uncordoned("pi1")
     assert step.decide(look(UNCORDONED, node=CORDONED_BY_US)) == Change(
-        "uncordon pi1", (UncordonNode("pi1"),), reason="picluster cordoned it", retry_safe=True
+        "uncordon pi1", (UncordonNode("pi1"),), reason="picluster cordoned it"
     )
     somebodys = NodeState("pi1", ready=True, unschedulable=True)
     assert step.decide(look(UNCORDONED, node=somebodys)) == Satisfied()
@@ -137,7 +136,6 @@ def test_a_restart_that_is_asked_for_happens_once() -> None:
         (start("k3s"), AwaitArrival(ARRIVAL)),
         reason="asked for; pods go on meanwhile",
         risk=Risk.RESTART,
-        retry_safe=True,
         once=True,
     )
 
@@ -210,7 +208,6 @@ def test_any_other_is_started_anew_and_waited_for(
         (start("k3s"), AwaitArrival(ARRIVAL)),
         reason=reason,
         risk=risk,
-        retry_safe=True,
     )
 
 
@@ -243,7 +240,6 @@ def test_a_member_that_is_stopped_is_started_and_neither_waited_for_nor_asked_ag
         "start k3s.service",
         (Run("systemctl start --no-block k3s", timeout=30),),
         reason="it is stopped",
-        retry_safe=True,
         once=True,
     )
 
@@ -272,7 +268,6 @@ def test_a_node_that_is_not_ready_is_waited_for() -> None:
         "wait until pi1 is Ready",
         (AwaitArrival(ARRIVAL),),
         reason="not Ready: KubeletNotReady",
-        retry_safe=True,
     )
     assert ready(READY) == Satisfied()
     assert ready(None, planned=True) == Satisfied(detail="not in the cluster yet")

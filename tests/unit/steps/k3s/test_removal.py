@@ -50,7 +50,6 @@ def test_a_node_is_cordoned_and_emptied_first(presence: Presence) -> None:
         (DrainNode("pi1", "it leaves the cluster", 600, ("DaemonSet", "InstanceManager")),),
         reason="it leaves the cluster",
         risk=Risk.DRAIN,
-        retry_safe=True,
     )
 
 
@@ -77,7 +76,6 @@ def test_object_and_password_both_have_to_go(presence: Presence, reason: str) ->
         (DeleteNode("pi1"),),
         reason=reason,
         risk=Risk.DATA_LOSS,
-        retry_safe=True,
     )
 
 
@@ -92,7 +90,6 @@ def test_a_leaving_nodes_k3s_is_stopped_for_good(facts: dict[str, str]) -> None:
         (Run("systemctl disable --now --quiet k3s", timeout=180),),
         reason="the node leaves the cluster",
         risk=Risk.RESTART,
-        retry_safe=True,
     )
 
 

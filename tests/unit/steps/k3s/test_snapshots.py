@@ -337,7 +337,6 @@ def test_a_database_is_moved_aside_where_there_is_one() -> None:
         (Run(f"systemctl stop k3s\nmv -T {paths.SERVER_DIR}/db/etcd {aside}\n"),),
         reason="it joins the restored cluster anew",
         risk=Risk.DATA_LOSS,
-        retry_safe=True,
     )
     assert databases(DatabaseAside("now")) == Satisfied()
 

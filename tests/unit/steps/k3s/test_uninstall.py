@@ -70,9 +70,7 @@ def test_whatever_is_left_is_removed_and_what_is_lost_is_named(
     assert isinstance(decision, Change)
     (run,) = decision.actions
     assert isinstance(run, Run)
-    assert decision == Change(
-        summary, (run,), reason="there is /etc/rancher/node", risk=risk, retry_safe=True
-    )
+    assert decision == Change(summary, (run,), reason="there is /etc/rancher/node", risk=risk)
     units = "/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s-agent.service.env"
     for file in (*units, "/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-agent-uninstall.sh"):
         assert file in run.script, "it would be left behind"
@@ -124,7 +122,6 @@ def test_credentials_go_with_the_last_node() -> None:
         "remove /state/token",
         (ForgetCredentials(FORGOTTEN.probe()),),
         reason="the cluster is gone",
-        retry_safe=True,
     )
     assert forgotten(EMPTY, EMPTY) == gone
     going = frozenset({("pi2", UNINSTALLED)})

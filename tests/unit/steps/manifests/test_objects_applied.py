@@ -340,7 +340,7 @@ STAYS = "no longer in the file; it stays, for data hangs on it"
 def change(summary: str, reason: str, *lines: str, warning: str = "") -> Change:
     part = Part("web", Given(()), warning=warning)
     diff = Diff("", "\n".join(lines)) if lines else None
-    return Change(summary, (ApplyPart(part),), reason=reason, diff=diff, retry_safe=True)
+    return Change(summary, (ApplyPart(part),), reason=reason, diff=diff)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,6 @@ def test_a_part_is_decided_on_by_what_differs(
                 (RemoveParts(PartsLeft("gone", frozenset()), "web"),),
                 reason="no longer in the file",
                 diff=Diff("", f"{ONE}: delete it\n{TWO}: delete it"),
-                retry_safe=True,
             ),
         ),
     ],

@@ -104,6 +104,7 @@ def test_data_is_deleted_only_when_the_disk_was_named_for_it() -> None:
     assert isinstance(change, Change)
     assert change.risk is Risk.DATA_LOSS
     assert change.actions == (STEP.formatting(blank=False),)
+    assert not change.retry_safe
 
 
 def test_a_blank_disk_is_formatted_without_ado() -> None:
