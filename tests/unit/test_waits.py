@@ -29,7 +29,6 @@ ALLOWED = {
     "ssh/remote_shell.py": "what runs out of time gets ten seconds between TERM and KILL",
     "kube/access.py KubeAccess.__init__": "a second between the three tries of one reading",
     "steps/k3s/api.py ClusterApi._fetched_admin": "how long the absence of an API is remembered",
-    "steps/download.py _whole": "a limit on what drips in; each file says that it is fetched",
     "steps/host/shell/apt_install.sh": "apt's lock, in the job that outlives us: it tells",
     "steps/registry/shell/collect_garbage.sh": "the registry comes back even if we are gone",
     "steps/k3s/shell/clear_leftovers.sh": "two seconds at most, while killed processes go",

@@ -35,8 +35,8 @@ class Api(Protocol):
         """Send one request; return decoded JSON, or text where the answer is not JSON.
 
         `path` is absolute, such as `/api/v1/nodes`. `timeout` is in seconds without a byte from
-        the server. Reads are repeated when the API is in trouble; with
-        `retry=False` the first answer counts, as it is. Writes are never repeated.
+        the server; the whole answer may take four times as long. Reads are repeated when the API is
+        in trouble; with `retry=False` the first answer counts, as it is. Writes are never repeated.
 
         Raises `ApiUnavailable` if no server answered usably, `NotFound`, `Conflict` or another
         `ApiRefused` if one answered with a refusal.

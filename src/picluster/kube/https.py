@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import select
 import ssl
-from http.client import HTTPConnection, HTTPException, IncompleteRead
+from http.client import HTTPConnection, HTTPException
 
+from picluster.http_answers import Deadline, NotInTime, TooLarge, body_of
 from picluster.kube.link import (
     CONNECT_SECONDS,
     LOOPBACK,
@@ -21,7 +22,7 @@ from picluster.kube.link import (
     unconnected,
 )
 
-_MOST = 64 << 20  # bytes of one answer; what a cluster of Pis has to say is far less
+MOST_BYTES = 64 << 20  # bytes of one answer; what a cluster of Pis has to say is far less
 CUT = "the connection was cut; is k3s running there?"
 
 
@@ -44,6 +45,9 @@ class Https:
         except ssl.SSLError as error:
             connection.close()
             raise LinkDown(tls_trouble(str(error))) from None
+        except (NotInTime, TooLarge) as error:
+            connection.close()
+            raise LinkDown(str(error)) from None
         except TimeoutError:
             connection.close()
             raise LinkDown(silent(request.timeout)) from None
@@ -113,16 +117,12 @@ class _Connection(HTTPConnection):
         if self.sock is None:
             self.connect()
         self.sock.settimeout(request.timeout)
+        self.response_class = Deadline.after(request.longest).answer  # type: ignore[assignment]
         body = None if request.body is None else json.dumps(request.body).encode()
         self.request(request.method, request.target, body, request.headers)
         response = self.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        body = response.read(_MOST + 1)
-        if len(body) > _MOST:
-            raise LinkDown(f"its answer is larger than {_MOST >> 20} MiB")
-        if response.length:
-            raise IncompleteRead(body, response.length)
-        return HttpAnswer(response.status, body, headers)
+        return HttpAnswer(response.status, body_of(response, MOST_BYTES), headers)
 
 
 # What OpenSSL says, and what it means here. A Pi has no battery for its clock.

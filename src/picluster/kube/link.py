@@ -16,6 +16,8 @@ from picluster.local_files import create
 
 CONNECT_SECONDS = 5.0
 LOOPBACK = "127.0.0.1"
+PATIENCE = 4
+"""How many of its timeouts an answer may take in all, however slowly it drips."""
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -46,6 +48,11 @@ class Request:
     def changes(self) -> bool:
         """Whether something may be another way afterwards; a dry run of a change is a question."""
         return self.method not in READS and self.query.get("dryRun") != "All"
+
+    @property
+    def longest(self) -> float:
+        """How many seconds its answer may take in all."""
+        return PATIENCE * self.timeout
 
     @property
     def target(self) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -18,10 +20,12 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from picluster.kube.https import CUT, tls_trouble
+from picluster.http_answers import Deadline, NotInTime, TooLarge, too_large
+from picluster.kube.https import CUT, MOST_BYTES, tls_trouble
 from picluster.kube.link import (
     CONNECT_SECONDS,
     LOOPBACK,
+    PATIENCE,
     HttpAnswer,
     LinkDown,
     Request,
@@ -41,9 +45,11 @@ class Official:
         self._rest: Any = ApiClient(configuration).rest_client
         # The client's own pool would read key files for every connection, and would send a tunnel's
         # loopback address to an HTTPS_PROXY from the environment.
-        self._rest.pool_manager = urllib3.PoolManager(
+        pools = urllib3.PoolManager(
             maxsize=4, retries=False, ssl_context=trust, server_hostname=LOOPBACK
         )
+        pools.pool_classes_by_scheme = {"https": _Pool}
+        self._rest.pool_manager = pools
 
     def send(self, request: Request) -> HttpAnswer:
         """Send one request, once. Raises `LinkDown` if no complete answer came back."""
@@ -60,7 +66,7 @@ class Official:
             if not error.status:
                 raise LinkDown(tls_trouble(str(error.reason))) from None
             return _refusal(error)
-        except (HTTPError, OSError) as error:
+        except (TooLarge, HTTPError, OSError) as error:
             raise LinkDown(_plainly(error, request.timeout)) from None
 
     def close(self) -> None:
@@ -68,12 +74,37 @@ class Official:
         self._rest.pool_manager.clear()
 
 
+class _Connection(HTTPSConnection):
+    """Its answers are whole in time."""
+
+    def getresponse(self) -> Any:
+        """Begin to read one."""
+        within = Deadline.after(PATIENCE * float(self.timeout or 0))
+        self.response_class = within.answer  # type: ignore[assignment]  # it is only called
+        return super().getresponse()
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
 def _answer(response: Any) -> HttpAnswer:
-    body = response.data if response.data is not None else response.read()
+    # Older clients have read it.
+    body = response.data if response.data is not None else _read(response.response)
     headers = {str(name).lower(): str(value) for name, value in response.getheaders().items()}
     return HttpAnswer(
         int(response.status), body.encode() if isinstance(body, str) else bytes(body), headers
     )
+
+
+def _read(response: Any) -> bytes:
+    body = bytearray()
+    for piece in response.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            response.close()
+            raise too_large(MOST_BYTES)
+    return bytes(body)
 
 
 def _refusal(error: Any) -> HttpAnswer:
@@ -84,6 +115,10 @@ def _refusal(error: Any) -> HttpAnswer:
 
 
 def _plainly(error: Exception, timeout: float) -> str:
+    if isinstance(error, TooLarge):
+        return str(error)
+    if isinstance(error.__cause__, NotInTime):
+        return str(error.__cause__)
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return unconnected()
     if isinstance(error, ReadTimeoutError):

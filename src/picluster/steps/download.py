@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import http.client
 import ipaddress
-import time
+import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import BaseHandler, Request
+from urllib.request import Request
 
 from picluster.errors import StepFailed
+from picluster.http_answers import Deadline, body_of
 from picluster.local_files import replacing
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 60.0
-_LONGEST_SECONDS = 3600.0
 _MIB = 1 << 20
+LONGEST_SECONDS = 3600.0
+"""How long one file may take, however slowly it comes."""
 MOST_BYTES = 2048 * _MIB
 """No file that picluster fetches comes near to this size."""
 MOST_TEXT = 32 * _MIB
@@ -72,11 +75,48 @@ def _opened(url: str) -> AbstractContextManager[Any]:
     return opened(Request(url, headers={"User-Agent": "picluster"}))  # noqa: S310 - see the model
 
 
-def opened(request: Request, *handlers: BaseHandler) -> AbstractContextManager[Any]:
-    """Make a request that no redirection leads away from HTTPS. Raises `OSError` and others."""
-    found = urllib.request.build_opener(_NoWayBack, *handlers)
+def opened(
+    request: Request,
+    trust: ssl.SSLContext | None = None,
+    *,
+    longest: float = LONGEST_SECONDS,
+) -> AbstractContextManager[Any]:
+    """Make a request that no redirection leads away from HTTPS. Raises `OSError` and others.
+
+    `longest` is how many seconds the whole of it may take, with all redirections.
+    """
+    within = Deadline.after(longest)
+    found = urllib.request.build_opener(_NoWayBack, _Http(within), _Https(within, trust))
     answer: AbstractContextManager[Any] = found.open(request, timeout=_TIMEOUT_SECONDS)
     return answer
+
+
+def text_of(answer: Any) -> bytes:
+    """Read an answer that is text. Raises `OSError`, `HTTPException`."""
+    return body_of(_http(answer), MOST_TEXT)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, within: Deadline) -> None:
+        super().__init__()
+        self._within = within
+
+    def http_open(self, req: Request) -> http.client.HTTPResponse:
+        """Open it with a deadline."""
+        kind: Any = partial(self._within.connection, http.client.HTTPConnection)
+        return self.do_open(kind, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, within: Deadline, trust: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self._within = within
+        self._trust = trust
+
+    def https_open(self, req: Request) -> http.client.HTTPResponse:
+        """Open it with a deadline."""
+        kind: Any = partial(self._within.connection, http.client.HTTPSConnection)
+        return self.do_open(kind, req, context=self._trust)
 
 
 class _Refused(OSError):
@@ -94,31 +134,34 @@ class _NoWayBack(urllib.request.HTTPRedirectHandler):
         """Return the request to go on with. Raises `_Refused`."""
         if req.type == "https" and urlsplit(newurl).scheme != "https":
             raise _Refused("the server redirects to an address without HTTPS", f"to {newurl}")
+        # urllib would read the page that says so, however long it is.
+        fp.close()
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:
-    """Yield an answer's body. Raises `_Refused` unless it is as long as promised, and in time."""
-    if not isinstance(answer, http.client.HTTPResponse):
-        raise _Refused("the download was redirected to an address that is not of HTTP")
+    """Yield an answer's body. Raises `_Refused` unless it is as long as promised."""
+    answer = _http(answer)
     promised, got = answer.length, 0
     if promised is not None and promised > most:
         raise _too_large(most)
     if promised is None and not answer.chunked and not digest_known:
         what = "the server does not say how long the file is; it was thrown away"
         raise _Refused(what, "nobody can tell whether all of it has come")
-    deadline = time.monotonic() + _LONGEST_SECONDS
-    # One read of the network at a time: the deadline holds for a server that merely drips.
     while block := answer.read1(_CHUNK):
         got += len(block)
         if got > most:
             raise _too_large(most)
-        if time.monotonic() > deadline:
-            raise _Refused(f"the download took longer than {_LONGEST_SECONDS:.0f} s")
         yield block
     if promised is not None and got != promised:
         what = "the download was cut short; it was thrown away"
         raise _Refused(what, f"{got} of {promised} bytes have come")
+
+
+def _http(answer: object) -> http.client.HTTPResponse:
+    if not isinstance(answer, http.client.HTTPResponse):
+        raise _Refused("the download was redirected to an address that is not of HTTP")
+    return answer
 
 
 def _too_large(most: int) -> _Refused:

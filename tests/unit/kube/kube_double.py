@@ -320,7 +320,8 @@ class FakeApi:
     """One server's API on 127.0.0.1; several may share a store, as the servers of a cluster do.
 
     `trouble` holds what the next requests meet instead of an answer: a status with a body, `cut`
-    (the connection ends) or `mute` (nothing comes). `/readyz` has its own answer.
+    (the connection ends), `mute` (nothing comes) or `drip` (a header without an end comes).
+    `/readyz` has its own answer.
     """
 
     def __init__(
@@ -400,7 +401,7 @@ class FakeApi:
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return fake.date or super().date_time_string(timestamp)
 
-            def _serve(self) -> None:
+            def _serve(self) -> None:  # noqa: PLR0911 - one for each kind of trouble
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path = urlsplit(self.path).path
                 if path != "/readyz":
@@ -416,6 +417,13 @@ class FakeApi:
                     return None
                 if trouble == "mute":
                     fake._stop.wait(5)
+                    self.close_connection = True
+                    return None
+                if trouble == "drip":
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+                        while not fake._stop.wait(0.02):
+                            self.wfile.write(b"x")
                     self.close_connection = True
                     return None
                 if trouble is not None:

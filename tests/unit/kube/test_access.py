@@ -15,7 +15,7 @@ import pytest
 from tests.unit.kube.kube_double import Authority, Cluster, FakeApi, SessionDouble, k3s_yaml
 
 from picluster.errors import PiclusterError, Unreachable
-from picluster.kube import https
+from picluster.kube import https, official
 from picluster.kube.access import KubeAccess
 from picluster.kube.api import MERGE_PATCH
 from picluster.kube.errors import ApiRefused, ApiUnavailable, Conflict, NotFound
@@ -138,6 +138,13 @@ def test_a_silent_server_is_given_up(cluster: Cluster, method: str) -> None:
         cluster.access.call(method, "/api/v1/nodes/s9", timeout=0.2)
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_dripping_server_is_given_up(cluster: Cluster, method: str) -> None:
+    cluster.apis["s1"].trouble.extend(["drip"] * 3)
+    with pytest.raises(ApiUnavailable, match=r"its answer was not whole after 0\.4 s"):
+        cluster.access.call(method, "/api/v1/nodes/s9", timeout=0.1)
+
+
 def test_when_nobody_answers_each_is_named_with_its_reason(start: Start) -> None:
     cluster = start(2)
     cluster.stop("s1", "s2")
@@ -193,15 +200,17 @@ def test_too_many_requests_is_no_reason_to_go_elsewhere(start: Start) -> None:
     assert cluster.access.connected == "s1"
 
 
+@pytest.mark.parametrize(("method", "module"), [("GET", https), ("DELETE", official)])
 def test_an_answer_without_an_end_is_no_answer(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, method: str, module: object
 ) -> None:
-    monkeypatch.setattr(https, "_MOST", 1 << 20)
+    monkeypatch.setattr(module, "MOST_BYTES", 1 << 20)
     cluster.apis["s1"].trouble.extend([(200, "x" * (1 << 20) + "x")] * 3)
     with pytest.raises(ApiUnavailable, match="larger than 1 MiB"):
-        cluster.access.call("GET", "/api/v1/nodes")
+        cluster.access.call(method, "/api/v1/nodes/s9")
+    cluster.apis["s1"].trouble.clear()
     cluster.apis["s1"].trouble.append((200, "x" * (1 << 20)))
-    assert len(cluster.access.call("GET", "/api/v1/nodes")) == 1 << 20
+    assert len(cluster.access.call(method, "/api/v1/nodes/s9")) == 1 << 20
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from urllib.request import Request
 
@@ -368,9 +369,9 @@ def test_a_login_that_is_answered_with_no_token_is_no_token(desk: Desk, answer: 
 def test_a_registry_that_redirects_away_from_https_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def redirect(request: Request, *_: object) -> None:
+    def redirect(request: Request, *_: object, **__: object) -> None:
         download._NoWayBack().redirect_request(
-            request, None, 307, "", {}, "http://elsewhere.example.org/"
+            request, BytesIO(), 307, "", {}, "http://elsewhere.example.org/"
         )
 
     monkeypatch.setattr(distribution, "opened", redirect)

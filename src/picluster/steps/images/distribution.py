@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import HTTPSHandler, Request
+from urllib.request import Request
 
 from picluster.engine.probe import NONSENSE
 from picluster.errors import StepFailed
 from picluster.local_files import replacing
 from picluster.secret import Secret
-from picluster.steps.download import MOST_TEXT, digest_of, download, opened
+from picluster.steps.download import LONGEST_SECONDS, digest_of, download, opened, text_of
 from picluster.steps.image_reference import DOCKER, Reference
 from picluster.steps.registry.credentials import Credentials
 
@@ -46,6 +46,7 @@ _CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"')
 _HUB = "https://registry-1.docker.io"
 _REFUSED = 401
 _MOST_LAYER = 8 << 30
+_TEXT_SECONDS = 300.0
 _VARIANTS = {"arm64": ("", "v8"), "amd64": ("", "v1")}
 
 
@@ -122,7 +123,7 @@ class Puller:
             sha256=wanted,
             fix=_FIX,
             most=blob.size,
-            opening=lambda url: self._ask(image, url),
+            opening=lambda url: self._ask(image, url, LONGEST_SECONDS),
         )
         if path.stat().st_size != blob.size:
             why = "its manifest says another size than a part of it has"
@@ -154,13 +155,14 @@ class Puller:
 
     def _platform(self, image: Reference, document: Mapping[str, Any]) -> str:
         url = self._url(image, f"blobs/{_blob(document['config']).digest}")
-        with self._ask(image, url) as answer:
-            return str(json.loads(answer.read(MOST_TEXT)).get("architecture"))
+        with self._ask(image, url, _TEXT_SECONDS) as answer:
+            return str(json.loads(text_of(answer)).get("architecture"))
 
     def _text(self, image: Reference, version: str) -> tuple[bytes, str]:
         url = self._url(image, f"manifests/{quote(version, safe=':')}")
-        with self._ask(image, url, Accept=", ".join(_MANIFESTS + _INDEXES)) as answer:
-            content: bytes = answer.read(MOST_TEXT)
+        accepted = ", ".join(_MANIFESTS + _INDEXES)
+        with self._ask(image, url, _TEXT_SECONDS, Accept=accepted) as answer:
+            content = text_of(answer)
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if version.startswith("sha256:") and _digest(content) != version:
             raise ValueError("the manifest has not the digest that it is called by")
@@ -169,25 +171,27 @@ class Puller:
     def _url(self, image: Reference, rest: str) -> str:
         return f"{self.source.url.rstrip('/')}/v2/{image.repository}/{rest}"
 
-    def _ask(self, image: Reference, url: str, **headers: str) -> AbstractContextManager[Any]:
+    def _ask(
+        self, image: Reference, url: str, longest: float, **headers: str
+    ) -> AbstractContextManager[Any]:
         try:
-            return self._once(image, url, headers)
+            return self._once(image, url, longest, headers)
         except urllib.error.HTTPError as error:
             if error.code != _REFUSED:
                 raise
             # A token lasts some minutes, and layers may take longer.
             self._headers[image.repository] = self._login(error.headers.get("WWW-Authenticate", ""))
-        return self._once(image, url, headers)
+        return self._once(image, url, longest, headers)
 
     def _once(
-        self, image: Reference, url: str, headers: Mapping[str, str]
+        self, image: Reference, url: str, longest: float, headers: Mapping[str, str]
     ) -> AbstractContextManager[Any]:
         request = _request(url, **headers)
         known = self._headers.get(image.repository)
         if known is not None:
             # Where blobs are kept elsewhere, the login is none of that place's business.
             request.add_unredirected_header("Authorization", known.reveal())
-        return opened(request, *self._tls(url))
+        return opened(request, self._trust(url), longest=longest)
 
     def _login(self, challenge: str) -> Secret:
         """Return the header that a registry wants. Raises `OSError`, `ValueError`."""
@@ -206,25 +210,25 @@ class Puller:
         request = _request(f"{realm}?{urlencode(asked)}")
         if login is not None:
             request.add_unredirected_header("Authorization", login.header.reveal())
-        with opened(request, *self._tls(realm)) as answer:
-            content = answer.read(MOST_TEXT)
+        with opened(request, self._trust(realm), longest=_TEXT_SECONDS) as answer:
+            content = text_of(answer)
         try:
             document = json.loads(content)
             return Secret(f"Bearer {document.get('token') or document['access_token']}")
         except (*NONSENSE, RecursionError):
             raise ValueError("there is no token in what it answers to the login") from None
 
-    def _tls(self, url: str) -> list[HTTPSHandler]:
+    def _trust(self, url: str) -> ssl.SSLContext | None:
         """Return how certificates are judged; without HTTPS there are none."""
         source = self.source
         if urlsplit(url).scheme != "https":
-            return []
+            return None
         context = ssl.create_default_context()
         if source.authority:
             context.load_verify_locations(cadata=source.authority)
         if not source.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return [HTTPSHandler(context=context)]
+        return context
 
 
 _FIX = "check the image's name and the network; what is here already is not fetched again"

@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 from picluster.engine.pool import Sessions
 from picluster.errors import StepFailed
+from picluster.http_answers import Deadline, body_of
 from picluster.steps.registry.credentials import Credentials
 from picluster.steps.registry.probe_image import MANIFEST_TYPE, REPOSITORY, ProbeImage, digest_of
 
-_TIMEOUT_SECONDS = 60.0
+_TIMEOUT_SECONDS, _LONGEST_SECONDS = 60.0, 300.0
 _PAGE = 500
 _NOT_FOUND = 404
 _INDEX_TYPES = (
@@ -182,10 +183,7 @@ class RegistryApi:
             connection.request(method, path, body or None, sent)
             got = connection.getresponse()
             lowered = {name.lower(): value for name, value in got.getheaders()}
-            body = got.read(_MOST_BYTES + 1)
-            if len(body) > _MOST_BYTES:
-                raise http.client.HTTPException(f"it sent more than {_MOST_BYTES} bytes")
-            return Reply(got.status, body, lowered)
+            return Reply(got.status, body_of(got, _MOST_BYTES), lowered)
         # What it said before may be no part of a URL, which is a ValueError.
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failure("the registry does not answer", str(error)) from error
@@ -193,12 +191,13 @@ class RegistryApi:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
+        within, where = Deadline.after(_LONGEST_SECONDS), ("127.0.0.1", self.port)
         if not self.endpoint.authority:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
+            plain = http.client.HTTPConnection
+            return within.connection(plain, *where, timeout=_TIMEOUT_SECONDS)
         trust = ssl.create_default_context(cadata=self.endpoint.authority)
-        return http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS, context=trust
-        )
+        tls = http.client.HTTPSConnection
+        return within.connection(tls, *where, timeout=_TIMEOUT_SECONDS, context=trust)
 
     def _failure(self, what: str, why: str) -> StepFailed:
         return StepFailed(
