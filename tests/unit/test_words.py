@@ -99,10 +99,6 @@ TRUE_WHEREVER_IT_IS_SAID = {
     ("operations/membership.py", "what is on the machine is left as it is"): "it was not reached",
     ("kube/kubeconfig.py", "and the file is as it was"): "refused before it is written",
     ("kube/yamltree.py", "it was not touched"): "of a file that could not be read",
-    (
-        "model/prepare.py",
-        "Whether swap is turned off for good (disable) or left as it is (keep",
-    ): "what the setting means",
     ("steps/registry/removal.py", "X is as it was before picluster"): "what the step makes so",
     ("kube/apply.py", "unchanged"): "the name of an outcome, as the API told it",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from picluster.model.names import HostLabel
 from picluster.model.network import Url
@@ -27,18 +27,15 @@ def _own_name(value: str) -> str:
 class App(Section):
     """One application: where its manifests are."""
 
-    name: Annotated[HostLabel, AfterValidator(_own_name)] = Field(
-        description="What it is called; its objects carry the name as a label."
-    )
-    path: LocalPath | None = Field(
-        None,
-        description="A manifest on this computer, or a directory of them; one with a "
-        "kustomization.yaml is built by kustomize.",
-    )
-    url: Url | None = Field(None, description="A manifest on the internet, instead of a path.")
-    sha256: Digest | None = Field(
-        None, description="What the file at apps.url has to have as SHA-256."
-    )
-    namespace: HostLabel | None = Field(
-        None, description="Namespace of objects that name none; it is made if need be."
-    )
+    name: Annotated[HostLabel, AfterValidator(_own_name)]
+    """What it is called; its objects carry the name as a label."""
+    path: LocalPath | None = None
+    """A manifest on this computer, or a directory of them; one with a kustomization.yaml is built
+    by kustomize.
+    """
+    url: Url | None = None
+    """A manifest on the internet, instead of a path."""
+    sha256: Digest | None = None
+    """What the file at apps.url has to have as SHA-256."""
+    namespace: HostLabel | None = None
+    """Namespace of objects that name none; it is made if need be."""

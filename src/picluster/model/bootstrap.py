@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from picluster.model.scalars import YesNo
 from picluster.model.section import Section
 
@@ -11,11 +9,7 @@ from picluster.model.section import Section
 class Bootstrap(Section):
     """What first contact leaves behind, so that everything after it goes by key."""
 
-    passwordless_sudo: YesNo = Field(
-        True,
-        description="Whether nodes with ssh.password let the user use sudo without a password.",
-    )
-    disable_password_login: YesNo = Field(
-        False,
-        description="Whether every node refuses logins by password, once the key is known to work.",
-    )
+    passwordless_sudo: YesNo = True
+    """Whether nodes with ssh.password let the user use sudo without a password."""
+    disable_password_login: YesNo = False
+    """Whether every node refuses logins by password, once the key is known to work."""

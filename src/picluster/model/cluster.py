@@ -44,45 +44,36 @@ class NodeK3s:
 class Cluster(Section):
     """The whole cluster, as the user wants it."""
 
-    name: HostLabel = Field(description="Name of the cluster, for its kubeconfig, locks and logs.")
-    domain: DnsSuffix | None = Field(
-        None,
-        description="DNS suffix that makes full host names of node names, such as cluster.lan.",
-    )
-    ssh: Ssh = Field(Ssh(), description="How every node is reached, unless the node differs.")
-    bootstrap: Bootstrap = Field(
-        Bootstrap(), description="What first contact leaves behind, where it is by password."
-    )
-    nodes: tuple[Node, ...] = Field(
-        json_schema_extra={"minItems": 1},
-        description="The machines: one, three or five servers and any number of agents.",
-    )
-    prepare: Prepare = Field(
-        Prepare(), description="What every node's operating system should be like."
-    )
-    proxy: Proxy = Field(
-        Proxy(), description="How the nodes reach the internet; directly if left out."
-    )
-    k3s: K3s = Field(K3s(), description="What K3s should be like on every node.")
-    registry: Registry | None = Field(
-        None, description="The cluster's own image registry; there is none if left out."
-    )
-    longhorn: Longhorn | None = Field(
-        None, description="Replicated storage; without, volumes stay on the node they are made on."
-    )
-    images: Images = Field(
-        Images(), description="Images that are built for the cluster and pushed to its registry."
-    )
-    opentakserver: OpenTakServer | None = Field(
-        None, description="OpenTAKServer with its web interface; it is left out if this is."
-    )
-    rancher: Rancher | None = Field(
-        None, description="Rancher, a web interface for the cluster; it is left out if this is."
-    )
-    apps: tuple[App, ...] = Field(
-        (), description="Your own applications: manifests that are applied, and pruned."
-    )
-    limits: Limits = Field(Limits(), description="How long to wait, and how much to do at once.")
+    name: HostLabel
+    """Name of the cluster, for its kubeconfig, locks and logs."""
+    domain: DnsSuffix | None = None
+    """DNS suffix that makes full host names of node names, such as cluster.lan."""
+    ssh: Ssh = Ssh()
+    """How every node is reached, unless the node differs."""
+    bootstrap: Bootstrap = Bootstrap()
+    """What first contact leaves behind, where it is by password."""
+    nodes: tuple[Node, ...] = Field(json_schema_extra={"minItems": 1})
+    """The machines: one, three or five servers and any number of agents."""
+    prepare: Prepare = Prepare()
+    """What every node's operating system should be like."""
+    proxy: Proxy = Proxy()
+    """How the nodes reach the internet; directly if left out."""
+    k3s: K3s = K3s()
+    """What K3s should be like on every node."""
+    registry: Registry | None = None
+    """The cluster's own image registry; there is none if left out."""
+    longhorn: Longhorn | None = None
+    """Replicated storage; without, volumes stay on the node they are made on."""
+    images: Images = Images()
+    """Images that are built for the cluster and pushed to its registry."""
+    opentakserver: OpenTakServer | None = None
+    """OpenTAKServer with its web interface; it is left out if this is."""
+    rancher: Rancher | None = None
+    """Rancher, a web interface for the cluster; it is left out if this is."""
+    apps: tuple[App, ...] = ()
+    """Your own applications: manifests that are applied, and pruned."""
+    limits: Limits = Limits()
+    """How long to wait, and how much to do at once."""
 
     @property
     def servers(self) -> tuple[Node, ...]:

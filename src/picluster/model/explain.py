@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
@@ -12,7 +15,7 @@ from picluster.model.cluster import Cluster
 from picluster.model.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -67,6 +70,22 @@ def section_of(field: FieldInfo) -> type[Section] | None:
     return None
 
 
+@cache
+def described(section: type[Section]) -> Mapping[str, str]:
+    """Return what the fields of a section mean: the text below each, which Python does not keep.
+
+    pydantic's `use_attribute_docstrings` reads it too, but at the start of every command.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(section.__mro__[: section.__mro__.index(Section)]):
+        (parsed,) = ast.parse(inspect.getsource(each)).body
+        for pair in pairwise(ast.iter_child_nodes(parsed)):
+            match pair:
+                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
+                    found[name] = " ".join(words.split())
+    return found
+
+
 def _walk(section: type[Section], prefix: str) -> Iterator[FieldDoc]:
     for name, field in section.model_fields.items():
         inner = section_of(field)
@@ -75,7 +94,7 @@ def _walk(section: type[Section], prefix: str) -> Iterator[FieldDoc]:
             path=f"{prefix}{name}",
             section=section,
             name=name,
-            description=field.description or "",
+            description=field.description or described(section).get(name, ""),
             required=field.is_required(),
             default=None if default is PydanticUndefined else default,
             is_section=inner is not None,

@@ -67,29 +67,23 @@ FileMode = Annotated[
 ]
 Component = Annotated[
     Literal["coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik"],
-    BeforeValidator(
-        one_of(
-            ("coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik"),
-            also={"klipper": "servicelb", "klipper-lb": "servicelb", "local-path": "local-storage"},
-        )
+    one_of(
+        ("coredns", "local-storage", "metrics-server", "runtimes", "servicelb", "traefik"),
+        also={"klipper": "servicelb", "klipper-lb": "servicelb", "local-path": "local-storage"},
     ),
 ]
 FlannelBackend = Annotated[
     Literal["vxlan", "host-gw", "wireguard-native", "none"],
-    BeforeValidator(
-        one_of(
-            ("vxlan", "host-gw", "wireguard-native", "none"), also={"wireguard": "wireguard-native"}
-        )
+    one_of(
+        ("vxlan", "host-gw", "wireguard-native", "none"), also={"wireguard": "wireguard-native"}
     ),
 ]
 Schedule = Annotated[
     str,
-    AfterValidator(
-        matching(
-            rf"@(hourly|daily|weekly|monthly)|{_CRON_FIELD}( {_CRON_FIELD}){{4}}",
-            "is not a schedule",
-            'write five cron fields, such as "0 */12 * * *", or @daily',
-        )
+    matching(
+        rf"@(hourly|daily|weekly|monthly)|{_CRON_FIELD}( {_CRON_FIELD}){{4}}",
+        "is not a schedule",
+        'write five cron fields, such as "0 */12 * * *", or @daily',
     ),
 ]
 
@@ -97,16 +91,12 @@ Schedule = Annotated[
 class Etcd(Section):
     """The cluster's database, on clusters of three or five servers."""
 
-    snapshot_schedule: Schedule = Field(
-        "0 */12 * * *",
-        description="When snapshots are taken: minute, hour, day, month, weekday, in node time.",
-    )
-    snapshot_retention: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = Field(
-        5, description="How many snapshots each server keeps."
-    )
-    expose_metrics: YesNo = Field(
-        False, description="Whether etcd's metrics can be read from other machines, on port 2381."
-    )
+    snapshot_schedule: Schedule = "0 */12 * * *"
+    """When snapshots are taken: minute, hour, day, month, weekday, in node time."""
+    snapshot_retention: Annotated[int, Field(ge=1, le=1000), BeforeValidator(whole)] = 5
+    """How many snapshots each server keeps."""
+    expose_metrics: YesNo = False
+    """Whether etcd's metrics can be read from other machines, on port 2381."""
 
 
 class K3s(Section):
@@ -115,94 +105,64 @@ class K3s(Section):
     version: Version = Field(
         DEFAULT_VERSION, description=f"The exact K3s release, such as {DEFAULT_VERSION}."
     )
-    token: SecretReference | None = Field(
-        None, description="Where the token is that nodes join with; K3s makes one if left out."
-    )
-    cluster_cidr: Network = Field(
-        "10.42.0.0/16", description="Network that pods get their addresses from."
-    )
-    service_cidr: Network = Field(
-        "10.43.0.0/16", description="Network that services get their addresses from."
-    )
-    cluster_dns: IpAddress | None = Field(
-        None, description="Address of the DNS service; the tenth of service_cidr if left out."
-    )
-    disable: tuple[Component, ...] = Field(
-        ("servicelb", "traefik"), description="Components of K3s that are not to be deployed."
-    )
-    flannel_backend: FlannelBackend = Field(
-        "vxlan", description="How pods on different nodes reach each other."
-    )
-    flannel_iface: Interface | None = Field(
-        None,
-        description="Network interface for traffic between pods; the one with the node's address "
-        "if left out.",
-    )
-    tls_san: tuple[Address, ...] = Field(
-        (), description="More names and addresses by which the API server may be called."
-    )
-    vip: Vip | None = Field(
-        None, description="An address for the API that moves between servers; none if left out."
-    )
-    kubeconfig_mode: FileMode = Field(
-        "0600", description="Mode of the administrator's kubeconfig on servers, in octal digits."
-    )
-    etcd: Etcd = Field(Etcd(), description="The cluster's database: snapshots and metrics.")
-    kube_apiserver_args: ApiServerArgs = Field(
-        {}, description="More arguments for the API server, as name: value without dashes."
-    )
-    kube_controller_manager_args: ControllerManagerArgs = Field(
-        {}, description="More arguments for the controller manager, as name: value without dashes."
-    )
-    kube_scheduler_args: SchedulerArgs = Field(
-        {}, description="More arguments for the scheduler, as name: value without dashes."
-    )
-    kubelet_args: KubeletArgs = Field(
-        {}, description="More arguments for the kubelet of every node, as name: value."
-    )
-    system_reserved: Resources = Field(
-        {}, description="What is kept from pods for the operating system: cpu: 200m, memory: 256Mi."
-    )
-    kube_reserved: Resources = Field(
-        {}, description="What is kept from pods for K3s itself: cpu: 200m, memory: 256Mi."
-    )
-    eviction_hard: EvictionThresholds = Field(
-        {}, description="Where pods are evicted at once: memory.available: 100Mi or 5%."
-    )
-    server_options: Options = Field(
-        {},
-        description="Any other K3s options for servers, as on K3s's command line, without dashes.",
-    )
-    agent_options: Options = Field(
-        {},
-        description="Any other K3s options for agents, as on K3s's command line, without dashes.",
-    )
-    airgap_dir: LocalPath | None = Field(
-        None,
-        description="Directory on this computer with the K3s binary, install.sh and images; "
-        "with it no node needs the internet.",
-    )
-    mirrors: tuple[Mirror, ...] = Field(
-        (), description="Registries whose images are fetched from somewhere else."
-    )
-    registry_access: tuple[RegistryAccess, ...] = Field(
-        (), description="Logins and certificates of the hosts that images are fetched from."
-    )
-    embedded_registry: YesNo = Field(
-        False,
-        description="Whether nodes get images from each other: of k3s.mirrors, or of every "
-        "registry if there are none; they need TCP 5001 between them.",
-    )
-    install_url: Url = Field(
-        "https://get.k3s.io", description="Where K3s's install script is downloaded from."
-    )
-    install_sha256: Digest | None = Field(
-        None, description="What K3s's install script has to have as SHA-256; any if left out."
-    )
-    release_url: Url = Field(
-        "https://github.com/k3s-io/k3s/releases/download",
-        description="Where K3s's releases are downloaded from: a directory per version.",
-    )
+    token: SecretReference | None = None
+    """Where the token is that nodes join with; K3s makes one if left out."""
+    cluster_cidr: Network = "10.42.0.0/16"
+    """Network that pods get their addresses from."""
+    service_cidr: Network = "10.43.0.0/16"
+    """Network that services get their addresses from."""
+    cluster_dns: IpAddress | None = None
+    """Address of the DNS service; the tenth of service_cidr if left out."""
+    disable: tuple[Component, ...] = ("servicelb", "traefik")
+    """Components of K3s that are not to be deployed."""
+    flannel_backend: FlannelBackend = "vxlan"
+    """How pods on different nodes reach each other."""
+    flannel_iface: Interface | None = None
+    """Network interface for traffic between pods; the one with the node's address if left out."""
+    tls_san: tuple[Address, ...] = ()
+    """More names and addresses by which the API server may be called."""
+    vip: Vip | None = None
+    """An address for the API that moves between servers; none if left out."""
+    kubeconfig_mode: FileMode = "0600"
+    """Mode of the administrator's kubeconfig on servers, in octal digits."""
+    etcd: Etcd = Etcd()
+    """The cluster's database: snapshots and metrics."""
+    kube_apiserver_args: ApiServerArgs = Field({})
+    """More arguments for the API server, as name: value without dashes."""
+    kube_controller_manager_args: ControllerManagerArgs = Field({})
+    """More arguments for the controller manager, as name: value without dashes."""
+    kube_scheduler_args: SchedulerArgs = Field({})
+    """More arguments for the scheduler, as name: value without dashes."""
+    kubelet_args: KubeletArgs = Field({})
+    """More arguments for the kubelet of every node, as name: value."""
+    system_reserved: Resources = Field({})
+    """What is kept from pods for the operating system: cpu: 200m, memory: 256Mi."""
+    kube_reserved: Resources = Field({})
+    """What is kept from pods for K3s itself: cpu: 200m, memory: 256Mi."""
+    eviction_hard: EvictionThresholds = Field({})
+    """Where pods are evicted at once: memory.available: 100Mi or 5%."""
+    server_options: Options = Field({})
+    """Any other K3s options for servers, as on K3s's command line, without dashes."""
+    agent_options: Options = Field({})
+    """Any other K3s options for agents, as on K3s's command line, without dashes."""
+    airgap_dir: LocalPath | None = None
+    """Directory on this computer with the K3s binary, install.sh and images; with it no node needs
+    the internet.
+    """
+    mirrors: tuple[Mirror, ...] = ()
+    """Registries whose images are fetched from somewhere else."""
+    registry_access: tuple[RegistryAccess, ...] = ()
+    """Logins and certificates of the hosts that images are fetched from."""
+    embedded_registry: YesNo = False
+    """Whether nodes get images from each other: of k3s.mirrors, or of every registry if there are
+    none; they need TCP 5001 between them.
+    """
+    install_url: Url = "https://get.k3s.io"
+    """Where K3s's install script is downloaded from."""
+    install_sha256: Digest | None = None
+    """What K3s's install script has to have as SHA-256; any if left out."""
+    release_url: Url = "https://github.com/k3s-io/k3s/releases/download"
+    """Where K3s's releases are downloaded from: a directory per version."""
 
 
 class K3sOverride(Section):
@@ -210,16 +170,11 @@ class K3sOverride(Section):
 
     inherits: ClassVar[str | None] = "k3s"
 
-    node_ip: IpAddress | None = Field(
-        None,
-        description="Address the node has inside the cluster: its address above if left out, or "
-        "what K3s chooses where that is a name.",
-    )
-    flannel_iface: Interface | None = Field(
-        None, description="As k3s.flannel_iface, for this node only."
-    )
-    options: Options = Field(
-        {},
-        description="K3s options for this node only; they win over server_options and "
-        "agent_options.",
-    )
+    node_ip: IpAddress | None = None
+    """Address the node has inside the cluster: its address above if left out, or what K3s chooses
+    where that is a name.
+    """
+    flannel_iface: Interface | None = None
+    """As k3s.flannel_iface, for this node only."""
+    options: Options = Field({})
+    """K3s options for this node only; they win over server_options and agent_options."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from picluster.model.scalars import UNQUOTED, matching, one_of
 
@@ -22,18 +22,16 @@ _SIGNALS = (
 
 Quantity = Annotated[
     str,
-    AfterValidator(matching(_QUANTITY, "is not a quantity", "write 200m, 1.5, 256Mi or 1Gi")),
+    matching(_QUANTITY, "is not a quantity", "write 200m, 1.5, 256Mi or 1Gi"),
     WithJsonSchema(UNQUOTED),
 ]
 Threshold = Annotated[
     str,
-    AfterValidator(
-        matching(
-            rf"{_QUANTITY}|[0-9]{{1,2}}(\.[0-9]{{1,3}})?%",
-            "is not a threshold",
-            "write a quantity (100Mi) or a percentage (5%)",
-        )
+    matching(
+        rf"{_QUANTITY}|[0-9]{{1,2}}(\.[0-9]{{1,3}})?%",
+        "is not a threshold",
+        "write a quantity (100Mi) or a percentage (5%)",
     ),
 ]
-Resources = Mapping[Annotated[str, BeforeValidator(one_of(_RESOURCES))], Quantity]
-EvictionThresholds = Mapping[Annotated[str, BeforeValidator(one_of(_SIGNALS))], Threshold]
+Resources = Mapping[Annotated[str, one_of(_RESOURCES)], Quantity]
+EvictionThresholds = Mapping[Annotated[str, one_of(_SIGNALS)], Threshold]

@@ -9,88 +9,72 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from picluster.model.scalars import UNQUOTED, matching
 
 Package = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+.]",
-            "is not a Debian package name",
-            "write the name only, as `apt-cache search` shows it",
-        )
+    matching(
+        r"[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+.]",
+        "is not a Debian package name",
+        "write the name only, as `apt-cache search` shows it",
     ),
 ]
 KernelModule = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[A-Za-z0-9_][A-Za-z0-9_-]{0,55}",
-            "is not the name of a kernel module",
-            "write the name only, without path or options",
-        )
+    matching(
+        r"[A-Za-z0-9_][A-Za-z0-9_-]{0,55}",
+        "is not the name of a kernel module",
+        "write the name only, without path or options",
     ),
 ]
 SysctlKey = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[a-z][a-z0-9_-]{0,62}(\.[A-Za-z0-9_-][A-Za-z0-9_/-]{0,62}){1,8}",
-            "is not the name of a sysctl",
-            "write it with dots, such as vm.swappiness",
-        )
+    matching(
+        r"[a-z][a-z0-9_-]{0,62}(\.[A-Za-z0-9_-][A-Za-z0-9_/-]{0,62}){1,8}",
+        "is not the name of a sysctl",
+        "write it with dots, such as vm.swappiness",
     ),
 ]
 SysctlValue = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[A-Za-z0-9_.,:/+%-]+( [A-Za-z0-9_.,:/+%-]+){0,31}",
-            "is not a value for a sysctl",
-            "write numbers or words, separated by single spaces",
-        )
+    matching(
+        r"[A-Za-z0-9_.,:/+%-]+( [A-Za-z0-9_.,:/+%-]+){0,31}",
+        "is not a value for a sysctl",
+        "write numbers or words, separated by single spaces",
     ),
     WithJsonSchema(UNQUOTED),
 ]
 TimeZone = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z][A-Za-z0-9_+-]{0,31}){0,2}",
-            "is not the name of a time zone",
-            "write a name such as Etc/UTC or Europe/Paris",
-        )
+    matching(
+        r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z][A-Za-z0-9_+-]{0,31}){0,2}",
+        "is not the name of a time zone",
+        "write a name such as Etc/UTC or Europe/Paris",
     ),
 ]
 Locale = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"(C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)(\.[A-Za-z0-9-]{1,20})?(@[a-z]{1,20})?",
-            "is not the name of a locale",
-            "write a name such as en_GB.UTF-8 or C.UTF-8",
-        )
+    matching(
+        r"(C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)(\.[A-Za-z0-9-]{1,20})?(@[a-z]{1,20})?",
+        "is not the name of a locale",
+        "write a name such as en_GB.UTF-8 or C.UTF-8",
     ),
 ]
 UserName = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[A-Za-z_][A-Za-z0-9_.-]{0,31}",
-            "is not a user name",
-            "use up to 32 letters, digits, '_', '.' and '-', starting with a letter",
-        )
+    matching(
+        r"[A-Za-z_][A-Za-z0-9_.-]{0,31}",
+        "is not a user name",
+        "use up to 32 letters, digits, '_', '.' and '-', starting with a letter",
     ),
 ]
 Interface = Annotated[
     str,
-    AfterValidator(
-        matching(
-            r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}",
-            "is not the name of a network interface",
-            "write a name such as eth0, at most 15 characters long",
-        )
+    matching(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}",
+        "is not the name of a network interface",
+        "write a name such as eth0, at most 15 characters long",
     ),
 ]

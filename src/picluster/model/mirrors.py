@@ -19,25 +19,22 @@ _HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\]"
 
 RegistryHost = Annotated[
     str,
-    AfterValidator(
-        matching(
-            rf"({_HOST})(:[1-9][0-9]{{0,4}})?",
-            "is not the host of a registry",
-            "write host or host:port, without https:// and without a path",
-        )
+    matching(
+        rf"({_HOST})(:[1-9][0-9]{{0,4}})?",
+        "is not the host of a registry",
+        "write host or host:port, without https:// and without a path",
     ),
 ]
 
 
-def _mirrored(value: str) -> str:
-    return value if value == "*" else _checked_host(value)
-
-
-_checked_host = matching(
-    rf"({_HOST})(:[1-9][0-9]{{0,4}})?",
-    "is not the name of a registry",
-    'write it as images do, such as docker.io or ghcr.io, or "*" for all others',
-)
+Mirrored = Annotated[
+    str,
+    matching(
+        rf"\*|({_HOST})(:[1-9][0-9]{{0,4}})?",
+        "is not the name of a registry",
+        'write it as images do, such as docker.io or ghcr.io, or "*" for all others',
+    ),
+]
 
 
 def _pattern(value: str) -> str:
@@ -50,36 +47,28 @@ def _pattern(value: str) -> str:
 class Mirror(Section):
     """A registry that is fetched from somewhere else."""
 
-    registry: Annotated[str, AfterValidator(_mirrored)] = Field(
-        description='The registry as images name it, such as docker.io; "*" for all others.'
-    )
-    endpoints: tuple[Url, ...] = Field(
-        (),
-        description="URLs that are tried in this order, and then the registry itself; none is fine "
-        "with k3s.embedded_registry.",
-    )
-    rewrites: Mapping[Annotated[str, AfterValidator(_pattern)], Text] = Field(
-        {},
-        description="What becomes of repositories' names there: a regular expression, and what "
-        "replaces it, such as '^library/(.*)': 'hub/$1'.",
-    )
+    registry: Mirrored
+    """The registry as images name it, such as docker.io; "*" for all others."""
+    endpoints: tuple[Url, ...] = ()
+    """URLs that are tried in this order, and then the registry itself; none is fine with
+    k3s.embedded_registry.
+    """
+    rewrites: Mapping[Annotated[str, AfterValidator(_pattern)], Text] = Field({})
+    """What becomes of repositories' names there: a regular expression, and what replaces it, such
+    as '^library/(.*)': 'hub/$1'.
+    """
 
 
 class RegistryAccess(Section):
     """How one host of images is spoken to: who logs in, and whom its certificate is from."""
 
-    host: RegistryHost = Field(
-        description="The host, with its port if it has one, as in k3s.mirrors.endpoints."
-    )
-    username: LoginName | None = Field(
-        None, description="Name to log in by, with k3s.registry_access.password."
-    )
-    password: SecretReference | None = Field(
-        None, description="Where the password is that goes with the user name."
-    )
-    ca: LocalPath | None = Field(
-        None, description="Certificate file of the authority that its certificate is from."
-    )
-    skip_verify: YesNo = Field(
-        False, description="Whether any certificate will do; then anybody on the way can be it."
-    )
+    host: RegistryHost
+    """The host, with its port if it has one, as in k3s.mirrors.endpoints."""
+    username: LoginName | None = None
+    """Name to log in by, with k3s.registry_access.password."""
+    password: SecretReference | None = None
+    """Where the password is that goes with the user name."""
+    ca: LocalPath | None = None
+    """Certificate file of the authority that its certificate is from."""
+    skip_verify: YesNo = False
+    """Whether any certificate will do; then anybody on the way can be it."""

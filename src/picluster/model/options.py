@@ -16,7 +16,7 @@ from picluster.model.refusal import refuse
 from picluster.model.scalars import UNQUOTED, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 Option = bool | int | str | tuple[str, ...]
 
@@ -86,14 +86,14 @@ def _option_name(value: str) -> str:
     return value
 
 
-def _argument_name(taken: Mapping[str, str]) -> Callable[[str], str]:
+def _argument_name(taken: Mapping[str, str]) -> AfterValidator:
     def check(value: str) -> str:
         _named_like_an_option(value)
         if value in taken:
             raise refuse("has a field of its own", f"use {taken[value]}")
         return value
 
-    return check
+    return AfterValidator(check)
 
 
 def _named_like_an_option(value: str) -> None:
@@ -142,45 +142,22 @@ ArgumentValue = Annotated[Text, BeforeValidator(_argument_text), WithJsonSchema(
 Options = Mapping[Annotated[str, AfterValidator(_option_name)], OptionValue]
 """K3s options by their long names, without dashes; a list repeats the option."""
 
-ApiServerArgs = Mapping[
-    Annotated[
-        str,
-        AfterValidator(
-            _argument_name(
-                {"service-cluster-ip-range": "k3s.service_cidr", "token-auth-file": "k3s.token"}
-            )
-        ),
-    ],
-    ArgumentValue,
-]
-ControllerManagerArgs = Mapping[
-    Annotated[
-        str,
-        AfterValidator(
-            _argument_name(
-                {"cluster-cidr": "k3s.cluster_cidr", "service-cluster-ip-range": "k3s.service_cidr"}
-            )
-        ),
-    ],
-    ArgumentValue,
-]
-SchedulerArgs = Mapping[Annotated[str, AfterValidator(_argument_name({}))], ArgumentValue]
-KubeletArgs = Mapping[
-    Annotated[
-        str,
-        AfterValidator(
-            _argument_name(
-                {
-                    "cluster-dns": "k3s.cluster_dns",
-                    "eviction-hard": "k3s.eviction_hard",
-                    "kube-reserved": "k3s.kube_reserved",
-                    "node-ip": "nodes[].k3s.node_ip",
-                    "node-labels": "nodes[].labels",
-                    "register-with-taints": "nodes[].taints",
-                    "system-reserved": "k3s.system_reserved",
-                }
-            )
-        ),
-    ],
-    ArgumentValue,
-]
+_OF_API_SERVER = {"service-cluster-ip-range": "k3s.service_cidr", "token-auth-file": "k3s.token"}
+_OF_CONTROLLERS = {
+    "cluster-cidr": "k3s.cluster_cidr",
+    "service-cluster-ip-range": "k3s.service_cidr",
+}
+_OF_KUBELET = {
+    "cluster-dns": "k3s.cluster_dns",
+    "eviction-hard": "k3s.eviction_hard",
+    "kube-reserved": "k3s.kube_reserved",
+    "node-ip": "nodes[].k3s.node_ip",
+    "node-labels": "nodes[].labels",
+    "register-with-taints": "nodes[].taints",
+    "system-reserved": "k3s.system_reserved",
+}
+
+ApiServerArgs = Mapping[Annotated[str, _argument_name(_OF_API_SERVER)], ArgumentValue]
+ControllerManagerArgs = Mapping[Annotated[str, _argument_name(_OF_CONTROLLERS)], ArgumentValue]
+SchedulerArgs = Mapping[Annotated[str, _argument_name({})], ArgumentValue]
+KubeletArgs = Mapping[Annotated[str, _argument_name(_OF_KUBELET)], ArgumentValue]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import PurePosixPath
+
+from pydantic import AfterValidator
 
 from picluster.model.refusal import refuse
 
@@ -29,8 +30,8 @@ _TAKEN = tuple(
 _SHARED = re.compile(r"/home/[^/]+|/media/[^/]+|/var/(?:local|opt|www)")
 
 
-def own_directory(example: str, whose: str) -> Callable[[str], str]:
-    """Return what checks a path, and refuses one that cannot be `whose` own."""
+def own_directory(example: str, whose: str) -> AfterValidator:
+    """Have a field check a path, and refuse one that cannot be `whose` own."""
 
     def checked(value: str) -> str:
         path = value.rstrip("/")
@@ -48,4 +49,4 @@ def own_directory(example: str, whose: str) -> Callable[[str], str]:
             )
         return path
 
-    return checked
+    return AfterValidator(checked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from picluster.model.names import is_dns_name
 from picluster.model.network import Url, as_ip, as_network
@@ -25,14 +25,11 @@ def _direct(value: str) -> str:
 class Proxy(Section):
     """The proxy that nodes use: K3s and its containerd, apt, Docker and what it builds."""
 
-    http: Url | None = Field(
-        None, description="Proxy for http:// addresses, such as http://proxy.lan:3128."
-    )
-    https: Url | None = Field(
-        None, description="Proxy for https:// addresses; k3s, apt and Docker need it for images."
-    )
-    no_proxy: tuple[Annotated[str, AfterValidator(_direct)], ...] = Field(
-        (),
-        description="Hosts, domains (.lan) and networks that are reached directly; the cluster's "
-        "own nodes, networks and domains always are.",
-    )
+    http: Url | None = None
+    """Proxy for http:// addresses, such as http://proxy.lan:3128."""
+    https: Url | None = None
+    """Proxy for https:// addresses; k3s, apt and Docker need it for images."""
+    no_proxy: tuple[Annotated[str, AfterValidator(_direct)], ...] = ()
+    """Hosts, domains (.lan) and networks that are reached directly; the cluster's own nodes,
+    networks and domains always are.
+    """

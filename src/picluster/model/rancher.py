@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from picluster.model.names import DnsSuffix
 from picluster.model.network import Url
 from picluster.model.releases import DEFAULTS, KNOWN
-from picluster.model.scalars import NodePort, matching, whole
+from picluster.model.scalars import NodePort, release_of, whole
 from picluster.model.section import Section
 
 DEFAULT_VERSION = DEFAULTS["rancher"]
 DEFAULT_CERT_MANAGER = DEFAULTS["cert_manager"]
 
-Version = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
-            "is not a release of Rancher",
-            f"write one exact release, such as {DEFAULT_VERSION}",
-        )
-    ),
-]
-CertManagerVersion = Annotated[
-    str,
-    AfterValidator(
-        matching(
-            r"v[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",
-            "is not a release of cert-manager",
-            f"write one exact release, such as {DEFAULT_CERT_MANAGER}",
-        )
-    ),
-]
+Version = Annotated[str, release_of("Rancher", DEFAULT_VERSION)]
+CertManagerVersion = Annotated[str, release_of("cert-manager", DEFAULT_CERT_MANAGER)]
 
 
 def newest_kubernetes(release: str) -> int | None:
@@ -54,25 +36,19 @@ def newest_kubernetes(release: str) -> int | None:
 class Rancher(Section):
     """Rancher, with the cert-manager that it needs."""
 
-    version: Version = Field(DEFAULT_VERSION, description="Release of Rancher's chart.")
-    hostname: DnsSuffix = Field(
-        description="Name that browsers reach it by; its certificate is made for it."
-    )
-    port: NodePort = Field(30443, description="NodePort of its web interface, on every node.")
-    replicas: Annotated[int, Field(ge=1, le=5), BeforeValidator(whole)] | None = Field(
-        None, description="How many pods it has; 3, or as many as servers, if left out."
-    )
-    chart_url: Url = Field(
-        "https://releases.rancher.com/server-charts/stable",
-        description="Repository of its Helm chart.",
-    )
-    release_url: Url = Field(
-        "https://github.com/rancher/rancher/releases/download",
-        description="Where `picluster images` downloads the list of its images from.",
-    )
-    cert_manager_version: CertManagerVersion = Field(
-        DEFAULT_CERT_MANAGER, description="Release of cert-manager's chart."
-    )
-    cert_manager_url: Url = Field(
-        "https://charts.jetstack.io", description="Repository of cert-manager's Helm chart."
-    )
+    version: Version = DEFAULT_VERSION
+    """Release of Rancher's chart."""
+    hostname: DnsSuffix
+    """Name that browsers reach it by; its certificate is made for it."""
+    port: NodePort = 30443
+    """NodePort of its web interface, on every node."""
+    replicas: Annotated[int, Field(ge=1, le=5), BeforeValidator(whole)] | None = None
+    """How many pods it has; 3, or as many as servers, if left out."""
+    chart_url: Url = "https://releases.rancher.com/server-charts/stable"
+    """Repository of its Helm chart."""
+    release_url: Url = "https://github.com/rancher/rancher/releases/download"
+    """Where `picluster images` downloads the list of its images from."""
+    cert_manager_version: CertManagerVersion = DEFAULT_CERT_MANAGER
+    """Release of cert-manager's chart."""
+    cert_manager_url: Url = "https://charts.jetstack.io"
+    """Repository of cert-manager's Helm chart."""

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from picluster.model.refusal import nearest, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic.config import JsonDict
 
@@ -56,8 +56,8 @@ def single_line(value: str) -> str:
     return value
 
 
-def one_of(words: Sequence[str], also: Mapping[str, str] | None = None) -> Callable[[object], str]:
-    """Return a reader for a closed list of words; `also` names what others call the same thing."""
+def one_of(words: Sequence[str], also: Mapping[str, str] | None = None) -> BeforeValidator:
+    """Have a field read a closed list of words; `also` names what others call the same thing."""
 
     def read(value: object) -> str:
         if isinstance(value, str) and value in words:
@@ -68,11 +68,11 @@ def one_of(words: Sequence[str], also: Mapping[str, str] | None = None) -> Calla
         choice = f"use one of: {', '.join(words)}"
         raise refuse("is not known here", f"did you mean {meant}? ({choice})" if meant else choice)
 
-    return read
+    return BeforeValidator(read)
 
 
-def matching(pattern: str, what: str, fix: str) -> Callable[[str], str]:
-    """Return a check that the whole text has the form of `pattern`."""
+def matching(pattern: str, what: str, fix: str) -> AfterValidator:
+    """Have a field check that the whole text has the form of `pattern`."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -80,7 +80,17 @@ def matching(pattern: str, what: str, fix: str) -> Callable[[str], str]:
             raise refuse(what, fix)
         return value
 
-    return check
+    return AfterValidator(check)
+
+
+def release_of(what: str, example: str) -> AfterValidator:
+    """Have a field check that it is one exact release, written as the `example` is."""
+    number = "[0-9]{1,3}"
+    return matching(
+        rf"{'v' * example.startswith('v')}{number}\.{number}\.{number}",
+        f"is not a release of {what}",
+        f"write one exact release, such as {example}",
+    )
 
 
 UNQUOTED: JsonDict = {"type": ["string", "number", "boolean"]}
@@ -94,6 +104,4 @@ NodePort = Annotated[int, Field(ge=30000, le=32767), BeforeValidator(whole)]
 """A port that Kubernetes opens on every node; the range is its default."""
 
 
-Digest = Annotated[
-    str, AfterValidator(matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits"))
-]
+Digest = Annotated[str, matching(r"[0-9a-f]{64}", "is not a SHA-256", "write its 64 digits")]

@@ -41,7 +41,10 @@ def reading_of(info: ValidationInfo) -> Reading:
 
 
 class Section(BaseModel):
-    """A mapping in the cluster file; its fields are the keys it may have."""
+    """A mapping in the cluster file; its fields are the keys it may have.
+
+    The text below a field is what users are told of it (`explain.described`).
+    """
 
     # pydantic would print a password that was put in the wrong place
     model_config = ConfigDict(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, GetPydanticSchema
+from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 
 from picluster.model.linux import UserName
@@ -92,25 +92,18 @@ Jump = Annotated[JumpHost, GetPydanticSchema(_jump_schema)]
 class Ssh(Section):
     """How every node is reached, unless the node says otherwise."""
 
-    user: UserName | None = Field(
-        None, description="User to log in as, who may use sudo; ~/.ssh/config decides if left out."
-    )
-    port: Port | None = Field(
-        None, description="TCP port of the SSH server; ~/.ssh/config decides, else 22."
-    )
-    key: LocalPath | None = Field(
-        None,
-        description="Private key file; if left out, the SSH agent and the usual keys are tried.",
-    )
-    jump: Jump | None = Field(
-        None, description="Machine to go through on the way to the nodes: [user@]host[:port]."
-    )
-    password: SecretReference | None = Field(
-        None, description="Where the login password is, for nodes that have no key installed yet."
-    )
-    sudo_password: SecretReference | None = Field(
-        None, description="Where the password for sudo is, on nodes whose sudo asks for one."
-    )
+    user: UserName | None = None
+    """User to log in as, who may use sudo; ~/.ssh/config decides if left out."""
+    port: Port | None = None
+    """TCP port of the SSH server; ~/.ssh/config decides, else 22."""
+    key: LocalPath | None = None
+    """Private key file; if left out, the SSH agent and the usual keys are tried."""
+    jump: Jump | None = None
+    """Machine to go through on the way to the nodes: [user@]host[:port]."""
+    password: SecretReference | None = None
+    """Where the login password is, for nodes that have no key installed yet."""
+    sudo_password: SecretReference | None = None
+    """Where the password for sudo is, on nodes whose sudo asks for one."""
 
 
 class SshOverride(Ssh):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-
 from picluster.model.image import image_like
 from picluster.model.linux import Interface
 from picluster.model.network import IpAddress
@@ -14,16 +12,15 @@ from picluster.model.section import Section
 
 DEFAULT_IMAGE = f"ghcr.io/kube-vip/kube-vip:{DEFAULTS['kube_vip']}"
 
-Image = Annotated[str, AfterValidator(image_like(DEFAULT_IMAGE))]
+Image = Annotated[str, image_like(DEFAULT_IMAGE)]
 
 
 class Vip(Section):
     """An address of its own for the API, held by one of the servers through kube-vip (ARP)."""
 
-    address: IpAddress = Field(
-        description="A free address in the servers' own network, outside of DHCP's range."
-    )
-    interface: Interface | None = Field(
-        None, description="Network interface that gets it; the default route's if left out."
-    )
-    image: Image = Field(DEFAULT_IMAGE, description="The kube-vip image that holds the address.")
+    address: IpAddress
+    """A free address in the servers' own network, outside of DHCP's range."""
+    interface: Interface | None = None
+    """Network interface that gets it; the default route's if left out."""
+    image: Image = DEFAULT_IMAGE
+    """The kube-vip image that holds the address."""
