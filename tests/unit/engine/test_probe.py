@@ -59,7 +59,10 @@ def test_each_reader_reads_what_it_is_for() -> None:
     assert said.decimal("c") == -3.5
     assert said.content("d") == "hä"
     assert said.content("z") is None
-    assert said.number("e", 7) == 7
+    assert said.number("e", 7) == said.number("z", 7) == 7
+    assert said.decimal("e", 1.5) == said.decimal("z", 1.5) == 1.5
+    assert not said.flag("e")
+    assert said.every("z") == ()
     assert said.text("z", "none") == "none"
 
 

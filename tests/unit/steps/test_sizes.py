@@ -9,7 +9,13 @@ from picluster.steps.sizes import told_size
 
 @pytest.mark.parametrize(
     ("told", "unit", "shown"),
-    [("812", 1, "812 bytes"), ("3", 1024, "3.1 kB"), ("2500000000", 1, "2.5 GB")],
+    [
+        ("999", 1, "999 bytes"),
+        ("1000", 1, "1.0 kB"),
+        ("3", 1024, "3.1 kB"),
+        ("1000000", 1, "1.0 MB"),
+        ("2500000000", 1, "2.5 GB"),
+    ],
 )
 def test_a_size_is_read_in_the_unit_that_it_was_told_in(told: str, unit: int, shown: str) -> None:
     assert told_size(told, unit) == shown
