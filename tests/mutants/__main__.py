@@ -96,7 +96,7 @@ def _named(reach: Reach) -> Iterator[Fault]:
             raise SystemExit(f"{name}: {module} has not exactly one place that reads\n{before}")
         first = source[: source.index(before)].count("\n") + 1
         last = first + before.count("\n")
-        yield _fault(reach, module, (first, last), name, source.replace(before, after))
+        yield _fault(reach, module, (first, last, 0), name, source.replace(before, after))
 
 
 def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
@@ -107,7 +107,10 @@ def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
     ]
     if args.sample and args.sample < len(found):
         found = random.Random(args.seed).sample(found, args.sample)
-    return [_fault(reach, module, each.lines, each.what, each.source) for module, each in found]
+    return [
+        _fault(reach, module, (*each.lines, each.readers), each.what, each.source)
+        for module, each in found
+    ]
 
 
 def _modules(wanted: Sequence[str]) -> list[Path]:
@@ -120,14 +123,16 @@ def _modules(wanted: Sequence[str]) -> list[Path]:
     ]
 
 
-def _fault(reach: Reach, module: Path, lines: tuple[int, int], what: str, source: str) -> Fault:
+def _fault(
+    reach: Reach, module: Path, lines: tuple[int, int, int], what: str, source: str
+) -> Fault:
     tests, seconds = list[str](), 0.0
     for test in reach.tests(module, *lines):
         tests.append(test)
         seconds += reach.seconds.get(test, 0.0)
         if seconds > _MOST_SECONDS:
             break
-    at_import = reach.at_import(module, *lines)
+    at_import = reach.at_import(module, *lines[:2])
     return Fault(module, lines[0], what, source, tuple(tests), seconds, at_import)
 
 

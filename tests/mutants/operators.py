@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Mutation:
     lines: tuple[int, int]
     """The statement's first line and its last, but for what stands inside of it."""
     what: str
+    readers: int
+    """The lines, a bit each, that read what the statement names; for one that runs at import."""
     _tree: ast.Module
     _position: int
     _change: Callable[[ast.AST], None]
@@ -44,11 +47,12 @@ class Mutation:
 def mutations(source: str) -> Iterator[Mutation]:
     """Return every mutation of a module's source, from top to bottom."""
     tree = ast.parse(source)
-    spans = _spans(tree)
+    spans, named, read = _spans(tree), _named_at_import(tree), _read(tree)
     for position, node in enumerate(_deciding(tree)):
         for what, change, line in _changes(node):
             lines = spans.get(line, (line, line))
-            yield Mutation(line, lines, f"{what}: {_shown(node)}", tree, position, change)
+            readers = read.get(named.get(lines[0], ""), 0)
+            yield Mutation(line, lines, f"{what}: {_shown(node)}", readers, tree, position, change)
 
 
 def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
@@ -63,6 +67,31 @@ def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:
             end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
             span = (node.lineno, max(node.lineno, end))
             found |= dict.fromkeys(range(span[0], span[1] + 1), span)
+    return found
+
+
+def _named_at_import(tree: ast.Module) -> dict[int, str]:
+    """Return what modules and classes give a name to, by the line where that begins."""
+    found = dict[int, str]()
+    for room in ast.walk(tree):
+        if isinstance(room, (ast.Module, ast.ClassDef)):
+            for node in room.body:
+                match node:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=name)])
+                        | ast.AnnAssign(target=ast.Name(id=name))
+                    ):
+                        found[node.lineno] = name
+    return found
+
+
+def _read(tree: ast.Module) -> dict[str, int]:
+    """Return the lines, a bit each, that read a name or an attribute called like this."""
+    found: dict[str, int] = defaultdict(int)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
+                found[name] |= 1 << node.lineno
     return found
 
 

@@ -31,19 +31,26 @@ class Reach:
     lines: _Lines
     seconds: dict[str, float]
 
-    def tests(self, module: Path, first: int, last: int) -> list[str]:
+    def tests(self, module: Path, first: int, last: int, readers: int = 0) -> list[str]:
         """Return the ids of the tests that run one of the lines: those beside the module first.
 
-        Then the quick ones. Code that only runs at import has the tests of all of its module.
+        Then the quick ones. Code that only runs at import has the tests of all of its module, first
+        those that run one of the `readers`, a bit each; where no line runs later, as of mere
+        data, those of its room.
         """
         wanted = ((1 << (last + 1)) - 1) & ~((1 << first) - 1)
-        found = self._running(module, wanted) or self._running(module, -1)
         parts = module.with_suffix("").parts[2:]
         near = [f"tests/unit/{'/'.join(parts[:end])}" for end in range(len(parts), 0, -1)]
+        found = (
+            self._running(module, wanted)
+            or self._running(module, -1)
+            or [test for test in self.lines if test.startswith(tuple(near))]
+        )
+        reading = set(self._running(module, readers))
 
-        def order(test: str) -> tuple[int, float]:
+        def order(test: str) -> tuple[bool, int, float]:
             far = next((far for far, room in enumerate(near) if test.startswith(room)), len(near))
-            return far, self.seconds.get(test, 0.0)
+            return test not in reading, far, self.seconds.get(test, 0.0)
 
         return sorted(found, key=order)
 

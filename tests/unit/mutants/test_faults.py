@@ -86,3 +86,19 @@ def test_a_line_that_no_test_runs_has_the_tests_of_its_module() -> None:
     assert reach.tests(MODULE, 3, 3) == [test]
     assert reach.at_import(MODULE, 3, 3)
     assert not reach.at_import(MODULE, 9, 9)
+
+
+def test_what_is_named_at_import_is_shown_first_to_the_tests_that_read_it() -> None:
+    source = "_MOST = 5\n\nclass Limit:\n    width: int = 2\n\n    def full(self):\n"
+    source += "        return self.width\n\ndef most():\n    return _MOST\n"
+    readers = {each.what: each.readers for each in mutations(source)}
+    assert readers == {"one more: 5": 1 << 10, "one more: 2": 1 << 7}
+    near, far = (f"tests/unit/{name}.py::t" for name in ("kube/quorum", "a/x"))
+    lines = {near: {str(MODULE): 1 << 7}, far: {str(MODULE): 1 << 10}}
+    assert Reach(lines, {}).tests(MODULE, 1, 1, 1 << 10) == [far, near]
+
+
+def test_mere_data_has_the_tests_of_its_room() -> None:
+    beside, elsewhere = ("tests/unit/kube/x.py::t", "tests/unit/a/x.py::t")
+    reach = Reach({"": {str(MODULE): 1 << 3}, beside: {}, elsewhere: {}}, {})
+    assert reach.tests(MODULE, 3, 3) == [beside]
