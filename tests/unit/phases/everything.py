@@ -46,6 +46,14 @@ prepare: {timezone: Etc/UTC, locale: en_GB.UTF-8, extra_modules: [i2c-dev]}
 """
 ).cluster
 
+ONE = parse(
+    """\
+name: one
+ssh: {user: pi}
+nodes: [{name: pi1, address: 10.0.0.1, role: server}]
+"""
+).cluster
+
 BUNDLE = Bundle(
     Path("/nonexistent/snapshot"),
     "snapshot",
@@ -77,6 +85,16 @@ def phases(here: Path, cluster: Cluster = EVERYTHING) -> Iterator[Phase]:
         support._phases,
         doctor._look,
     ):
+        yield from build(site, frozenset())
+
+
+def phases_of_one(here: Path) -> Iterator[Phase]:
+    """Yield what `up` and the operations on all nodes are of one server that has nothing else."""
+    site = site_on(ShellNodes(here / "nodes"), ONE, here)
+    yield preflight(ONE)
+    for make in PHASES.values():
+        yield make(site)
+    for build in (restart.restart, upgrade.upgrade, reset.reset(data=False)):
         yield from build(site, frozenset())
 
 
