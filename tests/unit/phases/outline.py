@@ -54,13 +54,17 @@ def _told(it: Any, but: tuple[str, ...] = ("name", "title")) -> str:
     if not is_dataclass(it):
         return ""
     said = [
-        f"{field.name}={value!r}" if _is_short(value) else field.name
+        f"{field.name}={_shown(value)}" if _is_short(value) else field.name
         for field in fields(it)
         if field.name not in but
         and (value := getattr(it, field.name)) != _default(field)
         and (_is_short(value) or callable(value))
     ]
     return f" ({', '.join(said)})" if said else ""
+
+
+def _shown(value: object) -> str:
+    return f"{{{', '.join(sorted(value))}}}" if isinstance(value, frozenset) else repr(value)
 
 
 def _default(field: Field[Any]) -> object:
