@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from picluster.errors import ActionFailed, Unreadable
@@ -27,11 +28,12 @@ _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _QUOTED = 120
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observation:
     """What one script of a node's shell saw: its exit status and output.
 
     It was seen between `asked` and `answered`, in seconds since 1970 by this computer's clock.
+    Output of `key=value` lines is read strictly: every reader raises `Unreadable`.
     """
 
     status: int = 0
@@ -46,53 +48,14 @@ class Observation:
         lines = self.out.split("\n")
         return lines[:-1] if lines[-1] == "" else lines
 
-
-@dataclass(frozen=True, slots=True)
-class ShellProbe(Generic[Facts]):
-    """Read-only POSIX shell, and how its answer is read.
-
-    It runs as root, stdin is empty, `LC_ALL=C`. `name` is its place in a survey: what several
-    steps want to know is asked once. `parse` raises `Unreadable` and nothing else. `secret` keeps
-    what it prints out of every journal and message; its text, which may hold a login, stays out of
-    them too.
-    """
-
-    name: str
-    text: str = field(repr=False)
-    parse: Callable[[Observation], Facts] = field(repr=False)
-    secret: bool = False
-
-
-class LiveProbe(Protocol[Facts_co]):
-    """A read-only question that no shell answers, such as a read of the API; frozen data.
-
-    Its facts are never None: what may be absent is said by a type of its own.
-    """
-
-    @property
-    def name(self) -> str:
-        """Its place in a survey."""
-
-    @property
-    def secret(self) -> bool:
-        """Whether the facts are kept out of every journal and message."""
-
-    def ask(self, tools: Tools) -> Facts_co:
-        """Ask, and return the facts. Raises a `PiclusterError`."""
-
-
-class Answer:
-    """`key=value` lines, read strictly; every reader raises `Unreadable`."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, observation: Observation) -> None:
+    @cached_property
+    def _values(self) -> Mapping[str, list[str]]:
         values: dict[str, list[str]] = {}
-        for line in observation.lines:
+        for line in self.lines:
             key, found, value = line.partition("=")
             if found:
                 values.setdefault(key, []).append(value)
-        self._values: Mapping[str, list[str]] = values
+        return values
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -142,6 +105,40 @@ class Answer:
     def content(self, key: str) -> str | None:
         """Return a text that was sent as base64, None if absent; U+FFFD stands for bad UTF-8."""
         return unpacked(self.text(key), key) if self.has(key) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ShellProbe(Generic[Facts]):
+    """Read-only POSIX shell, and how its answer is read.
+
+    It runs as root, stdin is empty, `LC_ALL=C`. `name` is its place in a survey: what several
+    steps want to know is asked once. `parse` raises `Unreadable` and nothing else. `secret` keeps
+    what it prints out of every journal and message; its text, which may hold a login, stays out of
+    them too.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    parse: Callable[[Observation], Facts] = field(repr=False)
+    secret: bool = False
+
+
+class LiveProbe(Protocol[Facts_co]):
+    """A read-only question that no shell answers, such as a read of the API; frozen data.
+
+    Its facts are never None: what may be absent is said by a type of its own.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its place in a survey."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether the facts are kept out of every journal and message."""
+
+    def ask(self, tools: Tools) -> Facts_co:
+        """Ask, and return the facts. Raises a `PiclusterError`."""
 
 
 def whole(text: str, what: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 
 MEMORY_CGROUP_SHELL = shell(__package__, "memory_cgroup")
@@ -13,15 +13,11 @@ MEMORY_CGROUP_SHELL = shell(__package__, "memory_cgroup")
 
 
 def _has_memory(seen: Observation) -> bool:
-    return Answer(seen).flag("memory")
+    return seen.flag("memory")
 
 
 MEMORY_CGROUP = ShellProbe("cgroup", MEMORY_CGROUP_SHELL, _has_memory)
 """Whether the running kernel has the memory cgroup."""
-
-
-def _version(seen: Observation) -> int:
-    return Answer(seen).number("version")
 
 
 # https://docs.kernel.org/admin-guide/cgroup-v2.html: every directory of version 2 has that file.
@@ -31,7 +27,7 @@ CGROUPS = ShellProbe(
     "[ -d /sys/fs/cgroup/memory ] || [ -d /sys/fs/cgroup/cpu ] && version=1\n"
     "[ -e /sys/fs/cgroup/cgroup.controllers ] && version=2\n"
     'echo "version=$version"',
-    _version,
+    lambda seen: seen.number("version"),
 )
 """Which control groups there are, version 1 or 2; 0 where none are mounted."""
 
@@ -56,17 +52,16 @@ class Boot:
 
 
 def _boot(seen: Observation) -> Boot:
-    said = Answer(seen)
-    mode = said.text("mode", "")
+    mode = seen.text("mode", "")
     return Boot(
-        memory_cgroup=said.flag("memory"),
-        ignored=said.flag("ignored"),
-        untried=said.flag("untried"),
-        cmdline=said.text("file", ""),
-        text=said.content("text") or "",
+        memory_cgroup=seen.flag("memory"),
+        ignored=seen.flag("ignored"),
+        untried=seen.flag("untried"),
+        cmdline=seen.text("file", ""),
+        text=seen.content("text") or "",
         # FAT knows few modes, and refuses to be given another.
         mode=int(mode, 8) if re.fullmatch("[0-7]{3,4}", mode) else 0o755,
-        in_cluster=said.flag("cluster"),
+        in_cluster=seen.flag("cluster"),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.errors import Unreadable
 
 SYNCHRONISED = """
@@ -68,17 +68,16 @@ def read_clock(seen: Observation) -> ClockAhead | Unread:
 
     Raises `Unreadable` for a clock that was never set.
     """
-    answer = Answer(seen)
-    if not answer.has("now"):
+    if not seen.has("now"):
         return UNREAD
-    now = answer.decimal("now")
+    now = seen.decimal("now")
     if now < _NO_TIME_YET:
         raise Unreadable(
             f"its clock says {time.strftime('%Y-%m-%d', time.gmtime(max(0.0, now)))}",
             why="a Pi has no battery for its clock, and no time server has told it the time yet",
             fix="`timedatectl timesync-status` on it says whom it asks; `date -s` sets it by hand",
         )
-    return ClockAhead(now - seen.answered, now - seen.asked, answer.flag("synchronised"))
+    return ClockAhead(now - seen.answered, now - seen.asked, seen.flag("synchronised"))
 
 
 CLOCK: ShellProbe[ClockAhead | Unread] = ShellProbe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shared
 
@@ -41,8 +41,7 @@ class FileState:
 
 
 def _parse(seen: Observation) -> FileState:
-    said = Answer(seen)
-    return FileState(said.text("access", ""), said.text("sha256", ""), said.content("content"))
+    return FileState(seen.text("access", ""), seen.text("sha256", ""), seen.content("content"))
 
 
 def file_unless(name: str, path: str, digest: str) -> ShellProbe[FileState]:
@@ -83,8 +82,7 @@ class DropInState:
 
 
 def _drop_in(seen: Observation) -> DropInState:
-    said = Answer(seen)
-    return DropInState(said.flag("installed"), said.content("text") or "")
+    return DropInState(seen.flag("installed"), seen.content("text") or "")
 
 
 def drop_in(name: str, path: str, installed: str) -> ShellProbe[DropInState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, unpacked_bytes
+from picluster.engine.probe import Observation, ShellProbe, unpacked_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,10 @@ class HostsText:
 
 
 def _parse(seen: Observation) -> HostsText:
-    said = Answer(seen)
-    if not said.has("text"):
+    if not seen.has("text"):
         return HostsText(False)
     try:
-        return HostsText(True, unpacked_bytes(said.text("text"), "text").decode())
+        return HostsText(True, unpacked_bytes(seen.text("text"), "text").decode())
     except UnicodeDecodeError:
         return HostsText(True, None)
 

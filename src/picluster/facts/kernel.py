@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.facts.names import UNAME
@@ -27,10 +27,9 @@ class Modules:
 
 
 def _modules(seen: Observation) -> Modules:
-    said = Answer(seen)
-    files = said.text("modules", "")
+    files = seen.text("modules", "")
     return Modules(
-        said.every("there"), said.every("can"), files == "none", files not in ("", "none")
+        seen.every("there"), seen.every("can"), files == "none", files not in ("", "none")
     )
 
 
@@ -54,8 +53,7 @@ def sysctls(keys: Sequence[str]) -> ShellProbe[Sysctls]:
     """Ask for the values in force."""
 
     def read(seen: Observation) -> Sysctls:
-        said = Answer(seen)
-        return Sysctls({key: " ".join(said.text(key).split()) for key in keys if said.has(key)})
+        return Sysctls({key: " ".join(seen.text(key).split()) for key in keys if seen.has(key)})
 
     return ShellProbe("sysctls-in-force", _values(keys), read)
 
@@ -90,9 +88,8 @@ def sysctl_limits(name: str, keys: Sequence[str], file: str) -> ShellProbe[Kerne
     """Ask for limits in force, which of them can be set, and for the file that sets them."""
 
     def read(seen: Observation) -> KernelLimits:
-        said = Answer(seen)
-        values = {key: said.number(key) for key in keys if said.has(key)}
-        return KernelLimits(values, frozenset(said.every("settable")), said.content("file") or "")
+        values = {key: seen.number(key) for key in keys if seen.has(key)}
+        return KernelLimits(values, frozenset(seen.every("settable")), seen.content("file") or "")
 
     lines = [f"[ -w {quote(_path(key))} ] && echo settable={quote(key)}\n" for key in keys]
     where = quote(file)

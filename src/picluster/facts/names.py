@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shared, shell
 
@@ -23,11 +23,6 @@ class HostName:
     at_boot: str
 
 
-def _host_name(seen: Observation) -> HostName:
-    said = Answer(seen)
-    return HostName(said.text("now"), said.text("boot", "").strip())
-
-
 HOST_NAME = ShellProbe(
     "hostname",
     f'{UNAME}echo "now=$host"\n'
@@ -36,7 +31,7 @@ HOST_NAME = ShellProbe(
     "  case $boot in ''|'#'*) ;; *) break ;; esac\n"
     f"done <{HOSTNAME_FILE}\n"
     'echo "boot=$boot"',
-    _host_name,
+    lambda seen: HostName(seen.text("now"), seen.text("boot", "").strip()),
 )
 
 
@@ -49,8 +44,7 @@ class Zone:
 
 
 def _zone(seen: Observation) -> Zone:
-    said = Answer(seen)
-    return Zone(said.text("zone"), said.text("wanted"))
+    return Zone(seen.text("zone"), seen.text("wanted"))
 
 
 def time_zone(wanted: str) -> ShellProbe[Zone]:
@@ -73,8 +67,7 @@ class Locales:
 
 
 def _locales(seen: Observation) -> Locales:
-    said = Answer(seen)
-    return Locales(said.every("lang"), said.every("known"))
+    return Locales(seen.every("lang"), seen.every("known"))
 
 
 LOCALES = ShellProbe("locale", shell(__package__, "locales"), _locales)

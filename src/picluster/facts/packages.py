@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shared, shell
 
 ARCHITECTURE = shared(__package__, "architecture")
@@ -28,12 +28,11 @@ class PackageState:
 
 def package_answer(seen: Observation) -> PackageState:
     """Read what `package_shell` prints."""
-    said = Answer(seen)
-    states = (line.partition(" ") for line in said.every("have"))
+    states = (line.partition(" ") for line in seen.every("have"))
     return PackageState(
         frozenset(name for state, _, name in states if state == "installed"),
-        said.flag("interrupted"),
-        None if said.has("lists") else said.number("age"),
+        seen.flag("interrupted"),
+        None if seen.has("lists") else seen.number("age"),
     )
 
 
@@ -60,6 +59,6 @@ def programs(name: str, wanted: Sequence[str], packages: Sequence[str]) -> Shell
     look = "".join(f"! command -v {each} >/dev/null || echo program={each}\n" for each in wanted)
 
     def parse(seen: Observation) -> Programs:
-        return Programs(frozenset(Answer(seen).every("program")), package_answer(seen))
+        return Programs(frozenset(seen.every("program")), package_answer(seen))
 
     return ShellProbe(name, look + package_shell(packages), parse)

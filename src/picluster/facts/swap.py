@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.facts.units import UNITS
 
@@ -24,8 +24,7 @@ class Swap:
 
 
 def _parse(seen: Observation) -> Swap:
-    said = Answer(seen)
-    return Swap(said.every("on"), said.every("provider"), said.every("unit"))
+    return Swap(seen.every("on"), seen.every("provider"), seen.every("unit"))
 
 
 SWAP = ShellProbe("swap", UNITS + shell(__package__, "swap"), _parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown
+from picluster.engine.probe import Observation, ShellProbe, shown
 from picluster.engine.shell import shared, shell
 from picluster.errors import Unreadable
 from picluster.facts.clock import SYNCHRONISED
@@ -50,13 +50,12 @@ class Unit:
 
 
 def _iscsid(seen: Observation) -> Unit:
-    said = Answer(seen)
     return Unit(
         "iscsid",
-        said.text("enabled", "") == "enabled",
-        said.text("active", ""),
-        said.text("ConditionResult", "") == "no",
-        said.text("Result", ""),
+        seen.text("enabled", "") == "enabled",
+        seen.text("active", ""),
+        seen.text("ConditionResult", "") == "no",
+        seen.text("Result", ""),
     )
 
 
@@ -77,11 +76,6 @@ class TimeKeeping:
     synchronised: bool
 
 
-def _time_keeping(seen: Observation) -> TimeKeeping:
-    said = Answer(seen)
-    return TimeKeeping(tuple(map(_daemon, said.every("unit"))), said.flag("synchronised"))
-
-
 def _daemon(line: str) -> Unit:
     words = line.split(" ")
     if len(words) != len(("name", "enabled", "active", "condition")):
@@ -93,6 +87,6 @@ def _daemon(line: str) -> Unit:
 TIME_KEEPING = ShellProbe(
     "time-sync",
     UNITS + shell(__package__, "time_keeping", DAEMONS=" ".join(TIME_DAEMONS)) + SYNCHRONISED,
-    _time_keeping,
+    lambda seen: TimeKeeping(tuple(map(_daemon, seen.every("unit"))), seen.flag("synchronised")),
 )
 """Which time daemons are installed and run, and whether the clock is set from the network."""

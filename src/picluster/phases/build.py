@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from picluster.apps.opentakserver.built_in import built_in
 from picluster.engine.phase import Phase, Stage, Width
-from picluster.engine.probe import Answer, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Fact, Step
 from picluster.engine.survey import CLUSTER, Look, Survey
 from picluster.model import Cluster, Node
@@ -79,7 +79,7 @@ def _builder(site: Site, builder: Node) -> list[Step]:
 _FREE_MEMORY = ShellProbe(
     "builder-memory",
     "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/available=\\1/p' /proc/meminfo",
-    lambda seen: Answer(seen).number("available", 0),
+    lambda seen: seen.number("available", 0),
 )
 """How much memory programs can still have, in KiB."""
 

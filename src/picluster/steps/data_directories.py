@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
@@ -45,8 +45,7 @@ class Held:
 
 
 def _held(seen: Observation, *, own: Sequence[str], mark: str) -> Held:
-    said = Answer(seen)
-    entries = said.every("entry")
+    entries = seen.every("entry")
     above = {str(parent) for each in own for parent in PurePosixPath(each).parents}
     beside = [
         each
@@ -55,11 +54,11 @@ def _held(seen: Observation, *, own: Sequence[str], mark: str) -> Held:
         and str(PurePosixPath(each).parent) in (above or {"."})
     ]
     return Held(
-        real=said.text("real", ""),
-        marked=said.flag("marked"),
+        real=seen.text("real", ""),
+        marked=seen.flag("marked"),
         own=tuple(each for each in own if each in entries) if own else tuple(beside),
         others=tuple(beside) if own else (),
-        size=told_size(said.text("bytes", "")) or "more than could be measured",
+        size=told_size(seen.text("bytes", "")) or "more than could be measured",
     )
 
 

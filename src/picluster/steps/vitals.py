@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown
+from picluster.engine.probe import Observation, ShellProbe, shown
 from picluster.engine.shell import shell
 from picluster.errors import Unreadable
 
@@ -46,18 +46,17 @@ class Vitals:
 
 def read_vitals(seen: Observation) -> Vitals:
     """Read what the probe printed."""
-    said = Answer(seen)
-    milli = _number(said, "temperature")
+    milli = _number(seen, "temperature")
     return Vitals(
-        uptime=_number(said, "uptime"),
-        load=said.decimal("load") if said.text("load", "") else None,
-        memory=_bytes(said, "memory"),
-        memory_available=_bytes(said, "available"),
-        disk=_bytes(said, "disk"),
-        disk_free=_bytes(said, "free"),
+        uptime=_number(seen, "uptime"),
+        load=seen.decimal("load") if seen.text("load", "") else None,
+        memory=_bytes(seen, "memory"),
+        memory_available=_bytes(seen, "available"),
+        disk=_bytes(seen, "disk"),
+        disk_free=_bytes(seen, "free"),
         temperature=None if milli is None else milli / _MILLI,
-        throttling=throttling(said.text("throttled", "")),
-        model=said.text("model", ""),
+        throttling=throttling(seen.text("throttled", "")),
+        model=seen.text("model", ""),
     )
 
 
@@ -72,10 +71,10 @@ def throttling(text: str) -> tuple[str, ...]:
     return tuple(word for bit, word in THROTTLED.items() if bits >> bit & 1)
 
 
-def _number(said: Answer, key: str) -> int | None:
-    return said.number(key) if said.text(key, "") else None
+def _number(seen: Observation, key: str) -> int | None:
+    return seen.number(key) if seen.text(key, "") else None
 
 
-def _bytes(said: Answer, key: str) -> int | None:
-    number = _number(said, key)
+def _bytes(seen: Observation, key: str) -> int | None:
+    number = _number(seen, key)
     return None if number is None else number * _KIB

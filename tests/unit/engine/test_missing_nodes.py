@@ -15,7 +15,7 @@ from picluster.engine.events import TargetFailed
 from picluster.engine.lock import FirstThatIsThere, NodeLock
 from picluster.engine.phase import Stage, one_at_a_time
 from picluster.engine.pool import Sessions
-from picluster.engine.probe import Answer, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.engine.step import Blocked, Decision, Risk, Satisfied
@@ -98,7 +98,7 @@ class Talk:
 
     def probe(self) -> ShellProbe[int]:
         text = 'case $NODE_ROOT in *pi2) echo "n=²" ;; *) echo n=2 ;; esac'
-        return ShellProbe(self.name, text, lambda seen: Answer(seen).number("n"))
+        return ShellProbe(self.name, text, lambda seen: seen.number("n"))
 
     def decide(self, look: Look) -> Decision:
         return Satisfied(detail=str(look.read(self.probe())))

@@ -17,13 +17,13 @@ from tests.doubles.shell_nodes import ShellNodes
 from picluster.engine.observe import observe
 from picluster.engine.place import Tools
 from picluster.engine.pool import Sessions
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.step import Fact
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, Unreadable
 
-COUNT = ShellProbe("count", "cat count", lambda seen: Answer(seen).number("count"))
-READERS: dict[str, Callable[[Answer], object]] = {
+COUNT = ShellProbe("count", "cat count", lambda seen: seen.number("count"))
+READERS: dict[str, Callable[[Observation], object]] = {
     "text": lambda answer: answer.text("key"),
     "flag": lambda answer: answer.flag("key"),
     "number": lambda answer: answer.number("key"),
@@ -32,8 +32,8 @@ READERS: dict[str, Callable[[Answer], object]] = {
 }
 
 
-def answer(*lines: str) -> Answer:
-    return Answer(Observation(out="\n".join(lines)))
+def answer(*lines: str) -> Observation:
+    return Observation(out="\n".join(lines))
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -41,7 +41,7 @@ def answer(*lines: str) -> Answer:
 def test_any_bytes_are_facts_or_unreadable(name: str, value: bytes) -> None:
     out = (b"key=" + value).decode("utf-8", "replace")
     with contextlib.suppress(Unreadable):
-        READERS[name](Answer(Observation(out=out)))
+        READERS[name](Observation(out=out))
 
 
 @pytest.mark.parametrize("value", ["²", "--5", "5 ", "0x5", "", "1e3", "٣", "9" * 30])

@@ -10,7 +10,7 @@ import pytest
 from tests.doubles.node_tree import node_tree, put
 from tests.forks import spend
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.facts.files import FileState, file_unless, secret_file, whole_file
 from picluster.facts.names import HOST_NAME, LOCALES, Locales, time_zone
@@ -203,6 +203,6 @@ def test_a_time_zone_is_named_by_where_its_link_leads(tree: Path) -> None:
     (tree / "etc/localtime").symlink_to("/usr/share/zoneinfo/Mars/Olympus")
     put(tree, "usr/share/zoneinfo/Mars/Olympus", "")
     (tree / "usr/share/zoneinfo/Mars/Old_Name").symlink_to("Olympus")
-    said = Answer(asked(time_zone("Mars/Old_Name"), tree))
+    said = asked(time_zone("Mars/Old_Name"), tree)
     assert (said.text("zone"), said.text("wanted")) == ("Mars/Olympus", "Mars/Olympus")
-    assert Answer(asked(time_zone("No/Such"), tree)).text("wanted") == "No/Such"
+    assert asked(time_zone("No/Such"), tree).text("wanted") == "No/Such"

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Inferred, Satisfied
 from picluster.engine.survey import Look
@@ -62,10 +62,9 @@ def doors(ots: OpenTakServer, address: str) -> ShellProbe[Doors]:
 
 
 def _read(seen: Observation) -> Doors:
-    said = Answer(seen)
     known = ("health", "page", "handshake")
-    health, page, handshake = (said.text(name, "") for name in known)
-    return Doors(health, page, handshake, {n: said.text(n) for n in said.keys if n not in known})
+    health, page, handshake = (seen.text(name, "") for name in known)
+    return Doors(health, page, handshake, {n: seen.text(n) for n in seen.keys if n not in known})
 
 
 def url_of(ots: OpenTakServer, address: str) -> str:

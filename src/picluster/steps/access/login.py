@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.session import Session
 from picluster.engine.shell import shell
@@ -77,9 +77,7 @@ class KeyInstalled:
             "grep -v '^[[:space:]]*#' \"$home/.ssh/authorized_keys\" 2>/dev/null "
             f"| grep -qF -- {public} && echo installed=yes\ntrue"
         )
-        return ShellProbe(
-            self.name, look if public else "", lambda seen: Answer(seen).flag("installed")
-        )
+        return ShellProbe(self.name, look if public else "", lambda seen: seen.flag("installed"))
 
     def decide(self, look: Look) -> Decision:
         if look.read(self.probe()):
@@ -95,7 +93,7 @@ SUDO_ASKS = ShellProbe(
     "sudo-without-password",
     f'{WHO}[ "$user" = root ] || runuser -u "$user" -- sudo -k -n true 2>/dev/null '
     "|| echo asks=yes\ntrue",
-    lambda seen: Answer(seen).flag("asks"),
+    lambda seen: seen.flag("asks"),
 )
 """Whether sudo asks for a password: tried as the user, without what sudo remembers of one."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -36,10 +36,9 @@ class PasswordLogins:
 
 
 def _parse(seen: Observation) -> PasswordLogins:
-    said = Answer(seen)
-    ways = (said.text(f"{way}authentication", "") for way in ("password", "kbdinteractive"))
+    ways = (seen.text(f"{way}authentication", "") for way in ("password", "kbdinteractive"))
     return PasswordLogins(
-        any(way != "no" for way in ways), said.flag("included"), said.flag("written")
+        any(way != "no" for way in ways), seen.flag("included"), seen.flag("written")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, whole
+from picluster.engine.probe import Observation, ShellProbe, whole
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import Check, Finding, not_applicable, ok, problem, warning
@@ -32,9 +32,8 @@ class PowerSeen:
 
 
 def _power(seen: Observation) -> PowerSeen:
-    said = Answer(seen)
-    number = said.text("throttled", "")
-    alarm = said.number("alarm") if said.has("alarm") else None
+    number = seen.text("throttled", "")
+    alarm = seen.number("alarm") if seen.has("alarm") else None
     return PowerSeen(number, throttling(number), None if alarm is None else alarm != 0)
 
 
@@ -85,7 +84,7 @@ _HEAT = ShellProbe(
     "for zone in /sys/class/thermal/thermal_zone*/temp; do\n"
     '  { read -r degrees <"$zone"; } 2>/dev/null && echo "zone=$degrees"\n'
     "done; true",
-    lambda seen: tuple(whole(zone, "zone") / 1000 for zone in Answer(seen).every("zone")),
+    lambda seen: tuple(whole(zone, "zone") / 1000 for zone in seen.every("zone")),
 )
 
 
@@ -121,9 +120,8 @@ class SupplySeen:
 
 
 def _supply(seen: Observation) -> SupplySeen:
-    said = Answer(seen)
-    words = [int(each, 16) for each in _WORD.findall(said.text("words", ""))]
-    told = dict(zip(said.every("file"), words, strict=False))
+    words = [int(each, 16) for each in _WORD.findall(seen.text("words", ""))]
+    told = dict(zip(seen.every("file"), words, strict=False))
     return SupplySeen(
         told.get("max_current"),
         bool(told.get("usb_max_current_enable")),
@@ -166,7 +164,7 @@ _PAGE_SIZE = ShellProbe(
     "page-size",
     'while read -r key size _; do [ "$key" != KernelPageSize: ] || break; done '
     '</proc/self/smaps\necho "size=$size"',
-    lambda seen: Answer(seen).number("size", 0),
+    lambda seen: seen.number("size", 0),
 )
 
 
@@ -211,11 +209,10 @@ class BootloaderSeen:
 
 
 def _bootloader(seen: Observation) -> BootloaderSeen:
-    said = Answer(seen)
-    version = said.text("version", "")
+    version = seen.text("version", "")
     # What vcgencmd says of a board whose boot loader is on its card.
     known = not version.startswith("error=")
-    return BootloaderSeen(version if known else "", said.text("BOOT_ORDER", ""))
+    return BootloaderSeen(version if known else "", seen.text("BOOT_ORDER", ""))
 
 
 _BOOTLOADER = ShellProbe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.facts.boot import CGROUPS
@@ -50,7 +50,7 @@ def _command_line(seen: Observation) -> CommandLine:
             files.append((value, []))
         elif key == "line" and files and value.strip():
             files[-1][1].append(value)
-    running, stray = tuple(Answer(seen).text("running", "").split()), ""
+    running, stray = tuple(seen.text("running", "").split()), ""
     for path, lines in files:
         text = "\n".join(lines)
         if "moved to" not in text.lower():
@@ -131,15 +131,14 @@ class KernelSeen:
 
 
 def _kernel(seen: Observation) -> KernelSeen:
-    said = Answer(seen)
     return KernelSeen(
-        said.text("release"),
-        said.flag("container"),
-        said.flag("modules"),
-        said.flag("others"),
-        said.flag("untried"),
-        said.flag("reboot"),
-        said.every("package"),
+        seen.text("release"),
+        seen.flag("container"),
+        seen.flag("modules"),
+        seen.flag("others"),
+        seen.flag("untried"),
+        seen.flag("reboot"),
+        seen.every("package"),
     )
 
 

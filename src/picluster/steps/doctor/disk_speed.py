@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown
+from picluster.engine.probe import Observation, ShellProbe, shown
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
 from picluster.steps.doctor.disks import DISKS, FIX_MEDIUM, Lying
@@ -28,7 +28,7 @@ _MEANS = "etcd waits for every write: the API becomes slow, and voters lose thei
 def _writes(seen: Observation) -> tuple[tuple[float, int], ...]:
     """Read a histogram: how many writes took at most so many seconds, in rising order."""
     found = []
-    for line in Answer(seen).every("bucket"):
+    for line in seen.every("bucket"):
         bound, _, count = line.partition(" ")
         try:
             found.append((float(bound), int(float(count))))

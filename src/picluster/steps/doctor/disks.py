@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown, whole
+from picluster.engine.probe import Observation, ShellProbe, shown, whole
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
@@ -46,7 +46,7 @@ class Disks:
 
 def _disks(seen: Observation) -> Disks:
     lying = {}
-    for line in Answer(seen).every("lies"):
+    for line in seen.every("lies"):
         words = ["" if word == "-" else word for word in line.split(" ")]
         if len(words) != 10:  # noqa: PLR2004 - as many as the script prints
             raise Unreadable(f"`lies` is not ten words: {shown(line)}")
@@ -100,7 +100,7 @@ def root_medium(*, is_server: bool, is_ha: bool) -> Check:
 
 
 _ERRORS = ShellProbe(
-    "disk-health", shell(__package__, "disk_errors"), lambda seen: Answer(seen).every("error")
+    "disk-health", shell(__package__, "disk_errors"), lambda seen: seen.every("error")
 )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.steps.doctor.finding import Check, Finding, not_applicable, ok, problem, warning
@@ -27,12 +27,11 @@ class UplinkSeen:
 
 
 def _uplink(seen: Observation) -> UplinkSeen:
-    said = Answer(seen)
     return UplinkSeen(
-        said.text("device", ""),
-        said.number("speed", 0),
-        said.flag("wireless"),
-        said.text("saving", "").endswith("on"),
+        seen.text("device", ""),
+        seen.number("speed", 0),
+        seen.flag("wireless"),
+        seen.text("saving", "").endswith("on"),
     )
 
 
@@ -85,7 +84,7 @@ _RESOLVERS = ShellProbe(
     '    [ "$key" != nameserver ] || echo "${pair%%:*}=$address"\n'
     "  done <${pair#*:}\n"
     "done; true",
-    lambda seen: Resolvers(Answer(seen).every("server"), Answer(seen).every("upstream")),
+    lambda seen: Resolvers(seen.every("server"), seen.every("upstream")),
 )
 
 
@@ -141,7 +140,7 @@ _IPTABLES = ShellProbe(
     "{ printf version=; iptables --version 2>/dev/null; echo; }\n"
     "[ -r /proc/net/ip_tables_names ] || return 0\n"
     'while read -r table; do echo "legacy=$table"; done </proc/net/ip_tables_names',
-    lambda seen: IptablesSeen(Answer(seen).text("version", ""), Answer(seen).every("legacy")),
+    lambda seen: IptablesSeen(seen.text("version", ""), seen.every("legacy")),
 )
 
 
@@ -188,7 +187,7 @@ def _marks(seen: Observation) -> OwnMarks:
     links = (link for line in seen.lines if (link := _LINK.fullmatch(line)))
     return OwnMarks(
         frozenset(link[2] for link in links if not link[1].startswith(_MADE_UP)),
-        Answer(seen).text("password", "")[:_DIGITS],
+        seen.text("password", "")[:_DIGITS],
     )
 
 

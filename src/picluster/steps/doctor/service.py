@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.causes.cause import last_words
-from picluster.engine.probe import Answer, Observation, ShellProbe, unpacked_bytes
+from picluster.engine.probe import Observation, ShellProbe, unpacked_bytes
 from picluster.engine.shell import shell
 from picluster.engine.survey import Look
 from picluster.errors import Unreadable
@@ -44,13 +44,12 @@ class Service:
 
 
 def _service(seen: Observation) -> Service:
-    said = Answer(seen)
     return Service(
-        said.text("unit", ""),
-        said.text("state", "?"),
-        said.text("substate", "?"),
-        said.number("restarts", 0),
-        scrubbed(said.content("journal") or ""),
+        seen.text("unit", ""),
+        seen.text("state", "?"),
+        seen.text("substate", "?"),
+        seen.number("restarts", 0),
+        scrubbed(seen.content("journal") or ""),
     )
 
 
@@ -110,7 +109,7 @@ class Validity:
 
 
 def _validity(seen: Observation) -> Validity:
-    pairs = (line.partition(" ") for line in Answer(seen).every("certificate"))
+    pairs = (line.partition(" ") for line in seen.every("certificate"))
     ends = ((_end(encoded, path), path.rpartition("/")[2]) for path, _, encoded in pairs)
     return Validity(tuple(ends), seen.answered)
 
@@ -164,7 +163,7 @@ _INSTALLING = ShellProbe(
     '  { read -r name <"$process/comm"; } 2>/dev/null || continue\n'
     '  case $name in apt|apt-get|dpkg|aptitude) echo "busy=$name" ;; esac\n'
     "done; true",
-    lambda seen: Answer(seen).every("busy"),
+    lambda seen: seen.every("busy"),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Run, Satisfied, Upload
 from picluster.engine.survey import Look
@@ -21,15 +21,11 @@ _PREFIX = "picluster-"
 _SHORT = 12
 
 
-def _names(seen: Observation) -> frozenset[str]:
-    return frozenset(Answer(seen).every("archive"))
-
-
 ARCHIVES = ShellProbe(
     "k3s-image-archives",
     f"for each in {paths.IMAGES_DIR}/{_PREFIX}*.tar; do\n"
     '  if [ -f "$each" ]; then echo "archive=${each##*/}"; fi\ndone\n',
-    _names,
+    lambda seen: frozenset(seen.every("archive")),
 )
 """The names of the archives that picluster has put there; they tell their content's digest."""
 

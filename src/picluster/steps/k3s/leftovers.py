@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shared, shell
 from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
@@ -63,13 +63,12 @@ class Traces:
 
 def read_traces(seen: Observation) -> Traces:
     """Read what the scripts below print."""
-    answer = Answer(seen)
     return Traces(
-        left=answer.every("left"),
-        routes=tuple(route for line in answer.every("route") if (route := read_route(line))),
-        noted=answer.every("flannel"),
-        addresses=frozenset(answer.every("address")),
-        in_use=answer.text("in_use", ""),
+        left=seen.every("left"),
+        routes=tuple(route for line in seen.every("route") if (route := read_route(line))),
+        noted=seen.every("flannel"),
+        addresses=frozenset(seen.every("address")),
+        in_use=seen.text("in_use", ""),
     )
 
 

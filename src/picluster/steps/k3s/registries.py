@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Diff, Satisfied, WriteFile
@@ -132,12 +132,11 @@ class RegistriesSeen:
 
 def read_present(seen: Observation) -> RegistriesSeen:
     """Read what the probe printed."""
-    said = Answer(seen)
     return RegistriesSeen(
-        said.text("access", ""),
-        said.text("sha256", ""),
-        said.flag("ours"),
-        said.content("content") or "",
+        seen.text("access", ""),
+        seen.text("sha256", ""),
+        seen.flag("ours"),
+        seen.content("content") or "",
     )
 
 

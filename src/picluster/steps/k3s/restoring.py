@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Place, Tools
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown, whole
+from picluster.engine.probe import Observation, ShellProbe, shown, whole
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import (
@@ -73,9 +73,8 @@ class Databases:
 
 
 def _read_databases(seen: Observation) -> Databases:
-    said = Answer(seen)
-    former = tuple(map(_read_former, said.every("old")))
-    return Databases(said.has("size"), _read_size(said.text("size", "")), former)
+    former = tuple(map(_read_former, seen.every("old")))
+    return Databases(seen.has("size"), _read_size(seen.text("size", "")), former)
 
 
 def _read_former(line: str) -> Former:

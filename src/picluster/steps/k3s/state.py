@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, shown
+from picluster.engine.probe import Observation, ShellProbe, shown
 from picluster.engine.shell import shell
 from picluster.engine.step import Fact
 from picluster.errors import PiclusterError, Unreadable
@@ -59,28 +59,27 @@ class K3sState:
 
 
 def _read_state(seen: Observation) -> K3sState:
-    said = Answer(seen)
-    active, datastore = said.text("active", ""), said.text("datastore", "none")
+    active, datastore = seen.text("active", ""), seen.text("datastore", "none")
     if datastore not in _DATASTORES:
         raise Unreadable(f"`datastore` is none that K3s has: {shown(datastore)}")
-    unit = said.text("unit", "")
+    unit = seen.text("unit", "")
     if unit not in _UNITS:
         raise Unreadable(f"`unit` is none that K3s has: {shown(unit)}")
     return K3sState(
-        arch=said.text("arch", ""),
-        version=said.text("version", ""),
-        staged=said.text("staged", ""),
-        installer=said.flag("installer"),
+        arch=seen.text("arch", ""),
+        version=seen.text("version", ""),
+        staged=seen.text("staged", ""),
+        installer=seen.flag("installer"),
         unit=unit,
-        recorder=said.flag("recorder"),
+        recorder=seen.flag("recorder"),
         # A unit that is starting or restarting counts as running: it will go on by itself.
         active=active in {"active", "activating", "reloading"},
-        enabled=said.text("enabled", "") == "enabled",
-        settled=active == "active" and said.every("loaded")[-1:] == said.every("on_disk")[-1:],
+        enabled=seen.text("enabled", "") == "enabled",
+        settled=active == "active" and seen.every("loaded")[-1:] == seen.every("on_disk")[-1:],
         datastore=_DATASTORES[datastore],
-        cluster=said.text("ca", ""),
-        joined=said.flag("joined"),
-        password=said.flag("password"),
+        cluster=seen.text("ca", ""),
+        joined=seen.flag("joined"),
+        password=seen.flag("password"),
     )
 
 
@@ -119,8 +118,7 @@ class ServerCredentials:
 
 
 def _read_credentials(seen: Observation) -> ServerCredentials:
-    said = Answer(seen)
-    token, kubeconfig = (said.content(_TOKEN) or "").strip(), said.content(paths.KUBECONFIG)
+    token, kubeconfig = (seen.content(_TOKEN) or "").strip(), seen.content(paths.KUBECONFIG)
     return ServerCredentials(
         token=Secret(token) if token else None, admin=read_admin(kubeconfig) if kubeconfig else None
     )

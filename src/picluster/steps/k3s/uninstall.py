@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Risk, Run, Satisfied
 from picluster.engine.survey import Look
@@ -81,9 +81,8 @@ class Installation:
 
 def read_installation(seen: Observation) -> Installation:
     """Read what the probe prints."""
-    answer = Answer(seen)
     return Installation(
-        read_traces(seen), database=answer.flag("database"), snapshots=answer.number("snapshots")
+        read_traces(seen), database=seen.flag("database"), snapshots=seen.number("snapshots")
     )
 
 

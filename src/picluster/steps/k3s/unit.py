@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation
+from picluster.engine.probe import Observation
 
 _PROPERTIES = (
     "ActiveState",
@@ -95,20 +95,19 @@ def look_at(unit: str) -> str:
 
 def read_unit(seen: Observation) -> UnitState:
     """Read what the look printed; what is missing counts as nothing."""
-    said = Answer(seen)
-    began = said.decimal("ExecMainStartTimestampMonotonic", 0) / _MICROSECONDS
+    began = seen.decimal("ExecMainStartTimestampMonotonic", 0) / _MICROSECONDS
     # Computed from its age: the clock may have been set since.
-    age = max(0.0, said.decimal("uptime", 0) - began)
-    now = said.decimal("now", 0)
+    age = max(0.0, seen.decimal("uptime", 0) - began)
+    now = seen.decimal("now", 0)
     return UnitState(
-        active=said.text("ActiveState", "") or "unknown",
-        sub=said.text("SubState", ""),
-        result=said.text("Result", ""),
-        restarts=said.number("NRestarts", 0),
-        status=said.number("ExecMainStatus", 0),
-        invocation=said.text("InvocationID", ""),
-        busy=said.text("Job", "") not in ("", "0"),
+        active=seen.text("ActiveState", "") or "unknown",
+        sub=seen.text("SubState", ""),
+        result=seen.text("Result", ""),
+        restarts=seen.number("NRestarts", 0),
+        status=seen.number("ExecMainStatus", 0),
+        invocation=seen.text("InvocationID", ""),
+        busy=seen.text("Job", "") not in ("", "0"),
         started=now - age if began else 0.0,
         now=now or math.inf,
-        flannel=said.decimal("flannel", 0),
+        flannel=seen.decimal("flannel", 0),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -21,8 +21,7 @@ class MachineIdentity:
 
 
 def _identity(seen: Observation) -> MachineIdentity:
-    said = Answer(seen)
-    return MachineIdentity(*(said.text(key, "") for key in ("machine_id", "host_key", "initiator")))
+    return MachineIdentity(*(seen.text(key, "") for key in ("machine_id", "host_key", "initiator")))
 
 
 IDENTITY = ShellProbe("identity", shell(__package__, "identity"), _identity)
@@ -73,9 +72,7 @@ _INITIATOR = (
 )
 
 
-NAME = ShellProbe(
-    "host-name", f'{UNAME}echo "name=$host"', lambda seen: Answer(seen).text("name", "")
-)
+NAME = ShellProbe("host-name", f'{UNAME}echo "name=$host"', lambda seen: seen.text("name", ""))
 
 
 @dataclass(frozen=True, slots=True)

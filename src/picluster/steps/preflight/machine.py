@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe, whole
+from picluster.engine.probe import Observation, ShellProbe, whole
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -42,14 +42,13 @@ class System:
 
 
 def _system(seen: Observation) -> System:
-    said = Answer(seen)
     return System(
-        said.text("user"),
-        said.text("init"),
-        said.flag("apt"),
-        said.text("arch", ""),
-        said.text("kernel", ""),
-        said.text("pretty", ""),
+        seen.text("user"),
+        seen.text("init"),
+        seen.flag("apt"),
+        seen.text("arch", ""),
+        seen.text("kernel", ""),
+        seen.text("pretty", ""),
     )
 
 
@@ -101,8 +100,7 @@ class MemoryInstalled:
 
 
 def _installed(seen: Observation) -> MemoryInstalled:
-    said = Answer(seen)
-    return MemoryInstalled(said.number("kib") * 1024 if said.text("kib", "") else None)
+    return MemoryInstalled(seen.number("kib") * 1024 if seen.text("kib", "") else None)
 
 
 MEMORY = ShellProbe("memory", shell(__package__, "memory"), _installed)
@@ -147,7 +145,7 @@ class FreeRoom:
 
 
 def _free_room(seen: Observation) -> FreeRoom:
-    pairs = [value.partition(" ") for value in Answer(seen).every("free")]
+    pairs = [value.partition(" ") for value in seen.every("free")]
     return FreeRoom({path: whole(number, "free") for number, _, path in pairs if number})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -20,7 +20,7 @@ class Membership:
 
 def read_membership(seen: Observation) -> Membership:
     """Read what the probe printed; of several addresses the first is etcd's own."""
-    for text in Answer(seen).every("address"):
+    for text in seen.every("address"):
         found = as_ip(text.strip("[]"))
         if found is not None and not found.is_loopback:
             return Membership(str(found))

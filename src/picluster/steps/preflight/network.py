@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
@@ -62,8 +62,7 @@ LINES
 
 
 def _listening(seen: Observation) -> Listening:
-    said = Answer(seen)
-    return Listening(said.every("listens"), said.flag("k3s"), said.every("ours"))
+    return Listening(seen.every("listens"), seen.flag("k3s"), seen.every("ours"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +152,7 @@ class Wiring:
 
 def read_wiring(seen: Observation) -> Wiring:
     """Read what the probe prints."""
-    answer = Answer(seen)
-    return Wiring(read_traces(seen), answer.has("default"), answer.flag("k3s"))
+    return Wiring(read_traces(seen), seen.has("default"), seen.flag("k3s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +245,10 @@ class Neighbours:
 
 
 def _neighbours(seen: Observation) -> Neighbours:
-    said = Answer(seen)
     # A ufw that is switched off has an active unit all the same.
-    off = {"ufw"} if said.text("ufw", "") == "off" else set()
-    walls = said.every("firewall")
-    return Neighbours(said.every("kubernetes"), tuple(wall for wall in walls if wall not in off))
+    off = {"ufw"} if seen.text("ufw", "") == "off" else set()
+    walls = seen.every("firewall")
+    return Neighbours(seen.every("kubernetes"), tuple(wall for wall in walls if wall not in off))
 
 
 NEIGHBOURS = ShellProbe(

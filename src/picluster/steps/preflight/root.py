@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -20,8 +20,7 @@ class Root:
 
 def read_root(seen: Observation) -> Root:
     """Read what the probe printed."""
-    said = Answer(seen)
-    return Root(said.text("layer", ""), said.flag("read_only"))
+    return Root(seen.text("layer", ""), seen.flag("read_only"))
 
 
 ROOT = ShellProbe("root", shell(__package__, "root"), read_root)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.step import Change, Decision, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.facts.files import FileState
@@ -61,11 +61,6 @@ class Served:
     pem: str | None
 
 
-def _served(seen: Observation) -> Served:
-    said = Answer(seen)
-    return Served(said.text("access", ""), said.number("now", 0), said.content("pem"))
-
-
 SERVED = ShellProbe(
     CERTIFICATE,
     # The certificate, not its key; and the node's clock, which it is judged by.
@@ -73,7 +68,7 @@ SERVED = ShellProbe(
     f"stat -c 'access=%a %U:%G' {paths.SERVER_PEM}\n"
     'echo "now=$(date +%s)"\n'
     f'echo "pem=$(sed -n "/BEGIN CERT/,/END CERT/p" {paths.SERVER_PEM} | base64 -w0)"',
-    _served,
+    lambda seen: Served(seen.text("access", ""), seen.number("now", 0), seen.content("pem")),
 )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Run, Satisfied
@@ -144,12 +144,11 @@ class Answering:
 
 def read_answering(seen: Observation) -> Answering:
     """Read what the look printed."""
-    answer = Answer(seen)
     return Answering(
-        answer.text("code", ""),
-        answer.text("status", ""),
-        answer.number("restarts", 0),
-        answer.number("exit", 0),
+        seen.text("code", ""),
+        seen.text("status", ""),
+        seen.number("restarts", 0),
+        seen.number("exit", 0),
     )
 
 
@@ -182,15 +181,14 @@ class Container:
 
 
 def _container(seen: Observation) -> Container:
-    said = Answer(seen)
     return Container(
-        exists=bool(said.text("id", "")),
-        definition=said.text("definition", ""),
-        inputs=said.text("inputs", ""),
-        inputs_now=said.text("inputs_now", ""),
-        running=said.text("running", "") == "true",
-        restart=said.text("restart", ""),
-        answers=said.text("answers", ""),
+        exists=bool(seen.text("id", "")),
+        definition=seen.text("definition", ""),
+        inputs=seen.text("inputs", ""),
+        inputs_now=seen.text("inputs_now", ""),
+        running=seen.text("running", "") == "true",
+        restart=seen.text("restart", ""),
+        answers=seen.text("answers", ""),
     )
 
 

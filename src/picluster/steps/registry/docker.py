@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
@@ -84,8 +84,7 @@ class DaemonJson:
 
 
 def _daemon_json(seen: Observation) -> DaemonJson:
-    said = Answer(seen)
-    return DaemonJson(said.content("text") or "", tuple((said.content("ours") or "").split()))
+    return DaemonJson(seen.content("text") or "", tuple((seen.content("ours") or "").split()))
 
 
 DAEMON_JSON = ShellProbe(
@@ -201,12 +200,11 @@ class Engine:
 
 
 def _engine(seen: Observation) -> Engine:
-    said = Answer(seen)
     return Engine(
-        said.text("enabled", "") == "enabled",
-        said.text("active", "") == "active",
+        seen.text("enabled", "") == "enabled",
+        seen.text("active", "") == "active",
         known_registries(seen),
-        said.every("proxy"),
+        seen.every("proxy"),
     )
 
 
@@ -293,4 +291,4 @@ def settled(insecure: Sequence[str]) -> Wait[frozenset[str]]:
 
 def known_registries(seen: Observation) -> frozenset[str]:
     """Read the registries that Docker speaks plain HTTP to."""
-    return frozenset(Answer(seen).every("insecure"))
+    return frozenset(seen.every("insecure"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picluster.engine.place import Brought, Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision
 from picluster.engine.survey import Look
@@ -43,7 +43,7 @@ PRESENT = ShellProbe(
     COLLECTED,
     f"docker container inspect -f 'definition={{{{index .Config.Labels \"{LABEL}\"}}}}' "
     f"{paths.CONTAINER} 2>/dev/null || true",
-    lambda seen: RegistrySeen(Answer(seen).text("definition", "")),
+    lambda seen: RegistrySeen(seen.text("definition", "")),
 )
 
 
@@ -68,7 +68,7 @@ class Collect:
                 fix="the registry itself is started again; `picluster phase registry` checks it",
                 evidence="\n".join(f"{done.text}{done.errors}".splitlines()[-_EVIDENCE_LINES:]),
             )
-        sizes = Answer(Observation(out=done.text))
+        sizes = Observation(out=done.text)
         freed = Freed(sizes.number("before"), sizes.number("after"))
         place.tools.get(Brought).add(freed)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Run, Satisfied
@@ -82,7 +82,7 @@ class RegistryImage:
         return ShellProbe(
             self.name,
             f"docker image inspect -f 'image={{{{.Id}}}}' {quote(self.image)} 2>/dev/null || true",
-            lambda seen: Answer(seen).has("image"),
+            lambda seen: seen.has("image"),
         )
 
     def decide(self, look: Look) -> Decision:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.step import Change, Decision, Inferred, Run, Satisfied
 from picluster.engine.survey import Look
@@ -70,12 +70,11 @@ class PullTried:
 
 def read_tried(seen: Observation) -> PullTried:
     """Read what the try printed."""
-    said = Answer(seen)
     errors = seen.err.strip().splitlines()
     return PullTried(
-        said.flag("fetched"),
-        said.flag("containerd"),
-        bool(said.text("image", "")),
+        seen.flag("fetched"),
+        seen.flag("containerd"),
+        bool(seen.text("image", "")),
         errors[0] if errors else "",
     )
 

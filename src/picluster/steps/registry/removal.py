@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
 from picluster.engine.shell import shell
 from picluster.engine.step import (
@@ -70,7 +70,7 @@ OUR_CONTAINERS = ShellProbe(
     GONE,
     "docker ps -a --format 'container={{.Names}}' 2>/dev/null "
     f"| grep -xE 'container=({paths.CONTAINER}|{paths.COLLECTOR})' || true",
-    lambda seen: Answer(seen).every("container"),
+    lambda seen: seen.every("container"),
 )
 
 
@@ -163,11 +163,6 @@ class OurDocker:
     others: tuple[str, ...] = ()
 
 
-def _our_docker(seen: Observation) -> OurDocker:
-    said = Answer(seen)
-    return OurDocker(said.every("package"), said.every("other"))
-
-
 OUR_DOCKER = ShellProbe(
     "docker-gone",
     shell(
@@ -176,7 +171,7 @@ OUR_DOCKER = ShellProbe(
         MARK=paths.PACKAGES_MARK,
         OURS=f"^({paths.CONTAINER}|{paths.COLLECTOR})$",
     ),
-    _our_docker,
+    lambda seen: OurDocker(seen.every("package"), seen.every("other")),
 )
 
 
@@ -234,7 +229,7 @@ class FilesGone:
     def probe(self) -> ShellProbe[tuple[str, ...]]:
         listed = " ".join(quote(path) for path in self.paths)
         text = f'for path in {listed}; do [ ! -e "$path" ] || echo "path=$path"; done'
-        return ShellProbe(self.name, text, lambda seen: Answer(seen).every("path"))
+        return ShellProbe(self.name, text, lambda seen: seen.every("path"))
 
     def decide(self, look: Look) -> Decision:
         there = look.read(self.probe())

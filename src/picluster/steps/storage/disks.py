@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Blocked, Change, Decision, Diff, Risk, Run, Satisfied
 from picluster.engine.survey import Look
@@ -166,22 +166,21 @@ class DataDisk:
 
 def read_disk(seen: Observation) -> Found:
     """Read what the look printed. Raises `Unreadable` for what lsblk never prints."""
-    said = Answer(seen)
-    mounted, content, fstab = said.text("mounted", ""), said.flag("content"), said.text("line", "")
-    if not said.has("device"):
+    mounted, content, fstab = seen.text("mounted", ""), seen.flag("content"), seen.text("line", "")
+    if not seen.has("device"):
         return Found(mounted=mounted, content=content, fstab=fstab)
     try:
-        disk = json.loads(said.text("disk"))["blockdevices"][0]
-        above = json.loads(said.text("above"))["blockdevices"]
+        disk = json.loads(seen.text("disk"))["blockdevices"][0]
+        above = json.loads(seen.text("above"))["blockdevices"]
         mounts = [mount for each in _all(disk) for mount in _mounts(each)]
         system = [mount for each in above for one in _all(each) for mount in _mounts(one)]
         parts = tuple(str(each["name"]) for each in disk.get("children") or ())
         size = int(disk.get("size") or 0)
     except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise Unreadable("lsblk did not print the disk as JSON") from None
-    probed = dict(word.split("=", 1) for word in said.text("probed", "").split() if "=" in word)
+    probed = dict(word.split("=", 1) for word in seen.text("probed", "").split() if "=" in word)
     return Found(
-        device=said.text("device"),
+        device=seen.text("device"),
         size=size,
         read_only=bool(disk.get("ro")),
         fstype=probed.get("TYPE") or str(disk.get("fstype") or probed.get("PTTYPE") or ""),

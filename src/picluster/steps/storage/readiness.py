@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from picluster.engine.place import Place
-from picluster.engine.probe import Answer, Observation, ShellProbe
+from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.shell import shell
 from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
@@ -40,17 +40,16 @@ class Means:
 
 
 def _means(seen: Observation) -> Means:
-    said = Answer(seen)
     return Means(
-        iscsid=said.text("iscsid", "") == "active",
-        iscsi_module=said.flag("iscsi_tcp"),
-        nfs=said.flag("nfs"),
-        multipathd=said.text("multipathd", "") == "active",
-        multipathd_kept_away=said.flag("blacklist"),
-        shared="shared" in said.text("propagation", "shared"),
-        free=said.number("free"),
-        mounted=said.flag("mounted"),
-        in_container=said.text("container", "none") not in ("", "none"),
+        iscsid=seen.text("iscsid", "") == "active",
+        iscsi_module=seen.flag("iscsi_tcp"),
+        nfs=seen.flag("nfs"),
+        multipathd=seen.text("multipathd", "") == "active",
+        multipathd_kept_away=seen.flag("blacklist"),
+        shared="shared" in seen.text("propagation", "shared"),
+        free=seen.number("free"),
+        mounted=seen.flag("mounted"),
+        in_container=seen.text("container", "none") not in ("", "none"),
     )
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 import pytest
 from tests.unit.steps.looking import decide_from, known, look_at
 
-from picluster.engine.probe import Answer, Observation
+from picluster.engine.probe import Observation
 from picluster.engine.step import Change, Run, Satisfied
 from picluster.engine.waiting import Done, Wait, Waiting
 from picluster.errors import StepFailed
@@ -107,7 +107,7 @@ class TestPulling:
     ) -> None:
         api(store).push(IMAGE)
         seen = look_with(store)
-        assert Answer(seen).flag("fetched"), seen
+        assert seen.flag("fetched"), seen
         assert len([each for each in store.asked if each.startswith("GET")]) == 3
 
     @pytest.mark.parametrize("damage", ["layer", "config", "manifest"])
@@ -118,13 +118,13 @@ class TestPulling:
         else:
             store.blobs[digest_of(getattr(IMAGE, damage))] = b"other"
         seen = look_with(store)
-        assert not Answer(seen).has("fetched")
+        assert not seen.has("fetched")
         assert "did not come whole" in seen.err
 
     def test_a_password_of_any_characters_gets_in(self, store: double.Store) -> None:
         store.login = f"{LOGIN.username}:{LOGIN.password.reveal()}"
         api(store, LOGIN).push(IMAGE)
-        assert Answer(look_with(store, LOGIN)).flag("fetched")
+        assert look_with(store, LOGIN).flag("fetched")
         assert "401" in look_with(store).err
 
     def test_the_try_ends_with_the_reason(self, store: double.Store) -> None:
