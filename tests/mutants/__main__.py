@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--named", action="store_true", help="only the faults that have a name")
     parser.add_argument(
-        "--module", action="append", metavar="GLOB", help="only files like this; may be repeated"
+        "--module", action="append", metavar="GLOB[:LINE]", help="only there; may be repeated"
     )
     parser.add_argument("--sample", type=int, default=300, metavar="N", help="how many; 0 is all")
     parser.add_argument("--seed", type=int, default=1, help="which ones, when not all")
@@ -102,8 +102,9 @@ def _named(reach: Reach) -> Iterator[Fault]:
 def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
     found = [
         (module, mutation)
-        for module in _modules(args.module or ["*"])
+        for module in _modules()
         for mutation in mutations((ROOT / module).read_text())
+        if _wanted(f"{module}:{mutation.line}", args.module or ["*"])
     ]
     if args.sample and args.sample < len(found):
         found = random.Random(args.seed).sample(found, args.sample)
@@ -113,14 +114,20 @@ def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
     ]
 
 
-def _modules(wanted: Sequence[str]) -> list[Path]:
+def _modules() -> list[Path]:
     files = sorted(path.relative_to(ROOT) for path in (ROOT / "src").rglob("*.py"))
     return [
         module
         for module in files
         if any(fnmatch.fnmatch(str(module), pattern) for pattern in DECIDING)
-        and any(fnmatch.fnmatch(str(module), f"*{pattern}") for pattern in wanted)
     ]
+
+
+def _wanted(place: str, patterns: Sequence[str]) -> bool:
+    return any(
+        fnmatch.fnmatch(place, f"*{pattern}" if ":" in pattern else f"*{pattern}:*")
+        for pattern in patterns
+    )
 
 
 def _fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,20 @@ def test_a_line_without_an_end_is_not_copied_with_each_piece_of_it() -> None:
 
 
 NOT_SHOWN = "\x7f\x9b\x85\u2028\u2029\u202e\u2066\udcff\ud800"
+
+
+def test_what_controls_a_terminal_or_turns_the_order_around_is_not_shown() -> None:
+    every = "".join(map(chr, range(0x10000)))
+    turns = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+    hidden = {
+        each
+        for each in every
+        if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(each) in turns
+    }
+    wanted = [each if each not in hidden - set("\t\n") else "\ufffd" for each in every]
+    wanted[ord("\r")] = ""
+    assert visible(every) == "".join(wanted)
 
 
 def test_half_a_character_is_shown_as_none() -> None:

@@ -143,6 +143,14 @@ class TestTheGuard:
         assert bench.failure("pi1").what == "pi3 is not healthy"
         assert bench.run.exit_code() == 5
 
+    def test_that_cannot_say_fails_the_target_before_anything_is_done(self, bench: Bench) -> None:
+        def silent(node: str) -> None:
+            raise StepFailed("the cluster does not answer", where=node)
+
+        assert not run_phase(phase(on(["pi1"], FileStep("a"), RESTART, guard=silent)), bench.run)
+        assert bench.outcomes("pi1") == {"a": "skipped", "b": "skipped"}
+        assert bench.failure("pi1").what == "the cluster does not answer"
+
     def test_is_asked_again_once_the_others_of_the_stage_were_brought_in_order(
         self, bench: Bench
     ) -> None:

@@ -71,6 +71,32 @@ def test_what_is_fetched_ahead_is_fetched_once(
     assert sorted(asked) == ["install.sh", "k3s-arm64", "sha256sum-arm64.txt"]
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_small_file_of_before_serves_while_the_network_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    def served(_: str, path: Path, *__: object, **___: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+
+    def down(*_: object, **__: object) -> None:
+        raise StepFailed("cannot fetch it")
+
+    first, second = (
+        Artifacts(VERSION, "https://there", "https://there/install.sh", None, tmp_path)
+        for _ in range(2)
+    )
+    if before:
+        monkeypatch.setattr(artifacts_module, "download", served)
+        first.install_script(nobody)
+    monkeypatch.setattr(artifacts_module, "download", down)
+    if before:
+        assert second.install_script(nobody).path.read_text() == "#!/bin/sh\n"
+    else:
+        with pytest.raises(StepFailed, match="cannot fetch it"):
+            second.install_script(nobody)
+
+
 def test_nothing_is_fetched_ahead_where_it_lies_in_a_directory(tmp_path: Path) -> None:
     before = threading.active_count()
     release(tmp_path / "airgap").fetch_ahead("arm64")

@@ -66,7 +66,10 @@ def test_the_first_servers_is_saved_and_merged_under_the_clusters_name() -> None
 
 def test_without_any_server_that_has_one_nothing_is_written() -> None:
     assert actions(saved("", {})) == ()
-    assert actions(merged("", "", {})) == ()
+    nothing = merged("", "", {})
+    assert actions(nothing) == ()
+    assert isinstance(nothing, Change)
+    assert nothing.reason == "it has none yet"
 
 
 def test_any_servers_is_as_good_as_anothers() -> None:

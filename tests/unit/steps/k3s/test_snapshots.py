@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,22 @@ def test_what_is_on_a_server_is_pulled_by_its_name() -> None:
     missing = SnapshotHere("nigthly", COPYING).decide(Look(CLUSTER, "x", survey))
     assert isinstance(missing, Blocked)
     assert "did you mean nightly" in missing.fix
+
+
+def test_what_is_here_already_is_not_copied_again(tmp_path: Path) -> None:
+    whole = bundle(tmp_path)
+    survey = {CLUSTER: known(snapshots_here=(whole,))}
+    found = SnapshotHere("good", COPYING).decide(Look(CLUSTER, "x", survey))
+    assert found == Satisfied(detail=str(whole.directory))
+
+
+def test_what_is_half_copied_is_no_snapshot_of_this_computer(tmp_path: Path) -> None:
+    whole = bundle(tmp_path)
+    store = whole.directory.parent
+    shutil.copytree(whole.directory, store / ".part")
+    (store / "mine").mkdir()
+    assert bundles_in(store) == [whole]
+    assert bundles_in(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("name", ["Upper", "../up", "", "a" * 41, "-dash", "a b"])

@@ -14,8 +14,9 @@ from tests.unit.steps.manifests.sources import Given, NotYet
 
 from picluster.engine.step import Blocked, Change, Decision, Diff, Satisfied
 from picluster.errors import ActionFailed, ConfigInvalid
-from picluster.kube.errors import NotFound
+from picluster.kube.errors import ApiRefused, NotFound
 from picluster.kube.fielddiff import FieldChange
+from picluster.steps.manifests import component
 from picluster.steps.manifests.applied import (
     ApplyPart,
     ObjectsApplied,
@@ -90,6 +91,32 @@ def test_objects_that_are_not_there_are_made_and_then_left_alone(api: ApiInMemor
     assert decided(step, at=place(api)) == Satisfied()
     assert not api.writes
     assert not [each for each in api.sent if "(dry)" in each], "no dry run if nothing differs"
+
+
+@pytest.mark.parametrize(
+    ("why", "fix"),
+    [
+        ("spec.selector: field is immutable", "`picluster deploy --fix` makes anew what cannot be"),
+        ("spec: Forbidden: updates to statefulset spec", "`picluster deploy --fix` makes anew"),
+        ("spec.replicas: Invalid value", "correct the manifest"),
+    ],
+)
+def test_a_refusal_says_whether_the_object_has_to_be_made_anew(
+    api: ApiInMemory, monkeypatch: pytest.MonkeyPatch, why: str, fix: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ApiRefused("it was refused", status=422, message=why)
+
+    monkeypatch.setattr(component, "apply", refuse)
+    with pytest.raises(ActionFailed, match="ConfigMap default/web was refused") as refused:
+        ApplyPart(applied(config()).part).perform(place(api))
+    assert refused.value.why == why
+    assert refused.value.fix.startswith(fix)
+
+
+def test_an_object_is_called_by_its_kind_its_namespace_and_its_name() -> None:
+    assert str(identity(config())) == "ConfigMap default/web"
+    assert str(Identity("v1", "Namespace", "", "web")) == "Namespace web"
 
 
 def test_a_plan_changes_nothing(api: ApiInMemory) -> None:

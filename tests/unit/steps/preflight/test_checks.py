@@ -73,6 +73,7 @@ LEFT_OVER = "route=10.42.1.0/24 via 10.0.0.2 dev eth0"
         (Memory(True), (kib(3.7),)),
         (Memory(False), (kib(0.9),)),
         (FreeDisk(), free(20)),
+        (FreeDisk(), free(8)),
         (MemoryCgroupKnown(), ("memory=yes",)),
         (
             ADDRESS,
@@ -102,6 +103,7 @@ def test_a_fit_node_passes_without_a_word(step: Step, lines: tuple[str, ...]) ->
         (Memory(True), (kib(1.1),), "little for a server"),
         (Memory(True), (), "could not be read"),
         (FreeDisk(), free(20, 7), "7.0 GiB free in /var/lib"),
+        (FreeDisk(), free(2), "2.0 GiB free in / is little"),
         (FreeDisk(), (), "could not be read"),
         (MemoryCgroupKnown(), ("memory=no",), "reboots"),
         (ADDRESS, ("address=10.0.0.1", "route=10.0.0.0/24"), "no default route"),
