@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,6 +48,15 @@ class TestOnThisComputer:
         first.release()
         second.take()
         assert why(first) == ("this computer", "held by me")
+
+    def test_no_file_is_left_open(self, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+        first, second = WorkstationLock(tmp_path / "lock"), WorkstationLock(tmp_path / "lock")
+        first.take()
+        why(second)
+        first.release()
+        gc.collect()
+        told = [str(each.message) for each in recwarn]
+        assert [each for each in told if str(tmp_path) in each] == []
 
     def test_a_directory_that_is_made_for_it_is_the_users_own(self, tmp_path: Path) -> None:
         WorkstationLock(tmp_path / "a/b/lock").take()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import paramiko
 import pytest
+from tests.doubles.node_answers import NodeAnswers
 from tests.doubles.tool_doubles import run_with
-from tests.unit.steps.acting import HERE, decided
+from tests.unit.steps.acting import HERE, decided, place
 from tests.unit.steps.looking import decide
 
+from picluster.engine.session import Completed, OnOutput, Session
 from picluster.engine.step import Blocked, Satisfied
-from picluster.errors import ActionFailed, PiclusterError
+from picluster.errors import ActionFailed, AuthenticationFailed, PiclusterError
 from picluster.model import parse
-from picluster.steps.access.login import ALLOW_SUDO, InstallKey, KeyInstalled, SudoWithoutPassword
+from picluster.steps.access.login import (
+    ALLOW_SUDO,
+    InstallKey,
+    KeyInstalled,
+    KeyLogin,
+    SudoWithoutPassword,
+)
 from picluster.steps.access.own_key import MakeKey, OwnKey, default_key, make_key, public_key
 from picluster.steps.access.password_login import PasswordLoginOff, RefusePasswords, arming
 
@@ -170,6 +179,52 @@ def test_sshds_file_stays_only_if_sshd_takes_it(tmp_path: Path, valid: bool) -> 
     assert ended.returncode == int(not valid)
     last = calls.read_text().splitlines()[-1]
     assert last == ("reload ssh" if valid else "stop picluster-sshd-revert.timer")
+
+
+@dataclass
+class Door(NodeAnswers):
+    """A node that does what it is told about passwords, and lets the key in or not."""
+
+    lets_in: bool = True
+    fails: bool = False
+
+    def run(self, script: str, *, timeout: float, on_output: OnOutput | None = None) -> Completed:
+        done = NodeAnswers.run(self, script, timeout=timeout, on_output=on_output)
+        return replace(done, status=1, err=b"no such option\n") if self.fails else done
+
+    def open(self, node: str) -> Session:
+        if not self.lets_in:
+            raise AuthenticationFailed("the key was not let in", where=node)
+        return self.connect(node)
+
+    def refuse_passwords(self) -> None:
+        RefusePasswords().perform(place(KeyLogin(self.open), target="pi1", sessions=self.sessions))
+
+
+def test_passwords_are_refused_for_good_once_the_key_was_let_in() -> None:
+    door = Door(lambda script: "")
+    door.refuse_passwords()
+    assert door.scripts[0] == arming(120)
+    assert "picluster-sshd-revert" in door.scripts[1]
+    assert len(door.scripts) == 2
+
+
+def test_a_key_that_is_not_let_in_leaves_the_node_taking_passwords() -> None:
+    door = Door(lambda script: "", lets_in=False)
+    with pytest.raises(ActionFailed, match="password logins were switched on again") as failed:
+        door.refuse_passwords()
+    assert failed.value.why == "the key was not let in"
+    assert door.scripts[0] == arming(120)
+    assert door.scripts[1].startswith("rm -f /etc/ssh/sshd_config.d/00-picluster.conf; ")
+    assert len(door.scripts) == 2
+
+
+def test_settings_that_sshd_does_not_take_are_told_and_nothing_else_is_done() -> None:
+    door = Door(lambda script: "", fails=True)
+    with pytest.raises(ActionFailed, match="could not be changed") as failed:
+        door.refuse_passwords()
+    assert (failed.value.where, failed.value.why) == ("pi1", "no such option")
+    assert door.scripts == [arming(120)]
 
 
 # ------------------------------------------------------------------ the phase

@@ -11,7 +11,13 @@ from tests.unit.steps.acting import decided, done, place
 
 from picluster.engine.step import Blocked, Change, Satisfied
 from picluster.secret import Secret, redact
-from picluster.steps.manifests.secrets import GenerateSecrets, SecretKept, Wanted, read_secret
+from picluster.steps.manifests.secrets import (
+    GenerateSecrets,
+    Keys,
+    SecretKept,
+    Wanted,
+    read_secret,
+)
 
 PATH = "/api/v1/namespaces/tak/secrets/app"
 
@@ -73,6 +79,8 @@ def test_it_is_not_made_anew_beside_the_data_that_wants_the_old_one(api: ApiInMe
         "data-0",
         spec={},
     )
+    looked = kept(claims=("data-0",)).probe().ask(place(api).tools)
+    assert looked == Keys(True, frozenset({"first", "second"})), "no data is without its secret"
     api.call("DELETE", PATH)
     decision = decided(kept(claims=("data-0",)), at=place(api))
     assert isinstance(decision, Blocked)

@@ -102,7 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.store.blobs.get(reference)
         else:
             found = self.store.manifests.get((name.removesuffix("/manifests"), reference))
-        if found is None:
+        # distribution gives an index out only to who says that it takes one.
+        is_index = found is not None and b'"manifests"' in found
+        if found is None or (is_index and "index" not in self.headers.get("Accept", "")):
             self.answer(404, json.dumps({"errors": [{"code": "UNKNOWN"}]}).encode())
         else:
             named = {"Docker-Content-Digest": _digest(found), "Content-Type": "application/json"}

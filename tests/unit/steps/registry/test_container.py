@@ -14,6 +14,7 @@ from picluster.engine.probe import Observation
 from picluster.engine.step import Action, Blocked, Change, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.engine.waiting import Done, Waiting
+from picluster.model import parse
 from picluster.steps.registry.certificates import CERTIFICATE
 from picluster.steps.registry.container import (
     RESTART,
@@ -102,6 +103,25 @@ def test_the_container_is_made_of_the_files_that_it_reads(tmp_path: Path) -> Non
     assert f"--volume {tmp_path}/it:/var/lib/registry" in calls[-1]
     assert calls[-1].endswith(" registry:2")
     assert (tmp_path / "it").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("image: registry:3, volume: /srv/it", ("registry:3", 5000, "/srv/it", False, False)),
+        (
+            "port: 5001, volume: /srv/it, tls: true, username: pi, password: env:X",
+            ("registry:2", 5001, "/srv/it", True, True),
+        ),
+    ],
+)
+def test_it_is_defined_by_the_cluster_file(
+    more: str, expected: tuple[str, int, str, bool, bool]
+) -> None:
+    nodes = "nodes: [{name: pi1, address: 10.0.0.1, role: server}]"
+    wanted = parse(f"name: a\n{nodes}\nregistry: {{node: pi1, {more}}}\n").cluster.registry
+    assert wanted is not None
+    assert Definition.of(wanted) == Definition(*expected)
 
 
 def test_whatever_is_different_makes_another_definition() -> None:
