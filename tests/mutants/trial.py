@@ -20,13 +20,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
 
 from tests.mutants.fault import Fault, Outcome
 
 _HEAVY = ("hypothesis", "pydantic", "typer", "rich.live", "yaml", "fabric", "paramiko", "docker")
+_IDLE_SECONDS = 20.0
 _LOADED = (*_HEAVY, "pytest", "_pytest.assertion.rewrite")
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=mutants")
 
@@ -44,7 +45,8 @@ def tried(faults: Iterable[Fault], attempt: Attempt, width: int) -> Iterator[tup
     """Try every fault in a process of its own, `width` at a time; yield what came of each.
 
     A fault that keeps its tests busy for much longer than they take without it is noticed: by the
-    processor's time, or by the clock where they only wait, as far as others leave them time.
+    processor's time, or by the clock where they only wait, as far as others leave them time. One
+    that has them do nothing at all is noticed sooner: they would wait for ever.
     """
     running: dict[int, _Running] = {}
     waiting = iter(faults)
@@ -63,12 +65,27 @@ def tried(faults: Iterable[Fault], attempt: Attempt, width: int) -> Iterator[tup
         time.sleep(0.005)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
     pid: int
     fault: Fault
     deadline: float
     scratch: str
+    crowd: float
+    spent: str = ""
+    """Its processor's time when that last changed, at `moved`."""
+    moved: float = field(default_factory=time.monotonic)
+
+    @property
+    def late(self) -> bool:
+        """Whether it has been busy for too long, or idle."""
+        now = time.monotonic()
+        if now - self.moved > 1:
+            with contextlib.suppress(OSError):
+                spent = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+                if (text := " ".join(spent)) != self.spent:
+                    self.spent, self.moved = text, now
+        return now > self.deadline or now - self.moved > _IDLE_SECONDS * self.crowd
 
 
 def _start(fault: Fault, attempt: Attempt) -> _Running:
@@ -86,13 +103,12 @@ def _start(fault: Fault, attempt: Attempt) -> _Running:
         finally:
             os._exit(code)
     crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    return _Running(pid, fault, time.monotonic() + limit * crowd, scratch)
+    return _Running(pid, fault, time.monotonic() + limit * crowd, scratch, min(crowd, 3))
 
 
 def _ended(running: dict[int, _Running]) -> Iterator[tuple[Fault, Outcome]]:
     for pid, each in list(running.items()):
-        late = time.monotonic() > each.deadline
-        if late:
+        if each.late:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         done, status = os.waitpid(pid, os.WNOHANG)
