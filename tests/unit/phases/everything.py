@@ -13,7 +13,7 @@ from picluster.engine.step import Step
 from picluster.model import Cluster, parse
 from picluster.operations import membership, registry, reset, restart, snapshot, upgrade
 from picluster.phases.catalog import PHASES
-from picluster.phases.deploy import inspection
+from picluster.phases.deploy import inspection, repair
 from picluster.phases.preflight import preflight
 from picluster.queries import doctor, status, support
 from picluster.steps.k3s.bundle import Bundle, Origin
@@ -54,6 +54,22 @@ nodes: [{name: pi1, address: 10.0.0.1, role: server}]
 """
 ).cluster
 
+SOME = parse(
+    """\
+name: some
+ssh: {user: pi, password: env:PICLUSTER_TEST_PASSWORD, sudo_password: env:PICLUSTER_TEST_PASSWORD}
+bootstrap: {passwordless_sudo: false}
+nodes:
+  - {name: pi1, address: 10.0.0.1, role: server}
+  - {name: pi2, address: 10.0.0.2, role: agent}
+k3s: {token: env:PICLUSTER_TEST_PASSWORD}
+registry: {node: pi1}
+longhorn: {ui_port: 30080, replicas: 1}
+apps: [{name: app, url: "https://example.org/app.yaml"}]
+limits: {max_unavailable: 2}
+"""
+).cluster
+
 BUNDLE = Bundle(
     Path("/nonexistent/snapshot"),
     "snapshot",
@@ -88,10 +104,12 @@ def phases(here: Path, cluster: Cluster = EVERYTHING) -> Iterator[Phase]:
         yield from build(site, frozenset())
 
 
-def phases_of_one(here: Path) -> Iterator[Phase]:
-    """Yield what `up` and the operations on all nodes are of one server that has nothing else."""
-    site = site_on(ShellNodes(here / "nodes"), ONE, here)
-    yield preflight(ONE)
+def phases_of_all_nodes(here: Path, cluster: Cluster) -> Iterator[Phase]:
+    """Yield what `up` and the operations on all nodes are made of."""
+    site = site_on(ShellNodes(here / "nodes"), cluster, here)
+    yield preflight(cluster)
+    yield inspection(site)
+    yield repair(site)
     for make in PHASES.values():
         yield make(site)
     for build in (restart.restart, upgrade.upgrade, reset.reset(data=False)):

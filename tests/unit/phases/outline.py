@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.unit.phases.everything import phases, phases_of_one
+from tests.unit.phases.everything import ONE, SOME, phases, phases_of_all_nodes
 
 from picluster.engine.phase import Phase, Stage
 
 KEPT = Path(__file__).with_name("outlines")
-OF = {"everything.txt": phases, "one-server.txt": phases_of_one}
+OF: dict[str, Callable[[Path], Iterable[Phase]]] = {
+    "everything.txt": phases,
+    "some.txt": lambda here: phases_of_all_nodes(here, SOME),
+    "one-server.txt": lambda here: phases_of_all_nodes(here, ONE),
+}
 _SHORT = 60
 _RELEASE = re.compile(r"(?<![\d.])v?\d+\.\d+\.\d+(\+k3s\d+)?(?![\d.])")
 _MOMENT = re.compile(r"\b20\d{6}t\d{6}z\b")

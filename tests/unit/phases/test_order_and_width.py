@@ -16,9 +16,10 @@ from picluster.engine.survey import CLUSTER, Survey
 from picluster.model import Cluster
 from picluster.operations.reset import node_cleaned, reset
 from picluster.operations.restart import restart
-from picluster.phases.k3s import k3s, lacking
+from picluster.phases.k3s import fetch_ahead, k3s, lacking
 from picluster.site import Site
 from picluster.steps.data_directories import OF_LONGHORN, DataDeleted, DataKept
+from picluster.steps.k3s.artifacts import Artifacts
 from picluster.steps.k3s.credentials_here import CredentialsForgotten, NotReached
 from picluster.steps.k3s.leftovers import own_network
 from picluster.steps.k3s.reset_volumes import VolumesAtReset
@@ -210,3 +211,12 @@ def test_k3s_is_fetched_for_the_processors_of_bare_nodes_while_they_are_prepared
     assert lacking(cluster, remembered(pi1={**arm, "version": "v1.33.5+k3s1"})) == []
     assert lacking(cluster, remembered(pi1={"datastore": "nonsense"}, pi2=arm)) == ["arm64"]
     assert lacking(cluster, Recollection()) == []
+
+
+def test_what_bare_nodes_lack_is_on_its_way_before_they_are_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[str]()
+    monkeypatch.setattr(Artifacts, "fetch_ahead", lambda _, arch: asked.append(arch))
+    fetch_ahead(site(), remembered(pi1={"arch": "arm64"}, pi2={"arch": "amd64"}))
+    assert asked == ["amd64", "arm64"]
