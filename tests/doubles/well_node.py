@@ -147,8 +147,8 @@ def _as_wanted(step: Step) -> str:
         case HostsFile(cluster=cluster, entries=entries):
             lines = [f"{address}\t{names}" for address, names in entries]
             return f"text={packed(with_block('', cluster, lines))}"
-        case ManagedFile(content=content, mode=mode, owner=owner):
-            return _file(_plain(content), f"{mode:o} {owner}")
+        case ManagedFile(content=content):
+            return _file(content, "644 root:root")
         case RegistriesFile(content=content) | TokenFile(candidate=content):
             return _file(_plain(content), _PRIVATE)
         case ConfigFile(cluster=cluster, node=node):

@@ -18,7 +18,6 @@ ALLOWED = {
     "twice does no harm",
     ("picluster.kube.kinds", "KNOWN"): "a table of frozen objects, read by `get` alone",
     ("picluster.model.own_directory", "_TAKEN"): "a tuple of paths, which do not change",
-    ("picluster.model.mirrors", "_checked_host"): "a pure function, made of a pattern",
     ("picluster.model.releases", "KNOWN"): "facts of a file of ours, read once into frozen objects",
     ("picluster.steps.k3s.vip", "MANIFEST"): "a frozen probe",
     ("picluster.lab.base_tree", "_ON_OFFER"): "names of packages; the model that has them is gone",

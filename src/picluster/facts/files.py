@@ -55,13 +55,6 @@ def file_unless(name: str, path: str, digest: str) -> ShellProbe[FileState]:
     )
 
 
-def secret_file(name: str, path: str) -> ShellProbe[FileState]:
-    """Ask for mode, owner and digest only: the content stays where it is."""
-    where = quote(path)
-    text = f'{_access(where)}echo "sha256=$digest"'
-    return ShellProbe(name, text, _parse, secret=True)
-
-
 def whole_file(name: str, path: str, *, secret: bool = False) -> ShellProbe[FileState]:
     """Ask for mode, owner and content."""
     where = quote(path)

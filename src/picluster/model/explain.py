@@ -70,7 +70,6 @@ def section_of(field: FieldInfo) -> type[Section] | None:
     return None
 
 
-@cache
 def described(section: type[Section]) -> Mapping[str, str]:
     """Return what the fields of a section mean: the text below each, which Python does not keep.
 
@@ -87,6 +86,7 @@ def described(section: type[Section]) -> Mapping[str, str]:
 
 
 def _walk(section: type[Section], prefix: str) -> Iterator[FieldDoc]:
+    texts = described(section)
     for name, field in section.model_fields.items():
         inner = section_of(field)
         default = field.get_default(call_default_factory=False)
@@ -94,7 +94,7 @@ def _walk(section: type[Section], prefix: str) -> Iterator[FieldDoc]:
             path=f"{prefix}{name}",
             section=section,
             name=name,
-            description=field.description or described(section).get(name, ""),
+            description=field.description or texts.get(name, ""),
             required=field.is_required(),
             default=None if default is PydanticUndefined else default,
             is_section=inner is not None,

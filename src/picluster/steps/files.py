@@ -12,68 +12,53 @@ from picluster.engine.script import write_file_snippet
 from picluster.engine.step import Action, Change, Decision, Diff, Run, Satisfied, WriteFile
 from picluster.engine.survey import Look
 from picluster.errors import ActionFailed
-from picluster.facts.files import FileState, file_unless, secret_file
-from picluster.secret import Secret
+from picluster.facts.files import FileState, file_unless
 
+_ACCESS = "644 root:root"
 _SEND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedFile:
-    """A file is exactly so. The whole file is picluster's; nothing of anybody else is in it.
+    """A file that everybody may read is exactly so; nothing of anybody else is in it.
 
     The present content is fetched in the same look, and only if it differs, so that a plan can
-    show the difference; that of a secret never is.
+    show the difference.
     """
 
     name: str
     path: str
-    content: str | Secret
-    mode: int = 0o644
-    owner: str = "root:root"
-    backup: bool = False
+    content: str
 
     @property
     def title(self) -> str:
         return f"{self.path} is as it should be"
 
     def probe(self) -> ShellProbe[FileState]:
-        """Ask for mode, owner and digest; and for the content if that is another and no secret."""
-        if self._is_secret:
-            return secret_file(self.name, self.path)
         return file_unless(self.name, self.path, self._digest)
 
     def decide(self, look: Look) -> Decision:
         present = look.read(self.probe())
-        wanted_access = f"{self.mode:o} {self.owner}"
-        if present.access == wanted_access and present.digest == self._digest:
+        if present.access == _ACCESS and present.digest == self._digest:
             return Satisfied()
-        before = self._text if present.digest == self._digest else present.content or ""
+        before = self.content if present.digest == self._digest else present.content or ""
         return Change(
             f"write {self.path}",
-            (WriteFile(self.path, self.content, self.mode, self.owner, self.backup),),
-            reason=self._reason(present, wanted_access),
-            diff=None if self._is_secret else Diff(before, self._text),
+            (WriteFile(self.path, self.content),),
+            reason=self._reason(present),
+            diff=Diff(before, self.content),
         )
 
-    def _reason(self, present: FileState, wanted_access: str) -> str:
+    def _reason(self, present: FileState) -> str:
         if not present.exists:
             return "it is missing"
         if present.digest != self._digest:
             return "its content differs"
-        return f"its mode and owner are {present.access}, not {wanted_access}"
-
-    @property
-    def _is_secret(self) -> bool:
-        return isinstance(self.content, Secret)
-
-    @property
-    def _text(self) -> str:
-        return self.content.reveal() if isinstance(self.content, Secret) else self.content
+        return f"its mode and owner are {present.access}, not {_ACCESS}"
 
     @property
     def _digest(self) -> str:
-        return hashlib.sha256(self._text.encode()).hexdigest()
+        return hashlib.sha256(self.content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

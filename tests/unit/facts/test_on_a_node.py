@@ -12,7 +12,7 @@ from tests.forks import spend
 
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.engine.quote import quote
-from picluster.facts.files import FileState, file_unless, secret_file, whole_file
+from picluster.facts.files import FileState, file_unless, whole_file
 from picluster.facts.names import HOST_NAME, LOCALES, Locales, time_zone
 from picluster.facts.packages import package_state
 from picluster.facts.swap import SWAP, Swap
@@ -180,7 +180,6 @@ def test_a_file_is_told_alike_whether_it_is_looked_at_with_others_or_alone(
         "600 root:root", as_it_is, "text\n"
     )
     assert seen(file_unless("x", path, as_it_is), tree) == FileState("600 root:root", as_it_is)
-    assert seen(secret_file("x", path), tree) == FileState("600 root:root", as_it_is)
     assert seen(whole_file("x", path), tree) == FileState("600 root:root", content="text\n")
     assert seen(whole_file("x", f"{path}.none"), tree) == FileState()
 

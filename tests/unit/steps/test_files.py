@@ -9,7 +9,6 @@ from tests.unit.steps.looking import decide_from
 
 from picluster.engine.step import Change, Diff, Run, Satisfied, WriteFile
 from picluster.facts.files import FileState
-from picluster.secret import Secret
 from picluster.steps.files import ManagedFile, OptionalFile
 
 PATH = "/etc/picluster.conf"
@@ -40,25 +39,11 @@ def test_a_file_that_differs_is_written_with_the_reason_and_the_difference(
         (WriteFile(PATH, WANTED, 0o644, "root:root", backup=False),),
         reason=reason,
         diff=Diff(before, WANTED),
-        retry_safe=True,
     )
 
 
 def test_a_file_as_it_should_be_is_left_alone() -> None:
     assert decide_from(ManagedFile("it", PATH, WANTED), RIGHT) == Satisfied()
-
-
-def test_of_a_secret_one_nothing_is_fetched_or_shown() -> None:
-    secret = ManagedFile("it", PATH, Secret(WANTED), 0o600, "pi:pi", backup=True)
-    assert "base64" not in secret.probe().text
-    assert secret.probe().secret
-    assert decide_from(secret, OTHER) == Change(
-        f"write {PATH}",
-        (WriteFile(PATH, Secret(WANTED), 0o600, "pi:pi", backup=True),),
-        reason="its content differs",
-        diff=None,
-        retry_safe=True,
-    )
 
 
 def test_one_that_may_be_absent_is_written_or_removed_and_what_reads_it_is_told() -> None:
@@ -69,10 +54,7 @@ def test_one_that_may_be_absent_is_written_or_removed_and_what_reads_it_is_told(
     assert isinstance(written, Change)
     assert written.actions == (WriteFile(PATH, WANTED, 0o644, "root:root", backup=False), AFTER)
     assert decide_from(unwanted, OTHER) == Change(
-        f"remove {PATH}",
-        (Run(f"rm -f {PATH}"), AFTER),
-        reason="it is not needed any more",
-        retry_safe=True,
+        f"remove {PATH}", (Run(f"rm -f {PATH}"), AFTER), reason="it is not needed any more"
     )
     assert (wanted.title, unwanted.title) == (
         f"{PATH} is as it should be",

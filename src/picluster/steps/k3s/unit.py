@@ -14,7 +14,6 @@ _PROPERTIES = (
     "NRestarts",
     "ExecMainStatus",
     "ExecMainStartTimestampMonotonic",
-    "InvocationID",
     "Job",
 )
 _MICROSECONDS = 1_000_000
@@ -40,7 +39,6 @@ class UnitState:
     result: str = ""
     restarts: int = 0
     status: int = 0
-    invocation: str = ""
     busy: bool = False
     started: float = 0.0
     now: float = math.inf
@@ -105,7 +103,6 @@ def read_unit(seen: Observation) -> UnitState:
         result=seen.text("Result", ""),
         restarts=seen.number("NRestarts", 0),
         status=seen.number("ExecMainStatus", 0),
-        invocation=seen.text("InvocationID", ""),
         busy=seen.text("Job", "") not in ("", "0"),
         started=now - age if began else 0.0,
         now=now or math.inf,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
 
 import yaml
 
@@ -15,6 +15,7 @@ from picluster.engine.survey import Look
 from picluster.facts.files import FileState, whole_file
 from picluster.kube.objects import delete
 from picluster.kube.reach import api_of
+from picluster.kube.template import template
 from picluster.model import Vip
 from picluster.steps.k3s import paths
 
@@ -89,105 +90,13 @@ class VipManifest:
 
 def render(vip: Vip) -> str:
     """Return the text of the manifest; the same settings always give the same bytes."""
-    objects = [_service_account(), _role(), _binding(), _daemon_set(vip)]
-    return _HEADER + yaml.safe_dump_all(objects, sort_keys=True, width=1000)
-
-
-def _meta(**more: str) -> dict[str, Any]:
-    return {"name": _NAME, "labels": {"app.kubernetes.io/managed-by": "picluster"}, **more}
-
-
-def _service_account() -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(namespace=_NAMESPACE)}
-
-
-def _role() -> dict[str, Any]:
-    """Return what kube-vip may do: https://kube-vip.io/docs/installation/daemonset/ says why."""
-    read = ["get", "list", "watch"]
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "ClusterRole",
-        "metadata": _meta(),
-        "rules": [
-            {"apiGroups": [""], "resources": ["services", "endpoints", "pods"], "verbs": read},
-            {"apiGroups": [""], "resources": ["nodes"], "verbs": [*read, "update", "patch"]},
-            {
-                "apiGroups": ["coordination.k8s.io"],
-                "resources": ["leases"],
-                "verbs": [*read, "create", "update"],
-            },
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
-        ],
-    }
-
-
-def _binding() -> dict[str, Any]:
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": _meta(),
-        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": _NAME},
-        "subjects": [{"kind": "ServiceAccount", "name": _NAME, "namespace": _NAMESPACE}],
-    }
-
-
-def _daemon_set(vip: Vip) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/name": _NAME}
-    on_servers = {
-        "requiredDuringSchedulingIgnoredDuringExecution": {
-            "nodeSelectorTerms": [
-                {
-                    "matchExpressions": [
-                        {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}
-                    ]
-                }
-            ]
-        }
-    }
-    pod = {
-        "serviceAccountName": _NAME,
-        "hostNetwork": True,
-        "priorityClassName": "system-node-critical",
-        "affinity": {"nodeAffinity": on_servers},
-        "tolerations": [{"operator": "Exists"}],
-        "containers": [_container(vip)],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": _meta(namespace=_NAMESPACE),
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    }
-
-
-def _container(vip: Vip) -> dict[str, Any]:
-    settings = {
-        "address": vip.address,
-        "port": str(paths.API_PORT),
-        "vip_arp": "true",
-        "vip_subnet": "128" if ":" in vip.address else "32",
-        "cp_enable": "true",
-        "cp_namespace": _NAMESPACE,
-        "vip_leaderelection": "true",
-        "vip_leaseduration": "15",
-        "vip_renewdeadline": "10",
-        "vip_retryperiod": "2",
-    }
+    objects = template(__package__, "kube-vip")
+    (container,) = objects[-1]["spec"]["template"]["spec"]["containers"]
+    settings = {"address": vip.address, "vip_subnet": "128" if ":" in vip.address else "32"}
     if vip.interface is not None:
         settings["vip_interface"] = vip.interface
-    name_of_node = {"valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    return {
-        "name": _NAME,
-        "image": vip.image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["manager"],
-        "env": [
-            {"name": "vip_nodename", **name_of_node},
-            *({"name": key, "value": value} for key, value in sorted(settings.items())),
-        ],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-        "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]}},
-    }
+    node_name, *others = container["env"]
+    others += [{"name": name, "value": value} for name, value in settings.items()]
+    container["env"] = [node_name, *sorted(others, key=itemgetter("name"))]
+    container["image"] = vip.image
+    return _HEADER + yaml.safe_dump_all(objects, sort_keys=True, width=1000)
