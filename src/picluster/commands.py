@@ -13,6 +13,7 @@ from picluster.engine.events import Connected, RunFinished, RunStarted
 from picluster.engine.lock import FirstThatIsThere, NodeLock, WorkstationLock
 from picluster.engine.phase import Phase
 from picluster.engine.plan import PhasePlan, missing_for
+from picluster.engine.recollection import Recollection
 from picluster.engine.run import RunState
 from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.survey import CLUSTER
@@ -127,9 +128,19 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[RunState]:
         )
     )
     sessions.traffic.reset(site.emit)
-    run = RunState(sessions, site.emit, site.stop, tools=site.tools, only=site.scope.targets)
+    run = RunState(
+        sessions,
+        site.emit,
+        site.stop,
+        tools=site.tools,
+        only=site.scope.targets,
+        seen=Recollection(site.api.forget),
+    )
+    site.api.remember()
     try:
         run.absent = _connect(site, run)
+        if "k3s" in phases:
+            site.api.look_ahead()
         run.take_lock = _node_lock(site, run.absent).take
         foresee(run, (partial(PHASES[name], site) for name in phases))
         yield run

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import paramiko
 
@@ -124,11 +125,15 @@ def well(call: Call) -> None:
 
 @dataclass
 class SshNode:
-    """A node that listens on loopback. `deaf` never answers the request to run something."""
+    """A node that listens on loopback. `deaf` never answers the request to run something.
+
+    Whatever port is asked for through it is `api`, one on this computer's loopback, if it has one.
+    """
 
     well: WellNode
     behaviour: Behaviour = well
     deaf: bool = False
+    api: int = 0
     calls: list[Call] = field(default_factory=list)
     _listening: socket.socket = field(init=False)
     _transports: list[paramiko.Transport] = field(default_factory=list)
@@ -142,6 +147,11 @@ class SshNode:
     def port(self) -> int:
         """Where it listens."""
         return int(self._listening.getsockname()[1])
+
+    @property
+    def over(self) -> bool:
+        """Whether it has gone away."""
+        return self._over.is_set()
 
     @property
     def most(self) -> int:
@@ -165,6 +175,17 @@ class SshNode:
             call.receive()
             self.behaviour(call)
 
+    def lead_on(self, channel: paramiko.Channel) -> None:
+        """Carry what comes on a channel to the API and back, until either ends."""
+        with socket.create_connection(("127.0.0.1", self.api)) as onward, channel:
+            ends: dict[Any, Any] = {onward: channel, channel: onward}
+            while True:
+                for end in select.select(ends, (), ())[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+
     def ignore(self) -> None:
         """Leave whoever asks without an answer, until the node goes away."""
         self._over.wait(_HOLD_SECONDS)
@@ -178,14 +199,27 @@ class SshNode:
                 transport.add_server_key(host_key())
                 self._transports.append(transport)
                 with contextlib.suppress(paramiko.SSHException, EOFError):
-                    transport.start_server(event=threading.Event(), server=_Server(self))
+                    transport.start_server(event=threading.Event(), server=_Server(self, transport))
 
 
 class _Server(paramiko.ServerInterface):
     """Lets everybody in, and has the node run what is asked for."""
 
-    def __init__(self, node: SshNode) -> None:
+    def __init__(self, node: SshNode, transport: paramiko.Transport) -> None:
         self.node = node
+        self.led: set[int] = set()
+        if node.api:
+            threading.Thread(target=self._lead_on, args=(transport,), daemon=True).start()
+
+    def _lead_on(self, transport: paramiko.Transport) -> None:
+        """Lead on what is opened on the connection and is no command, as long as that stands."""
+        others = []  # Paramiko closes a channel that nobody has
+        while not self.node.over:
+            channel = transport.accept(0.2)
+            if channel is not None and channel.chanid in self.led:
+                threading.Thread(target=self.node.lead_on, args=(channel,), daemon=True).start()
+            else:
+                others.append(channel)
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey,password"
@@ -197,6 +231,14 @@ class _Server(paramiko.ServerInterface):
         return paramiko.AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        if not self.node.api:
+            return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        self.led.add(chanid)
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:

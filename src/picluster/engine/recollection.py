@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import Lock
 from typing import Any
 
@@ -15,11 +15,13 @@ class Recollection:
 
     The probes of phases to come are foreseen: they ride along with the first look at a target. All
     is forgotten, for good, when the run is about to change anything anywhere: what a change does
-    elsewhere is nobody's to guess, so each look asks anew from then on.
+    elsewhere is nobody's to guess, so each look asks anew from then on. Who remembers what others
+    than shells have said is told `as_well`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, as_well: Callable[[], None] = lambda: None) -> None:
         self._lock = Lock()
+        self._as_well = as_well
         self._foreseen: dict[str, dict[str, ShellProbe[Any]]] = {}
         self._seen: dict[str, dict[str, Observation]] = {}
         self._trusted = True
@@ -54,6 +56,7 @@ class Recollection:
 
     def forget(self) -> None:
         """Forget all, and remember nothing from now on."""
+        self._as_well()
         with self._lock:
             self._trusted = False
             self._foreseen.clear()

@@ -337,6 +337,7 @@ class _Convergence:
     def _ask_the_guard(self, risk: Risk) -> None:
         if self.stage.guard is None or risk < Risk.RESTART:
             return
+        self.context.seen.forget()  # a ruling is about what is so now
         try:
             self.stage.guard(self.target)
         except PreflightRefused as refused:

@@ -22,7 +22,7 @@ from picluster.model import Cluster, Node, Registry
 from picluster.queries.components import components_of
 from picluster.site import Site
 from picluster.steps.k3s.api import ClusterApi
-from picluster.steps.k3s.nodes import nodes_fact, seen_nodes
+from picluster.steps.k3s.nodes import AskWhoLives, nodes_fact, seen_nodes
 from picluster.steps.registry.container import Definition
 from picluster.steps.vitals import VITALS, Vitals
 
@@ -190,7 +190,10 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     cluster = site.cluster
     looks = {node.name: _looks(cluster, node) for node in cluster.nodes if node.name not in absent}
     parts = AskComponents(cluster)
-    asked: list[Step] = [nodes_fact(), Fact(parts.name, "what runs on the cluster is known", parts)]
+    asked: list[Step] = [
+        nodes_fact(AskWhoLives()),
+        Fact(parts.name, "what runs on the cluster is known", parts),
+    ]
     if cluster.is_ha:  # one server is its API, and is not asked again
         ready = AskServers(tuple(node.name for node in cluster.servers))
         asked.append(Fact(ready.name, "which servers answer is known", ready))

@@ -133,6 +133,17 @@ def test_an_answer_that_comes_after_a_change_has_begun_is_not_remembered() -> No
     assert seen.recall("pi1") == {}
 
 
+@pytest.mark.parametrize(("risk", "told"), [(Risk.NONE, []), (Risk.RESTART, ["guard"])])
+def test_whoever_else_remembers_forgets_before_the_guard_rules_and_anything_is_changed(
+    bench: Bench, risk: Risk, told: list[str]
+) -> None:
+    order: list[str] = []
+    bench.run.seen = Recollection(lambda: order.append("forgotten"))
+    stage = on(["pi1"], FileStep("a", risk=risk), guard=lambda node: order.append("guard"))
+    run_phase(phase(stage), bench.run)
+    assert order[: 1 + len(told)] == ["forgotten", *told]
+
+
 class TestFailures:
     def test_a_failed_step_stops_its_node_and_not_the_others(self, bench: Bench) -> None:
         broken = FileStep("b", how="echo no such luck >&2; false")

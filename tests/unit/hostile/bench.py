@@ -134,13 +134,22 @@ def api_of(home: Home) -> type[ClusterApi]:
         def lease(self, name: str) -> None:
             return None
 
+        def members(self) -> dict[str, NodeState] | None:
+            return self.nodes()
+
+        def look_ahead(self) -> None:
+            """What is known needs no looking."""
+
     return HomeApi
+
+
+authority = functools.cache(Authority)
+"""The CA of every cluster."""
 
 
 @functools.cache
 def _admin() -> str:
-    authority = Authority()
-    return k3s_yaml(authority, authority.issue("admin"))
+    return k3s_yaml(authority(), authority().issue("admin"))
 
 
 # ------------------------------------------------------------------ the nodes
@@ -209,6 +218,8 @@ class Home:
     traffic: Traffic = field(default_factory=Traffic)
     notes: Notes = field(default_factory=Notes)
     nodes: dict[str, SshNode] = field(default_factory=dict)
+    doors: dict[str, int] = field(default_factory=dict)
+    """The ports by which nodes are reached, where these are not their own."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
     _open: dict[str, SshSession] = field(default_factory=dict)
 
@@ -256,7 +267,7 @@ class Home:
 
     def _connect(self, node: str, user: str) -> SshSession:
         password = (lambda: Secret(self.password)) if self.password else None
-        port = self.nodes[node].port
+        port = self.doors.get(node) or self.nodes[node].port
         endpoint = Endpoint(node, "127.0.0.1", port, user, self.key, password=password)
         connector = SshConnector(
             {node: endpoint}, self.host_keys, traffic=self.traffic, config=self.config
@@ -358,8 +369,13 @@ COMMANDS: Mapping[str, Callable[[Home, Site], Outcome]] = {
 UPGRADES = {"upgrade to another release": _built(upgrade)}
 
 
-def carry_out(home: Home, command: str) -> Outcome:
-    """Run a command; what is raised but a `PiclusterError` is a bug, and goes on up."""
+def carry_out(
+    home: Home, command: str, told: Callable[[object], None] = lambda event: None
+) -> Outcome:
+    """Run a command; what is raised but a `PiclusterError` is a bug, and goes on up.
+
+    `told` is told what happens too.
+    """
     state = home.path / f"state-{next(home.numbers)}-{command}"
     state.mkdir()
     home.traffic = Traffic()  # a command's own: what the last one had told is over
@@ -376,6 +392,7 @@ def carry_out(home: Home, command: str) -> Outcome:
     failed: dict[str, str] = {}
 
     def hear(event: object) -> None:
+        told(event)
         journal(event)
         recap(event)
         if isinstance(event, TargetFailed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,8 @@ from picluster.kube.glance import Glance
 from picluster.kube.kubeconfig import AdminKubeconfig
 from picluster.kube.leases import Lease, read_lease
 from picluster.kube.link import Server
-from picluster.kube.nodes import NodeState, get_node, list_nodes, node_states
+from picluster.kube.nodes import NODES, NodeState, get_node, list_nodes, node_states
+from picluster.kube.recalled import Answers, Recalled, question
 from picluster.once import Together
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.state import read_admin
@@ -45,14 +47,41 @@ class ClusterApi:
     _access: KubeAccess | None = None
     _admin: AdminKubeconfig | None = None
     _absent_since: float | None = None
+    _answers: Answers | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _states: Together[list[NodeState]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._states = Together(lambda: self._ask(node_states))
 
-    def access(self) -> KubeAccess:
+    def remember(self) -> None:
+        """From now on ask nothing twice: a run that changes nothing sees one moment."""
+        self._answers = Answers()
+
+    def forget(self) -> None:
+        """Ask anew from now on, each time."""
+        self._answers = None
+
+    def look_ahead(self) -> None:
+        """Begin to read what runs ask for, while shells are asked; if credentials are here."""
+        answers = self._answers
+        if answers is not None and self.saved.exists():
+            threading.Thread(target=self._look_ahead, args=(answers,), daemon=True).start()
+
+    def _look_ahead(self, answers: Answers) -> None:
+        with suppress(PiclusterError):  # who asks for it is told
+            access = self._opened()
+            answers.get(question("GET", NODES), lambda: (access.glimpse(NODES), access.clock))
+
+    def access(self) -> KubeAccess | Recalled:
         """Return the way to the API. Raises `ApiUnavailable` when no server has credentials."""
+        return self._recalling(self._opened())
+
+    def _recalling(self, access: KubeAccess) -> KubeAccess | Recalled:
+        answers = self._answers
+        return access if answers is None else Recalled(access, answers)
+
+    def _opened(self) -> KubeAccess:
         with self._lock:
             if self._access is None:
                 self._use(self._saved_admin() or self._fetched_admin())
@@ -67,15 +96,19 @@ class ClusterApi:
         except PiclusterError:
             return None
 
+    def members(self) -> dict[str, NodeState] | None:
+        """Return what `nodes` does, without what their Leases say: one question less."""
+        try:
+            return {each.name: each for each in self._states.get()}
+        except PiclusterError:
+            return None
+
     def node(self, name: str) -> NodeState | None:
         """Return one node's state; None if the cluster does not know it or does not answer.
 
         All nodes are read together: each of them is asked about at the same time.
         """
-        try:
-            return next((each for each in self._states.get() if each.name == name), None)
-        except PiclusterError:
-            return None
+        return (self.members() or {}).get(name)
 
     def lease(self, name: str) -> Lease | None:
         """Return one node's Lease; None if there is none or the API does not answer."""
@@ -93,9 +126,9 @@ class ClusterApi:
 
     def _ask(self, read: Callable[[Api], T]) -> T:
         """Read; once more with fresh credentials when the saved ones may be out of date."""
-        access = self.access()
+        access = self._opened()
         try:
-            return read(access)
+            return read(self._recalling(access))
         except (ApiUnavailable, ApiRefused):
             if not self._renewed(access):
                 raise
@@ -119,7 +152,8 @@ class ClusterApi:
             self._access = KubeAccess(self.servers, self.sessions.get, admin)
 
     def close(self) -> None:
-        """Close every connection to the API."""
+        """Close every connection to the API, and forget what it said."""
+        self.forget()
         with self._lock:
             if self._access is not None:
                 self._access.close()

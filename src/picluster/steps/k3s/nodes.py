@@ -31,15 +31,26 @@ class AskMembers:
     secret: bool = False
 
     def ask(self, tools: Tools) -> Members:
-        return Members(tools.get(ClusterApi).nodes())
+        return Members(tools.get(ClusterApi).members())
 
 
 MEMBERS = AskMembers()
 
 
-def nodes_fact() -> Fact:
+@dataclass(frozen=True, slots=True)
+class AskWhoLives:
+    """Every node of the cluster, and when it was last heard of."""
+
+    name: str = MEMBERS.name
+    secret: bool = False
+
+    def ask(self, tools: Tools) -> Members:
+        return Members(tools.get(ClusterApi).nodes())
+
+
+def nodes_fact(what: AskMembers | AskWhoLives = MEMBERS) -> Fact:
     """Look at every node of the cluster, for others to decide on."""
-    return Fact(MEMBERS.name, "the cluster's nodes are known", MEMBERS)
+    return Fact(what.name, "the cluster's nodes are known", what)
 
 
 def seen_nodes(look: Look) -> Mapping[str, NodeState] | None:
