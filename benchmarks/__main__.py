@@ -6,25 +6,33 @@ import argparse
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks import page, quick
 from benchmarks.light import first, light
-from benchmarks.measure import Series, Work, measure
+from benchmarks.measure import Series, Work, changed, measure
 from benchmarks.nodes import Nodes, booted, far_away, own_home
-from benchmarks.rivals import FILES, by_hand, rivals
+from benchmarks.rivals import by_hand, rivals
+from benchmarks.wanted import FILES
+from picluster.errors import PiclusterError
 from picluster.lab import requirements
 from picluster.lab.inside import run_inside
 from picluster.paths import cache_home
+
+Section: TypeAlias = Callable[[Path, Path, int], None]
 
 _FRESH_ROUNDS = 2
 _FEW = 3
 _LIGHT = (10, 50, 100)
 _MOST_FOR_ANSIBLE = 50
 _LATENCIES = (0, 5, 60)
+_IMPORTED = ("picluster", "fabric", "paramiko", "pydantic", "typer", "rich", "jinja2", "yaml")
 
 
 def startup(rounds: int) -> None:
@@ -37,26 +45,37 @@ def startup(rounds: int) -> None:
     page.record("Starting", measure("starting", works, rounds * 2))
 
 
-def fresh(one: Nodes, three: Nodes) -> None:
+def fresh_prepare(home: Path, _tools: Path, rounds: int) -> None:
     """`prepare` on bare nodes: apt, files, and the reboot that the memory cgroup takes."""
-    works = {
-        name: replace(nodes.picluster("phase", "prepare"), before=nodes.reflash)
-        for name, nodes in (("1 node", one), ("3 nodes", three))
-    }
-    title = "`picluster phase prepare` on fresh nodes"
-    page.record(title, measure(title, works, _FRESH_ROUNDS))
+    with booted(1, home) as one, booted(3, home) as three:
+        works = {
+            name: replace(nodes.picluster("phase", "prepare"), before=nodes.reflash)
+            for name, nodes in (("1 node", one), ("3 nodes", three))
+        }
+        title = "`picluster phase prepare` on fresh nodes"
+        page.record(title, measure(title, works, min(rounds, _FRESH_ROUNDS)))
 
 
 def same_work(nodes: Nodes) -> Work:
-    return nodes.module("same_work", str(nodes.file), *(["light"] if nodes.light else []))
+    kind = "light" if nodes.light else "whole"
+    return replace(nodes.module("same_work", *nodes.login, kind, *nodes.addresses), changed=changed)
+
+
+def imports(nodes: Nodes) -> Work:
+    """Return the importing of what an `up` imports, and of nothing else."""
+    told = "import atexit, runpy, sys; atexit.register(lambda: print(*sys.modules)); "
+    run_it = "sys.argv[0] = 'picluster'; runpy.run_module('picluster', run_name='__main__')"
+    command = (sys.executable, "-c", told + run_it, "up", "--json", "--file", str(nodes.file))
+    loaded = Work(command).once().splitlines()[-1].split()
+    ours = (name for name in loaded if name.partition(".")[0] in _IMPORTED)
+    return Work((sys.executable, "-c", f"import {', '.join(ours)}"))
 
 
 def small(nodes: Nodes, home: Path) -> dict[str, Work]:
     """The rivals' work by hand and by picluster's engine, and what a login alone costs."""
-    keys = (str(nodes.lab.key), str(nodes.known_hosts), str(nodes.port))
     return {
         page.BY_HAND: by_hand(nodes, home),
-        "floor: Fabric, `true` on each node": nodes.module("floor", *keys, *nodes.addresses),
+        page.FLOOR: nodes.module("floor", *nodes.login, *nodes.addresses),
         page.SAME_WORK: same_work(nodes),
     }
 
@@ -64,8 +83,8 @@ def small(nodes: Nodes, home: Path) -> dict[str, Work]:
 def commands(nodes: Nodes) -> dict[str, Work]:
     """What picluster does when there is nothing to do. `doctor` may warn (1): nodes are a lab's."""
     return {
-        page.PREPARE: nodes.picluster("phase", "prepare"),
-        page.UP: nodes.picluster("up"),
+        page.PREPARE: replace(nodes.picluster("phase", "prepare"), changed=changed),
+        page.UP: replace(nodes.picluster("up"), changed=changed),
         "`picluster plan`": nodes.picluster("plan"),
         "`picluster status`": nodes.picluster("status", right=(0, 1)),
         "`picluster doctor`": nodes.picluster("doctor", right=(0, 1)),
@@ -78,8 +97,8 @@ def nothing_to_do(nodes: Nodes, home: Path, tools: Path, title: str, rounds: int
     others, missing = rivals(nodes, tools, home)
     if nodes.port != 22:
         others = {name: replace(work, most=1) for name, work in others.items()}
-    works = small(nodes, home) | commands(nodes) | others
-    page.record(title, [*measure(title, works, rounds), *missing])
+    works = small(nodes, home) | commands(nodes) | others | {page.IMPORTS: imports(nodes)}
+    page.record(title, [*measure(title, works, rounds), *missing], len(nodes.addresses))
 
 
 def drifted(nodes: Nodes, home: Path, tools: Path, rounds: int) -> None:
@@ -88,11 +107,13 @@ def drifted(nodes: Nodes, home: Path, tools: Path, rounds: int) -> None:
     others, missing = rivals(nodes, tools, home)
     works = {page.BY_HAND: by_hand(nodes, home), page.SAME_WORK: same_work(nodes)} | others
     all_works = {
-        name: replace(work, before=partial(_lose, nodes, theirs)) for name, work in works.items()
+        name: replace(work, before=partial(_lose, nodes, theirs), changes=1)
+        for name, work in works.items()
     }
-    up = replace(nodes.picluster("up"), before=partial(_lose, nodes, ours))
+    up = replace(commands(nodes)[page.UP], before=partial(_lose, nodes, ours), changes=1)
     title = f"One file gone on one of {len(nodes.addresses)} nodes"
-    page.record(title, [*measure(title, all_works | {page.UP: up}, rounds), *missing])
+    found = measure(title, all_works | {page.UP: up}, rounds)
+    page.record(title, [*found, *missing], len(nodes.addresses))
 
 
 def _lose(nodes: Nodes, path: str) -> None:
@@ -102,8 +123,7 @@ def _lose(nodes: Nodes, path: str) -> None:
 
 
 def three_nodes(home: Path, tools: Path, rounds: int) -> None:
-    with booted(1, home) as one, booted(3, home) as three:
-        fresh(one, three)
+    with booted(3, home) as three:
         three.picluster("up").once()
         nothing_to_do(three, home, tools, page.THREE, rounds)
         drifted(three, home, tools, min(rounds, _FEW))
@@ -133,11 +153,16 @@ def light_nodes(home: Path, tools: Path, rounds: int) -> None:
                     works[name] = replace(work, most=1)
             title = f"{count} light nodes"
             found: list[Series] = measure(title, works, min(rounds, _FEW))
-            page.record(title, [*found, *missing])
+            page.record(title, [*found, *missing], count)
 
 
 def main() -> None:
-    sections = {"three": three_nodes, "seven": seven_nodes, "light": light_nodes}
+    sections: dict[str, Section] = {
+        "prepare": fresh_prepare,
+        "three": three_nodes,
+        "seven": seven_nodes,
+        "light": light_nodes,
+    }
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured")
     names = ["starting", *sections, "quick", "page"]
@@ -157,10 +182,23 @@ def main() -> None:
             sys.exit(quick.compare(home, small, commands))
         if not given.sections or "starting" in given.sections:
             startup(given.rounds)
-        for name, section in sections.items():
-            if not given.sections or name in given.sections:
-                section(home, tools, given.rounds)
-    return None
+        wanted = [name for name in sections if not given.sections or name in given.sections]
+        failed = [
+            name for name in wanted if not _done(name, sections[name], home, tools, given.rounds)
+        ]
+    return sys.exit(1) if failed else None
+
+
+def _done(name: str, section: Section, home: Path, tools: Path, rounds: int) -> bool:
+    """Measure a section. One that fails leaves what was measured of it, and the others go on."""
+    began = time.monotonic()
+    try:
+        section(home, tools, rounds)
+    except (RuntimeError, PiclusterError) as error:
+        print(f"{name} failed: {error}", file=sys.stderr)
+        return False
+    print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return True
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ set -eu
 same() {
     if [ "$(stat -c '%a %U %G' "$1" 2>/dev/null)" != "644 root root" ] ||
         ! printf %s "$2" | cmp -s - "$1"; then
+        echo "changed $1"
         mkdir -p "${1%/*}"
         printf %s "$2" >"$1"
         chown root:root "$1"

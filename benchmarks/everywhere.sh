@@ -6,7 +6,7 @@ shift 4
 running=
 for address in "$@"; do
     ssh -F none -i "$key" -p "$port" -o BatchMode=yes -o UserKnownHostsFile="$known_hosts" \
-        "pi@$address" sudo sh -s <"$script" >/dev/null &
+        "pi@$address" sudo sh -s <"$script" &
     running="$running $!"
 done
 for each in $running; do

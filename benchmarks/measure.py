@@ -9,11 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-COUNTS = ("connections", "scripts", "bytes_sent", "bytes_received")
-"""What a command of picluster says of itself, and does not depend on the machine."""
+COUNTS = ("connections", "scripts", "forks", "bytes_sent", "bytes_received")
+"""What a command of picluster says of itself, of all its nodes together.
+
+`forks` are the processes that began on the nodes while their scripts ran: logins are not in them.
+"""
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Series:
     note: str = ""
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    nodes_cpu: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -33,7 +38,9 @@ class Series:
 class Work:
     """A command that has to end with one of `right`: the time of a failure would mean nothing.
 
-    `before` is done each time, unmeasured; `most` is how many rounds are enough.
+    `before` is done each time, unmeasured; `most` is how many rounds are enough. `changed` reads in
+    its words how much it changed, and has to find as many as `changes`: else it did other work than
+    what it is compared with. `meter` tells the CPU time of the nodes so far.
     """
 
     command: tuple[str, ...]
@@ -41,13 +48,17 @@ class Work:
     right: tuple[int, ...] = (0,)
     before: Callable[[], object] = lambda: None
     most: int = 100
+    changed: Callable[[str], int] | None = None
+    changes: int = 0
+    meter: Callable[[], float] | None = None
 
     def into(self, series: Series) -> str:
         """Run it once, and note what it took; return what it said."""
         self.before()
         load = os.getloadavg()[0]
+        meter = self.meter or (lambda: 0.0)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            forks, began = _forks(), time.perf_counter()
+            paid, began = meter(), time.perf_counter()
             process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -61,37 +72,47 @@ class Work:
             out.seek(0)
             err.seek(0)
             said, moaned = out.read().decode(), err.read().decode()
-        forks = _forks() - forks
+            paid = meter() - paid
         if process.returncode not in self.right:
             raise RuntimeError(f"{' '.join(self.command[:8])} failed:\n{said}{moaned}"[-3000:])
+        if self.changed and (found := self.changed(moaned + said)) != self.changes:
+            raise RuntimeError(f"it changed {found} things, and not {self.changes}")
         series.seconds.append(round(seconds, 3))
         series.cpu.append(round(used.ru_utime + used.ru_stime, 3))
         series.memory.append(round(used.ru_maxrss / 1024, 1))
         series.load.append(round(load, 1))
-        series.counts |= counted(said)
-        series.counts["forks"] = min(forks, series.counts.get("forks", forks))
+        if self.meter:
+            series.nodes_cpu.append(round(paid, 3))
+        for name, count in counted(said).items():
+            series.counts[name] = min(count, series.counts.get(name, count))
         return said
 
     def once(self) -> str:
-        """Run it, and measure nothing."""
-        return self.into(Series(""))
-
-
-def _forks() -> int:
-    """Return how many processes and threads began on this computer, those of its nodes too."""
-    lines = Path("/proc/stat").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("processes "))
+        """Run it, whatever it changes, and measure nothing."""
+        return replace(self, changed=None).into(Series(""))
 
 
 def counted(said: str) -> dict[str, int]:
-    """Return the counts in the JSON document, or in the last of the JSON lines, of a command."""
+    """Return the counts in what a command of picluster said."""
+    document = told(said)
+    return {name: document[name] for name in COUNTS if name in document}
+
+
+def changed(said: str) -> int:
+    """Return how many steps changed something, by what a command of picluster said."""
+    document = told(said)
+    if "changed" in document:
+        return int(document["changed"])
+    return sum(tally["changed"] for tally in document["tallies"])
+
+
+def told(said: str) -> dict[str, Any]:
+    """Return the JSON document, or the last of the JSON lines, of a command; {} if it has none."""
     for text in (said, said.rstrip().rpartition("\n")[2]):
-        try:
+        with suppress(ValueError):
             document = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(document, dict):
-            return {name: document[name] for name in COUNTS if name in document}
+            if isinstance(document, dict):
+                return document
     return {}
 
 
@@ -109,7 +130,7 @@ def measure(title: str, works: Mapping[str, Work], rounds: int) -> list[Series]:
             try:
                 work.into(series)
             except RuntimeError as error:
-                series.seconds, series.note = [], " ".join(str(error).split())[-300:]
+                series = all_series[name] = Series(name, " ".join(str(error).split())[-300:])
             taken = f"{series.seconds[-1]:.2f} s" if series.seconds else series.note
             print(f"  {title}, {round_ + 1}: {name}: {taken}", file=sys.stderr, flush=True)
     return list(all_series.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,16 +34,31 @@ class Nodes:
         return [node.address for node in self.lab.nodes]
 
     @property
+    def login(self) -> tuple[str, str, str]:
+        """Return what it takes to log in: key, known hosts, port."""
+        return str(self.lab.key), str(self.known_hosts), str(self.port)
+
+    @property
     def known_hosts(self) -> Path:
         return Path(os.environ["XDG_STATE_HOME"], "picluster", self.lab.name, "known_hosts")
 
     def picluster(self, *arguments: str, right: tuple[int, ...] = (0,)) -> Work:
         """Return a command of picluster that says what it spent."""
         command = (sys.executable, "-m", "picluster", *arguments, "--json", "--file")
-        return Work((*command, str(self.file)), right=right)
+        return Work((*command, str(self.file)), right=right, meter=self.meter)
 
     def module(self, name: str, *arguments: str) -> Work:
-        return Work((sys.executable, "-m", f"benchmarks.{name}", *arguments))
+        command = (sys.executable, "-m", f"benchmarks.{name}", *arguments)
+        return Work(command, meter=self.meter)
+
+    @property
+    def meter(self) -> Callable[[], float] | None:
+        """Return what tells the CPU time of all nodes so far: logins, scripts, all that runs there.
+
+        Light nodes have no groups of their own to read it from.
+        """
+        names = [node.name for node in self.lab.nodes]
+        return None if self.light else lambda: sum(map(_cpu_seconds, names))
 
     def reflash(self) -> None:
         """Give every node a fresh card."""
@@ -52,6 +67,15 @@ class Nodes:
         for node in self.lab.nodes:
             rehearsal.wait_until_booted(node, lambda line: None)
         rehearsal.trust(self.lab, self.lab.nodes)
+
+
+def _cpu_seconds(name: str) -> float:
+    """Return the CPU time of a node's control group, of either version; a light node has none."""
+    old = Path("/sys/fs/cgroup/cpuacct/picluster-lab", name, "cpuacct.usage")  # nanoseconds
+    if old.exists():
+        return int(old.read_text()) / 1e9
+    new = Path("/sys/fs/cgroup/picluster-lab", name, "cpu.stat")  # `usage_usec 123`, and more
+    return int(new.read_text().split()[1]) / 1e6
 
 
 @contextmanager

@@ -21,11 +21,12 @@ _MORE = {
     "scripts": 1.0,
     "bytes_sent": 1.1,
     "bytes_received": 1.1,
-    "forks": 1.5,
+    "forks": 1.2,
 }
 """How much more than the committed count is too much.
 
-Bytes vary with what nodes say. Forks are the whole computer's, so that others add to them.
+Bytes vary with what nodes say. Forks are those of a node while a script runs there, whoever makes
+them.
 """
 
 Works = Callable[[Nodes], dict[str, Work]]

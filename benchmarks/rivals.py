@@ -6,23 +6,18 @@ Each is installed into an environment of its own. One that cannot be had is repo
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import Series, Work, run
 from benchmarks.nodes import Nodes
+from benchmarks.wanted import FILES, packages_of
 
 _HERE = Path(__file__).parent
-PACKAGES = "curl wget git nano htop ca-certificates socat conntrack ipset open-iscsi nfs-common"
-FILES = {
-    f"/etc/bench/{name}.conf": "".join(f"{name} {line}\n" for line in range(8))
-    for name in ("modules", "sysctl", "registries", "config")
-}
-# What a light node has: nothing is installed there.
-_LIGHT_PACKAGES = "openssh-server sudo procps iproute2 udev kmod python3 locales tzdata dbus"
-
 _PYINFRA = """\
 from io import StringIO
 from pyinfra.operations import apt, files, server, systemd
@@ -48,10 +43,6 @@ _ANSIBLE_SERVICE = "    - systemd_service: {name: ssh, state: started, enabled: 
 _SERVICE = "systemctl is-enabled --quiet ssh; systemctl is-active --quiet ssh\n"
 
 
-def packages_of(*, light: bool) -> list[str]:
-    return (_LIGHT_PACKAGES if light else PACKAGES).split()
-
-
 def by_hand(nodes: Nodes, home: Path) -> Work:
     """Return the same work as a script that a shell sends to all nodes at once, over plain ssh."""
     checks = "".join(
@@ -62,8 +53,8 @@ def by_hand(nodes: Nodes, home: Path) -> Work:
     script += checks + ("" if nodes.light else _SERVICE)
     path = home / "by_hand.sh"
     path.write_text(script)
-    options = (str(nodes.lab.key), str(nodes.known_hosts), str(nodes.port), str(path))
-    return Work(("sh", str(_HERE / "everywhere.sh"), *options, *nodes.addresses))
+    command = ("sh", str(_HERE / "everywhere.sh"), *nodes.login, str(path), *nodes.addresses)
+    return Work(command, changed=lambda said: said.count("changed /"), meter=nodes.meter)
 
 
 def rivals(nodes: Nodes, tools: Path, home: Path) -> tuple[dict[str, Work], list[Series]]:
@@ -98,7 +89,8 @@ def _pyinfra(nodes: Nodes, place: Path, inputs: Path) -> dict[str, Work]:
     (inputs / "deploy.py").write_text(deploy)
     names = (str(inputs / "inventory.py"), str(inputs / "deploy.py"))
     name = f"pyinfra {_version('pyinfra', place)}"
-    return {name: Work((str(place / "bin/pyinfra"), "-y", *names))}
+    command = (str(place / "bin/pyinfra"), "-y", *names)
+    return {name: Work(command, changed=changed_by_pyinfra, meter=nodes.meter)}
 
 
 def _ansible(nodes: Nodes, place: Path, inputs: Path) -> dict[str, Work]:
@@ -128,10 +120,26 @@ def _ansible(nodes: Nodes, place: Path, inputs: Path) -> dict[str, Work]:
     inventory, book = str(inputs / "inventory.ini"), str(inputs / "playbook.yml")
     command = (str(place / "bin/ansible-playbook"), "-i", inventory, book)
     name = f"Ansible {_version('ansible-core', place)}"
+    plainly = Work(command, plain, changed=changed_by_ansible, meter=nodes.meter)
     return {
-        f"{name}, pipelining": Work(command, plain),
-        f"{name}, mitogen {_version('mitogen', place)}": Work(command, plain | helped),
+        f"{name}, pipelining": plainly,
+        f"{name}, mitogen {_version('mitogen', place)}": replace(
+            plainly, environment=plain | helped
+        ),
     }
+
+
+def changed_by_ansible(said: str) -> int:
+    """Return how many tasks changed something, on all hosts, by the recap."""
+    return sum(int(number) for number in re.findall(r"\bchanged=(\d+)", said))
+
+
+def changed_by_pyinfra(said: str) -> int:
+    """Return how many operations changed something: the recap's column of successes."""
+    recap = re.search(r"Grand total\W+\d+\s+(\d+|-)", said)
+    if recap is None:
+        raise RuntimeError("pyinfra ended without its recap")
+    return int(recap[1].replace("-", "0"))
 
 
 def _install(packages: list[str], place: Path) -> str:

@@ -1,13 +1,18 @@
-"""The rivals' work, in picluster's engine: `python -m benchmarks.same_work FILE [light]`."""
+"""The rivals' work, in picluster's engine, for nodes that are given as theirs are: by address.
+
+`python -m benchmarks.same_work KEY KNOWN_HOSTS PORT whole|light ADDRESS...`
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from benchmarks.measure import COUNTS
-from benchmarks.rivals import FILES, packages_of
+from benchmarks.wanted import FILES, packages_of
 from picluster.engine.events import Event, TargetFailed
 from picluster.engine.phase import Phase, Stage
 from picluster.engine.pool import Sessions
@@ -17,10 +22,8 @@ from picluster.engine.runner import run_phase
 from picluster.engine.step import Change, Decision, Satisfied, Step
 from picluster.engine.step import Run as RunScript
 from picluster.engine.survey import Look
-from picluster.model import load
-from picluster.paths import cluster_state
 from picluster.ssh.connector import SshConnector
-from picluster.ssh.endpoint import endpoints_of
+from picluster.ssh.endpoint import Endpoint
 from picluster.ssh.host_keys import HostKeys
 from picluster.steps.files import ManagedFile
 from picluster.steps.host.packages import Packages
@@ -57,21 +60,23 @@ def _tell(event: Event) -> None:
         print(event, file=sys.stderr)
 
 
-def main(file: str, kind: str = "") -> None:
-    cluster = load(file).cluster
-    keys = HostKeys(cluster_state(cluster.name) / "known_hosts")
-    connector = SshConnector(endpoints_of(cluster, lambda question: ""), keys)
+def main(key: str, known_hosts: str, port: str, kind: str, *addresses: str) -> None:
+    login = partial(Endpoint, port=int(port), user="pi", key=Path(key))
+    endpoints = {address: login(address, address) for address in addresses}
+    connector = SshConnector(endpoints, HostKeys(Path(known_hosts)))
     sessions = Sessions(connector)
     run = RunState(sessions, _tell)
-    names = [node.name for node in cluster.nodes]
     try:
-        sessions.open_all(names)
-        stage = Stage("the same work", {name: steps(light=kind == "light") for name in names})
+        sessions.open_all(addresses)
+        stage = Stage("the same work", {name: steps(light=kind == "light") for name in addresses})
         run_phase(Phase("bench", "the same work", (stage,)), run)
     finally:
         sessions.close_all()
     spent = connector.traffic
-    print(json.dumps({name: getattr(spent, name) for name in COUNTS}))
+    # Light nodes number their processes together with this computer's.
+    names = [name for name in COUNTS if kind == "whole" or name != "forks"]
+    changed = sum(tally.changed for tally in run.tallies())
+    print(json.dumps({name: getattr(spent, name) for name in names} | {"changed": changed}))
     sys.exit(run.exit_code())
 
 

@@ -147,6 +147,8 @@ def node_tree(root: Path) -> Path:
         put(root, f"usr/local/sbin/{name}", text, 0o755)
     for module in _MODULES:
         (root / "sys/module" / module).mkdir(parents=True)
+    for unit in ("iscsid", "docker", "systemd-timesyncd"):
+        put(root, f"usr/lib/systemd/system/{unit}.service", "")
     (root / "var/lib/dpkg/updates").mkdir(parents=True)
     status = "".join(
         f"Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"

@@ -11,15 +11,7 @@ from dataclasses import dataclass
 
 from picluster.engine.probe import Observation, ShellProbe
 from picluster.errors import Unreadable
-
-SYNCHRONISED = """
-if [ -e /run/systemd/timesync/synchronized ]; then echo synchronised=yes
-elif systemctl is-active --quiet systemd-timesyncd; then echo synchronised=no
-elif chronyc -n tracking 2>/dev/null | grep -q '^Leap status *: Normal'; then echo synchronised=yes
-elif ntpq -c 'rv 0 leap' 2>/dev/null | grep -q 'leap=00'; then echo synchronised=yes
-else echo synchronised=no; fi
-"""
-"""Shell that prints `synchronised=yes` or `=no`."""
+from picluster.facts.units import SYNCHRONISED
 
 
 @dataclass(frozen=True, slots=True)

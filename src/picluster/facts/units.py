@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from picluster.engine.probe import Observation, ShellProbe, shown
 from picluster.engine.shell import shared, shell
 from picluster.errors import Unreadable
-from picluster.facts.clock import SYNCHRONISED
 
 TIME_DAEMONS = ("chrony", "chronyd", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 """Debian's chrony calls its unit chrony, and others call it chronyd."""
@@ -31,6 +30,15 @@ UNITS = shared(
     __package__, "units", UNITS=" ".join((*_ASKED, *KUBERNETES, *FIREWALLS)), BLANK_LINE="\n\n"
 )
 """Shell that defines `unit NAME`: systemd is asked once for all units that any probe asks for."""
+
+SYNCHRONISED = f"""{UNITS}
+if [ -e /run/systemd/timesync/synchronized ]; then echo synchronised=yes
+elif unit systemd-timesyncd && [ "$active" = active ]; then echo synchronised=no
+elif chronyc -n tracking 2>/dev/null | grep -q '^Leap status *: Normal'; then echo synchronised=yes
+elif ntpq -c 'rv 0 leap' 2>/dev/null | grep -q 'leap=00'; then echo synchronised=yes
+else echo synchronised=no; fi
+"""
+"""Shell that prints `synchronised=yes` or `=no`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def _daemon(line: str) -> Unit:
 
 TIME_KEEPING = ShellProbe(
     "time-sync",
-    UNITS + shell(__package__, "time_keeping", DAEMONS=" ".join(TIME_DAEMONS)) + SYNCHRONISED,
+    SYNCHRONISED + shell(__package__, "time_keeping", DAEMONS=" ".join(TIME_DAEMONS)),
     lambda seen: TimeKeeping(tuple(map(_daemon, seen.every("unit"))), seen.flag("synchronised")),
 )
 """Which time daemons are installed and run, and whether the clock is set from the network."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from picluster.model import Cluster, Node
-from picluster.model.secret_ref import SecretRef
-from picluster.model.ssh import JumpHost
 from picluster.once import Once
-from picluster.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from picluster.model import Cluster, Node
+    from picluster.model.secret_ref import SecretRef
+    from picluster.model.ssh import JumpHost
+    from picluster.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from picluster.errors import NodeError
-from picluster.model.ssh import JumpHost
 from picluster.once import Once
+
+if TYPE_CHECKING:
+    from picluster.model.ssh import JumpHost
 
 AGENT_OF_THE_ENVIRONMENT = "SSH_AUTH_SOCK"
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -261,6 +264,8 @@ def _hop(host: str, text: str) -> JumpHost:
     name = match["host"].strip("[]") if match else ""
     if match is None or not _HOST.fullmatch(name):
         raise _not_understood(host, f"ProxyJump {text} is no host")
+    from picluster.model.ssh import JumpHost  # noqa: PLC0415 - 0.1 s, which few routes need
+
     return JumpHost(name, match["user"], _port(host, match["port"]) if match["port"] else None)
 
 

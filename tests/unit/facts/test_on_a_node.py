@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,8 @@ def seen(probe: ShellProbe[Facts], tree: Path) -> Facts:
 
 def systemd_has(tree: Path, *blocks: str) -> None:
     said = "\n\n".join(blocks)
+    for name in re.findall(r"[\w.-]+\.service", said):
+        put(tree, f"etc/systemd/system/{name}", "")
     put(tree, SYSTEMCTL, f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n", 0o755)
 
 
@@ -65,6 +68,25 @@ def test_a_unit_is_found_by_any_of_its_names_and_by_whole_ones(tree: Path) -> No
 def test_a_unit_that_systemd_does_not_know_is_neither_enabled_nor_active(tree: Path) -> None:
     systemd_has(tree, NOT_FOUND)
     assert seen(ISCSID, tree) == Unit("iscsid", enabled=False, active="inactive")
+
+
+def test_systemd_is_asked_for_units_that_have_a_file_and_for_nothing_else(tree: Path) -> None:
+    asked = (
+        '#!/bin/sh\nfor each; do echo "Names=$each.service"; echo ActiveState=active; echo; done\n'
+    )
+    put(tree, SYSTEMCTL, asked, 0o755)
+    for directory, name in (
+        ("etc/systemd/system", "snap.microk8s.daemon-kubelite"),
+        ("usr/lib/systemd/system", "zramswap"),
+        ("run/systemd/generator.late", "ntp"),
+        ("run/systemd/transient", "k0sworker"),
+    ):
+        put(tree, f"{directory}/{name}.service", "")
+    script = f"{UNITS}for each in $UNITS; do ! unit $each || echo $each; done"
+    found = set(spend(script, tree).done.out.decode().split())
+    there = {"snap.microk8s.daemon-kubelite", "zramswap", "ntp", "k0sworker"}
+    assert there <= found
+    assert not found & {"k3s", "k3s-agent", "rke2-server", "k0scontroller", "kubelet"}
 
 
 @pytest.mark.parametrize("link", ["etc/rc5.d/S02iscsid", "etc/rc5.d/K01iscsid"])
@@ -154,15 +176,38 @@ def test_packages_are_installed_only_if_they_are_configured(tree: Path) -> None:
     state = package_state(["curl:arm64", "jq", "socat=1.8", "url", "nothing"])
     found = seen(state, tree)
     assert found.installed == {"curl", "socat"}
-    assert not found.interrupted
     assert found.lists_age is not None
     assert 0 <= found.lists_age < 3600
 
 
+@pytest.mark.parametrize(
+    ("status", "unfinished"),
+    [
+        ("install ok installed", False),
+        ("hold ok installed", False),
+        ("deinstall ok config-files", False),
+        ("install ok unpacked", True),
+        ("install ok half-configured", True),
+        ("install reinstreq half-installed", True),
+        ("install ok triggers-pending\nTriggers-Pending: ldconfig", True),
+        ("install ok triggers-awaited\nTriggers-Awaited: curl", True),
+    ],
+)
+def test_a_package_that_was_left_half_done_is_an_interrupted_installation(
+    status: str, unfinished: bool, tree: Path
+) -> None:
+    path = tree / "var/lib/dpkg/status"
+    text = path.read_text().replace(
+        "Package: jq\nStatus: install ok installed", f"Package: jq\nStatus: {status}"
+    )
+    path.write_text(text)
+    assert seen(package_state(["curl"]), tree).interrupted is unfinished
+
+
 def test_unfinished_work_of_dpkg_is_told(tree: Path) -> None:
+    assert not seen(package_state(["curl"]), tree).interrupted
     put(tree, "var/lib/dpkg/updates/0001", "")
-    probe = package_state(["curl"])
-    assert seen(probe, tree).interrupted
+    assert seen(package_state(["curl"]), tree).interrupted
 
 
 # ------------------------------------------------------------------ files and names

@@ -249,8 +249,10 @@ class InstalledBeforehand(Inferred):
 
 
 _RECORDER_TEXT = f"""#!/bin/sh
-# Notes what K3s reads at start, so that picluster can tell later whether it is still the same.
-mkdir -p {paths.LOADED_DIR} && {paths.FINGERPRINT} >{paths.LOADED_DIR}/"$1".loaded
+# Notes what K3s reads at start, so that picluster can tell later whether it is still the same; and
+# K3s's version, which need not be asked for then.
+mkdir -p {paths.LOADED_DIR} &&
+  {{ {paths.FINGERPRINT}; {paths.BINARY} --version; }} >{paths.LOADED_DIR}/"$1".loaded
 """
 
 

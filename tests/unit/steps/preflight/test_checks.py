@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.doubles.tool_doubles import run_with
+from tests.doubles.tool_doubles import lay, run_with
 from tests.unit.steps.looking import answered, printed
 
 from picluster.engine.probe import Observation, ShellProbe
@@ -228,8 +228,11 @@ def test_the_scripts_run_and_their_answers_are_read(tmp_path: Path) -> None:
     systemctl = "for unit; do echo Names=$unit.service; case $unit in\n"
     systemctl += "k0sworker|ufw) echo ActiveState=active ;; esac; echo; done"
     answers = {}
+    units = tmp_path / "etc/systemd/system"
+    lay(units, {"k0sworker.service": "", "kubelet.service": "", "ufw.service": ""})
     for probe in (IDENTITY, NEIGHBOURS, SYSTEM, MEMORY, FREE_ROOM):
-        done = run_with(tmp_path, probe.text, systemctl=systemctl)
+        text = probe.text.replace("/etc/systemd/system", str(units))
+        done = run_with(tmp_path, text, systemctl=systemctl)
         answers[probe.name] = probe.parse(Observation(out=done.stdout))
     assert answers["neighbours"] == Neighbours(("k0sworker",), ("ufw",))
     assert isinstance(answers["identity"], MachineIdentity)

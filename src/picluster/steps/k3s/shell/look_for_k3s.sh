@@ -1,13 +1,11 @@
-# `k3s --version` is answered by the outer binary; it unpacks nothing on disk.
 # shellcheck disable=SC2154 # architecture.sh says $arch, units.sh $active and $enabled
 echo "arch=${arch:-$(uname -m)}"
-if [ -x "$BINARY" ]; then
-  # shellcheck disable=SC2046 # words are what is wanted
-  set -- $("$BINARY" --version 2>/dev/null)
-  [ "$1 $2" != "k3s version" ] || echo "version=$3"
-fi
 [ ! -r "$STAGING_DIR/install.sh" ] || echo installer=yes
 [ ! -r "$STAGING_DIR/version" ] || { read -r line <"$STAGING_DIR/version"; echo "staged=$line"; }
+digest=$(eval "$READ_AT_START")
+digest=${digest%% *}
+echo "on_disk=$digest"
+version=''
 for each in k3s k3s-agent; do
   [ -e "/etc/systemd/system/$each.service" ] || continue
   unit $each
@@ -17,10 +15,20 @@ for each in k3s k3s-agent; do
   [ ! -e "/etc/systemd/system/$each.service.d/10-picluster.conf" ] || [ ! -x "$RECORDER" ] ||
     echo recorder=yes
   loaded=$LOADED_DIR/$each.loaded
-  [ ! -r "$loaded" ] || { read -r line <"$loaded"; echo "loaded=$line"; }
+  [ ! -r "$loaded" ] || {
+    { read -r line; read -r kind what noted _ || :; } <"$loaded"
+    echo "loaded=$line"
+    [ "$line $kind $what" != "$digest k3s version" ] || version=$noted
+  }
 done
-digest=$(eval "$READ_AT_START")
-echo "on_disk=${digest%% *}"
+# Nothing changed since the start: its version is what it was then. Else the program is asked, which
+# takes a Pi half a second; the outer binary answers, and unpacks nothing on disk.
+if [ -z "$version" ] && [ -x "$BINARY" ]; then
+  # shellcheck disable=SC2046 # words are what is wanted
+  set -- $("$BINARY" --version 2>/dev/null)
+  [ "$1 $2" != "k3s version" ] || version=$3
+fi
+[ -z "$version" ] || echo "version=$version"
 if [ -d "$SERVER_DIR/db/etcd" ]; then echo datastore=etcd
 elif [ -e "$SERVER_DIR/db/state.db" ]; then echo datastore=sqlite
 else echo datastore=none; fi
