@@ -71,6 +71,32 @@ def test_the_validation_would_notice() -> None:
         kubernetes_validate.validate(broken, PINNED, strict=True)
 
 
+def found(value: object, key: str) -> Iterator[Any]:
+    """Yield every value under a key, wherever it is in an object."""
+    if isinstance(value, dict):
+        yield from ([value[key]] if key in value else [])
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from found(inner, key)
+
+
+def test_objects_and_code_call_logins_keys_and_directories_by_the_same_names() -> None:
+    made = everything(ALL)
+    secrets = [*found(made, "secretName"), *(each["name"] for each in found(made, "secretKeyRef"))]
+    assert set(secrets) == {credentials.NAME}
+    items = [item["key"] for each in found(made, "secret") for item in each["items"]]
+    assert {*items, *(each["key"] for each in found(made, "secretKeyRef"))} == set(credentials.KEYS)
+    env = {(each["name"], each.get("value")) for listed in found(made, "env") for each in listed}
+    assert env >= {
+        ("POSTGRES_USER", credentials.DATABASE_USER),
+        ("POSTGRES_DB", credentials.DATABASE),
+        ("RABBITMQ_DEFAULT_USER", credentials.BROKER_USER),
+        ("OTS_RABBITMQ_USERNAME", credentials.BROKER_USER),
+        ("OTS_DATA_FOLDER", settings(ALL)["OTS_DATA_FOLDER"]),
+    }
+    assert ["password", credentials.ADMINISTRATOR] in list(found(made, "args"))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_object_holds_a_generated_secret(variant: str) -> None:
     values = [secret.reveal() for secret in credentials.Generated().make({}).values()]
