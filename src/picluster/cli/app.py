@@ -52,9 +52,7 @@ config = typer.Typer(
     rich_markup_mode=None,
 )
 known_hosts = typer.Typer(
-    help="The host keys that are pinned for a cluster.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+    help="The host keys that are pinned for a cluster.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(config, name="config")
 app.add_typer(known_hosts, name="known-hosts")
@@ -263,8 +261,7 @@ def _restart(asked: Asked, *, dry_run: bool) -> int:
 def upgrade(
     *,
     to: Annotated[
-        str | None,
-        typer.Option("--to", help="Write this release into the cluster file first."),
+        str | None, typer.Option("--to", help="Write this release into the cluster file first.")
     ] = None,
     limit: Limit = None,
     dry_run: DryRun = False,

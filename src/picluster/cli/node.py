@@ -10,9 +10,7 @@ import typer
 from picluster.cli.options import Data, DryRun, OneByOne, Options, Volumes, Yes, command
 
 app = typer.Typer(
-    help="Take a node out, or let a re-flashed one in.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+    help="Take a node out, or let a re-flashed one in.", no_args_is_help=True, rich_markup_mode=None
 )
 Name = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
 

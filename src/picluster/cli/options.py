@@ -38,8 +38,7 @@ Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Tell more; -vv adds tracebacks.")
 ]
 AcceptKeys = Annotated[
-    bool,
-    typer.Option("--accept-new-host-keys", help="Trust and pin host keys at first contact."),
+    bool, typer.Option("--accept-new-host-keys", help="Trust and pin host keys at first contact.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]

@@ -101,9 +101,7 @@ def kubeconfig(
         typer.echo(f"{saved}; --merge puts it into {default_path()}")
 
 
-def completion(
-    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")],
-) -> None:
+def completion(shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]) -> None:
     """Print what lets a shell complete commands.
 
     Use it as in `eval "$(picluster completion bash)"`.

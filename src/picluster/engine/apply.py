@@ -18,16 +18,7 @@ from picluster.engine.probe import NONSENSE, senseless
 from picluster.engine.reboot import reboot
 from picluster.engine.script import Ended, FrameReader, compile_actions, new_marker, snippet_of
 from picluster.engine.session import Session
-from picluster.engine.step import (
-    Act,
-    Action,
-    Change,
-    Reboot,
-    Run,
-    Upload,
-    WriteFile,
-    told_of,
-)
+from picluster.engine.step import Act, Action, Change, Reboot, Run, Upload, WriteFile, told_of
 from picluster.errors import (
     ActionFailed,
     Interrupted,
@@ -224,10 +215,7 @@ class _Batch:
             [snippet_of(task.action) for task in self.tasks if isinstance(task.action, Shellish)],
             self._marker,
         )
-        readers = {
-            "stdout": FrameReader(self._marker),
-            "stderr": FrameReader(self._marker),
-        }
+        readers = {"stdout": FrameReader(self._marker), "stderr": FrameReader(self._marker)}
 
         def on_output(stream: str, data: bytes) -> None:
             for item in readers[stream].feed(data):

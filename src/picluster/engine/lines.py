@@ -16,11 +16,7 @@ _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 # Halves of characters, which JSON may hold and no file and no terminal takes.
 _HALVES = range(0xD800, 0xE000)
 _NOT_SHOWN = [*range(0x20), *range(0x7F, 0xA0), *_BREAKS, *_BIDI, *_HALVES]
-_CONTROL = dict.fromkeys(_NOT_SHOWN, "\ufffd") | {
-    9: "\t",
-    10: "\n",
-    13: "",
-}
+_CONTROL = dict.fromkeys(_NOT_SHOWN, "\ufffd") | {9: "\t", 10: "\n", 13: ""}
 
 
 def visible(text: str) -> str:

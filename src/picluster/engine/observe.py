@@ -15,12 +15,7 @@ from picluster.engine.pool import Sessions
 from picluster.engine.probe import NONSENSE, senseless, shown
 from picluster.engine.recollection import Recollection
 from picluster.engine.script import compile_probes, new_marker, split_output
-from picluster.engine.step import (
-    LiveProbe,
-    Observation,
-    ShellProbe,
-    Step,
-)
+from picluster.engine.step import LiveProbe, Observation, ShellProbe, Step
 from picluster.engine.survey import Survey
 from picluster.errors import PiclusterError, Unreadable
 from picluster.secret import redact

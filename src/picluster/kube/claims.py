@@ -17,11 +17,7 @@ from picluster.kube.removal import wait_until_gone
 if TYPE_CHECKING:
     from picluster.engine.place import Progress
 
-_OF_THE_BINDING = (
-    "pv.kubernetes.io/",
-    "volume.kubernetes.io/",
-    "volume.beta.kubernetes.io/",
-)
+_OF_THE_BINDING = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/")
 _GONE_SECONDS = 180.0
 """Pods of a node that is gone are collected after a minute or so; until then they hold a claim."""
 

@@ -71,12 +71,7 @@ def evictable(pods: Iterable[Mapping[str, Any]], staying: Collection[str] = DAEM
 
 
 def drain(
-    api: Api,
-    name: str,
-    *,
-    timeout: float,
-    progress: Progress,
-    staying: Collection[str] = DAEMONS,
+    api: Api, name: str, *, timeout: float, progress: Progress, staying: Collection[str] = DAEMONS
 ) -> None:
     """Evict what can be evicted from a node, and wait until it is gone; see `evictable`.
 

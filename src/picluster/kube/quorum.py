@@ -140,8 +140,7 @@ def _refusal(
         count = f"{server} must wait for its turn: one server at a time"
     if not found:
         return Refused(
-            count,
-            "let another server join first; a cluster of two cannot spare either of them",
+            count, "let another server join first; a cluster of two cannot spare either of them"
         )
     return Refused(
         f"{'; '.join(found)}; {count}",

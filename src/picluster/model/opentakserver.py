@@ -40,8 +40,7 @@ def _not_too_old(version: str) -> str:
 Version = Annotated[str, release_of("OpenTAKServer", DEFAULT_VERSION), AfterValidator(_not_too_old)]
 UiVersion = Annotated[str, release_of("OpenTAKServer-UI", DEFAULT_UI)]
 Quantity = Annotated[
-    str,
-    matching(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)", "is not a size of a volume", "write 10Gi or 500Mi"),
+    str, matching(r"[1-9][0-9]{0,5}(Mi|Gi|Ti)", "is not a size of a volume", "write 10Gi or 500Mi")
 ]
 
 

@@ -13,8 +13,7 @@ from picluster.model.scalars import YesNo, one_of
 from picluster.model.section import Section
 
 SwapPolicy = Annotated[
-    Literal["disable", "keep"],
-    one_of(("disable", "keep"), also={"off": "disable", "on": "keep"}),
+    Literal["disable", "keep"], one_of(("disable", "keep"), also={"off": "disable", "on": "keep"})
 ]
 
 

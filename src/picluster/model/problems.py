@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from picluster.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _LONGEST_VALUE = 60
 _MOST_SHOWN = 50

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import GetPydanticSchema, ValidationInfo
 from pydantic_core import core_schema
@@ -17,9 +18,6 @@ from picluster.model.paths import resolve as resolve_path
 from picluster.model.refusal import refuse
 from picluster.model.section import reading_of
 from picluster.secret import Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _LARGEST_SECRET_FILE = 64 * 1024
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -7,15 +7,13 @@ them, a repeated key is a problem, and a small file cannot grow into a large one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from picluster.model.yaml_limits import BeyondLimits, within_limits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})

@@ -145,10 +145,7 @@ def _restored(site: Site, bundle: Bundle, absent: frozenset[str]) -> Phase:
                 },
             ),
             Stage("the others are to join", joining),
-            Stage(
-                "the first server runs",
-                {first.name: [RestoredServerRuns(arrived)]},
-            ),
+            Stage("the first server runs", {first.name: [RestoredServerRuns(arrived)]}),
             Stage("what is left", {each.name: [FormerDatabases()] for each in cluster.servers}),
         ),
     )

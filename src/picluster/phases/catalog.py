@@ -73,8 +73,7 @@ def select(first: str | None, last: str | None) -> list[str]:
     stop = names.index(known(last)) if last else len(names) - 1
     if start > stop:
         raise UsageError(
-            f"--from {first} comes after --until {last}",
-            fix=f"the order is {', '.join(names)}",
+            f"--from {first} comes after --until {last}", fix=f"the order is {', '.join(names)}"
         )
     return names[start : stop + 1]
 

@@ -50,8 +50,7 @@ def k3s(site: Site) -> Phase:
         f"K3s {cluster.k3s.version} runs on every node, in one cluster",
         (
             Stage(
-                "enough servers are there",
-                {CLUSTER: [ServersSeen(servers, cluster.k3s.version)]},
+                "enough servers are there", {CLUSTER: [ServersSeen(servers, cluster.k3s.version)]}
             ),
             Stage(
                 "K3s is on every node",

@@ -10,25 +10,13 @@ from picluster.model import Cluster, Node, Prepare
 from picluster.model.network import as_ip
 from picluster.steps.files import ManagedFile
 from picluster.steps.host import boot, kernel
-from picluster.steps.host.drop_ins import (
-    MULTIPATH_LEAVES_LONGHORN_ALONE,
-    cloud_init_leaves_names,
-)
+from picluster.steps.host.drop_ins import MULTIPATH_LEAVES_LONGHORN_ALONE, cloud_init_leaves_names
 from picluster.steps.host.hosts import HOSTS_TEMPLATE, TEMPLATE_PATH, HostsFile
 from picluster.steps.host.limits import INOTIFY, LimitsRaised
-from picluster.steps.host.naming import (
-    Hostname,
-    SystemLocale,
-    Timezone,
-    is_built_in,
-)
+from picluster.steps.host.naming import Hostname, SystemLocale, Timezone, is_built_in
 from picluster.steps.host.packages import K3S_NEEDS, STAND_INS, Packages
 from picluster.steps.host.proxy import apt_proxy
-from picluster.steps.host.services import (
-    TIMESYNCD,
-    IscsiDaemon,
-    TimeSync,
-)
+from picluster.steps.host.services import TIMESYNCD, IscsiDaemon, TimeSync
 from picluster.steps.host.swap import SwapOff
 
 

@@ -130,10 +130,7 @@ def _phases(site: Site, absent: frozenset[str]) -> Iterator[Phase]:
     yield Phase(
         "support",
         "evidence for a bug report",
-        (
-            Stage("nodes", {name: [evidence] for name in nodes}),
-            Stage("API", {CLUSTER: [api]}),
-        ),
+        (Stage("nodes", {name: [evidence] for name in nodes}), Stage("API", {CLUSTER: [api]})),
     )
 
 

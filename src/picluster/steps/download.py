@@ -76,10 +76,7 @@ def _opened(url: str) -> AbstractContextManager[Any]:
 
 
 def opened(
-    request: Request,
-    trust: ssl.SSLContext | None = None,
-    *,
-    longest: float = LONGEST_SECONDS,
+    request: Request, trust: ssl.SSLContext | None = None, *, longest: float = LONGEST_SECONDS
 ) -> AbstractContextManager[Any]:
     """Make a request that no redirection leads away from HTTPS. Raises `OSError` and others.
 
