@@ -43,10 +43,10 @@ class Stop:
     """
 
     release: str
-    number: int = 1
-    of: int = 1
-    further: tuple[str, ...] = ()
-    why: tuple[str, ...] = ()
+    number: int
+    of: int
+    further: tuple[str, ...]
+    why: tuple[str, ...]
 
 
 def way(installed: Sequence[str], wanted: str) -> tuple[Stop, ...]:

@@ -73,6 +73,13 @@ class Cluster:
         return Answers(node not in self.down)
 
 
+class SilentAltogether(Cluster):
+    """The same servers: the cluster's API gives no list of nodes, whoever answers for itself."""
+
+    def nodes(self) -> Any:
+        return None
+
+
 class Answers:
     """One server's own API."""
 
@@ -134,9 +141,19 @@ def test_a_server_that_is_down_may_be_disturbed_and_not_removed(
     assert refused.value.where == "pi1"
 
 
-def test_nobody_is_removed_while_the_api_is_silent() -> None:
-    with pytest.raises(PreflightRefused, match="no server's API works"):
-        reached_by(site(), Silent()).guard.before_removal("pi1")
+@pytest.mark.parametrize(
+    ("down", "why"),
+    [
+        (("pi1", "pi2", "pi3"), "no server's API works"),
+        (("pi1",), "though pi2, pi3 should work"),
+    ],
+)
+def test_nobody_is_removed_while_the_api_is_silent(
+    monkeypatch: pytest.MonkeyPatch, down: tuple[str, ...], why: str
+) -> None:
+    monkeypatch.setattr("picluster.steps.k3s.guard.readyz", ready)
+    with pytest.raises(PreflightRefused, match=why):
+        reached_by(site(), SilentAltogether(*down)).guard.before_removal("pi1")
 
 
 class Silent:

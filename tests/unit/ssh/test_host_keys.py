@@ -8,8 +8,10 @@ import paramiko
 import pytest
 
 from picluster.errors import HostKeyChanged, HostKeyUnknown
+from picluster.ssh import host_keys
 from picluster.ssh.host_keys import USERS_FILES, HostKeys, accept_new, refuse_new
 from picluster.ssh.keys import fingerprint
+from picluster.ssh.known_hosts import read
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,18 @@ def test_the_same_host_at_another_port_is_another_machine(
     pins(tmp_path).check("pi1", "10.0.0.1", 22, keys[0])
     with pytest.raises(HostKeyUnknown):
         pins(tmp_path, refuse_new).check("pi2", "10.0.0.1", 2222, keys[1])
+
+
+def test_the_files_are_read_once_for_all_nodes_until_a_pin_is_added(
+    tmp_path: Path, keys: tuple[paramiko.PKey, paramiko.PKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = list[Path]()
+    monkeypatch.setattr(host_keys, "read", lambda *files: times.extend(files) or read(*files))
+    known = pins(tmp_path)
+    known.check("pi1", "10.0.0.1", 22, keys[0])
+    for _ in range(3):
+        known.check("pi1", "10.0.0.1", 22, keys[0])
+    assert times == [tmp_path / "known_hosts"] * 2
 
 
 def test_a_forgotten_key_may_be_another_one(

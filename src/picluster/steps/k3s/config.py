@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TypeAlias
 
 import yaml
@@ -128,7 +129,7 @@ def _alternative_names(cluster: Cluster) -> list[str]:
 
 def render(options: Mapping[str, Value]) -> str:
     """Return the text of config.yaml; the same options always give the same bytes."""
-    return HEADER + yaml.safe_dump(dict(options), sort_keys=True, width=1000)
+    return HEADER + yaml.safe_dump(dict(options), width=inf)
 
 
 def joined_server(cluster: Cluster, config: str) -> str | None:
@@ -169,10 +170,10 @@ class ConfigFile:
         unknown = self._unknown_names()
         if unknown:
             return _refuse_names(unknown)
-        if self.node.is_server or isinstance(role, Starts):  # which no agent ever does
-            options = server_options(self.cluster, self.node, role)
-        else:
+        if isinstance(role, Joins) and not self.node.is_server:
             options = agent_options(self.cluster, self.node, role.server)
+        else:
+            options = server_options(self.cluster, self.node, role)
         wanted = render(options | self._pods_way(look, options, present))
         if file.access == _ACCESS_PRIVATE and present.rstrip("\n") == wanted.rstrip("\n"):
             return Satisfied()

@@ -41,9 +41,7 @@ class QuorumGuard:
     def on_removal(self, node: str) -> Ruling:
         """Rule whether the cluster keeps its majority once this node is gone."""
         nodes = self.api.nodes()
-        if nodes is None:
-            return may_disrupt(node, None, {}, (), destructive=True)
-        if node in nodes and not nodes[node].is_server:
+        if nodes and node in nodes and not nodes[node].is_server:
             return Allowed()
         return may_disrupt(node, nodes, self._readiness(), (), destructive=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,16 +25,20 @@ from picluster.model import Cluster, parse
 from picluster.secret import Secret
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.config import (
+    HEADER,
     ConfigFile,
     TokenFile,
     agent_options,
     cluster_token,
     joined_server,
     public_url,
+    render,
     server_options,
 )
 from picluster.steps.k3s.membership import Joins, Starts
 from picluster.steps.k3s.state import CREDENTIALS, STATE, ServerCredentials
+from picluster.steps.k3s.token import Token, choose_token
+from picluster.steps.local import KeepHere
 
 SERVERS = "\n".join(f"  - {{name: pi{n}, address: 10.0.0.{n}, role: server}}" for n in (1, 2, 3))
 AGENT = "\n  - {name: pi4, address: 10.0.0.4, role: agent}\n"
@@ -79,6 +84,11 @@ def test_a_single_server_needs_no_etcd() -> None:
     decision = ConfigFile(one, one.node("pi1")).decide(look("k3s-config", own=NO_FILE))
     assert isinstance(decision, Change)
     assert "cluster-init" not in str(decision.actions)
+
+
+def test_options_are_written_in_order_and_on_one_line_each() -> None:
+    long = " ".join(["word"] * 500)
+    assert render({"b": True, "a": [long]}) == f"{HEADER}a:\n- {long}\nb: true\n"
 
 
 def test_the_data_of_two_clusters_is_refused() -> None:
@@ -287,6 +297,18 @@ def test_a_token_of_another_authority_does_not_open_the_cluster() -> None:
     assert isinstance(token("x", pinned=False, present=other), Change)
     assert token("x", pinned=False, present="the-real-one") == Satisfied()
     assert token("x", pinned=False, present=FULL) == Satisfied()
+
+
+def test_a_token_that_nobody_pinned_is_made_up_once_and_kept_here(tmp_path: Path) -> None:
+    saved = tmp_path / "token"
+    first = choose_token(None, saved)
+    text = first.secret.reveal()
+    kept = KeepHere(saved, Secret(f"{text}\n"), "keeping the token here")
+    assert first == Token(Secret(text), False, (kept,))
+    assert len(text) == 64
+    saved.write_text(f"{text}\n")
+    assert choose_token(None, saved) == first
+    assert choose_token(Secret(" mine\n"), saved) == Token(Secret("mine"), True)
 
 
 def test_what_is_made_up_here_is_kept_here_before_a_node_has_it() -> None:

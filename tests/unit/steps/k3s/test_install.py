@@ -124,6 +124,13 @@ def test_a_new_agent_is_not_installed_before_servers_that_are_older() -> None:
     assert isinstance(agent.decide(seen), Blocked)
 
 
+def test_an_agent_is_installed_beside_servers_of_its_own_release() -> None:
+    same = {STATE.name: printed(version=WANTED, unit="k3s", datastore="etcd")}
+    agent = Installed("agent", WANTED, 900, ["pi2"])
+    seen = Look("pi1", "k3s-installed", {"pi1": {STATE.name: printed()}, "pi2": same})
+    assert isinstance(agent.decide(seen), Change)
+
+
 def test_a_server_that_never_ran_keeps_no_agent_from_a_newer_release() -> None:
     older = {STATE.name: printed(version="v1.32.9+k3s1", unit="k3s")}
     agent = Installed("agent", WANTED, 900, ["pi2"])
@@ -258,15 +265,16 @@ class Uploads:
 def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
     tmp_path: Path, images: bool
 ) -> None:
-    (tmp_path / "k3s-arm64").write_text("binary")
+    binary = "binary" * 500_000
+    (tmp_path / "k3s-arm64").write_text(binary)
     (tmp_path / "install.sh").write_text("script")
     name = "k3s-airgap-images-arm64.tar.zst"
-    sums = {"k3s-arm64": b"binary", name: b"images"}
+    sums = {"k3s-arm64": binary.encode(), name: b"images"}
     (tmp_path / "sha256sum-arm64.txt").write_text(
         "".join(f"{hashlib.sha256(data).hexdigest()}  {each}\n" for each, data in sums.items())
     )
     sent = [
-        ("k3s-arm64", f"{STAGING_DIR}/k3s", 0o755, "binary"),
+        ("k3s-arm64", f"{STAGING_DIR}/k3s", 0o755, binary),
         ("install.sh", f"{STAGING_DIR}/install.sh", 0o700, "script"),
     ]
     if images:
@@ -277,7 +285,7 @@ def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
     StageRelease(WANTED, "arm64").perform(there)
     assert node.sent == sent
     told = [line for line in there.progress.states if line.startswith("uploading")]  # type: ignore[attr-defined]
-    assert told == ["uploading 0 MB", *([f"uploading {name}"] if images else [])]
+    assert told == ["uploading 3 MB", *([f"uploading {name}"] if images else [])]
 
 
 def test_replacing_a_running_k3s_counts_as_a_restart() -> None:
