@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mutants.fault import Fault, Outcome
 from tests.mutants.named import NAMED
-from tests.mutants.operators import mutations
+from tests.mutants.operators import Mutation, mutations
 from tests.mutants.reach import Reach, measure
 from tests.mutants.trial import cold, load_heavy, tried
 from tests.mutants.warm import tried_warm
@@ -96,7 +96,9 @@ def _named(reach: Reach) -> Iterator[Fault]:
             raise SystemExit(f"{name}: {module} has not exactly one place that reads\n{before}")
         first = source[: source.index(before)].count("\n") + 1
         last = first + before.count("\n")
-        yield _fault(reach, module, (first, last, 0), name, source.replace(before, after))
+        few = _few(reach, reach.tests(module, first, last))
+        at_import = reach.at_import(module, first, last)
+        yield Fault(module, first, name, source.replace(before, after), *few, at_import)
 
 
 def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
@@ -108,10 +110,13 @@ def _sampled(reach: Reach, args: argparse.Namespace) -> list[Fault]:
     ]
     if args.sample and args.sample < len(found):
         found = random.Random(args.seed).sample(found, args.sample)
-    return [
-        _fault(reach, module, (*each.lines, each.readers), each.what, each.source)
-        for module, each in found
-    ]
+    return [_ordinary(reach, module, each) for module, each in found]
+
+
+def _ordinary(reach: Reach, module: Path, it: Mutation) -> Fault:
+    tests = reach.tests(module, *it.lines, it.name, it.readers)
+    at_import = reach.at_import(module, *it.lines)
+    return Fault(module, it.line, it.what, it.source, *_few(reach, tests), at_import)
 
 
 def _modules() -> list[Path]:
@@ -130,17 +135,15 @@ def _wanted(place: str, patterns: Sequence[str]) -> bool:
     )
 
 
-def _fault(
-    reach: Reach, module: Path, lines: tuple[int, int, int], what: str, source: str
-) -> Fault:
-    tests, seconds = list[str](), 0.0
-    for test in reach.tests(module, *lines):
-        tests.append(test)
+def _few(reach: Reach, tests: Sequence[str]) -> tuple[tuple[str, ...], float]:
+    """Return the first of the tests, as many as fit into the time, and how long they take."""
+    few, seconds = list[str](), 0.0
+    for test in tests:
+        few.append(test)
         seconds += reach.seconds.get(test, 0.0)
         if seconds > _MOST_SECONDS:
             break
-    at_import = reach.at_import(module, *lines[:2])
-    return Fault(module, lines[0], what, source, tuple(tests), seconds, at_import)
+    return tuple(few), seconds
 
 
 def _summary(chosen: list[Fault], lived: list[Fault], seconds: float) -> None:

@@ -30,8 +30,10 @@ class Mutation:
     lines: tuple[int, int]
     """The statement's first line and its last, but for what stands inside of it."""
     what: str
+    name: str
+    """What the statement names, if it runs at import."""
     readers: int
-    """The lines, a bit each, that read what the statement names; for one that runs at import."""
+    """The lines, a bit each, that read it."""
     _tree: ast.Module
     _position: int
     _change: Callable[[ast.AST], None]
@@ -51,8 +53,9 @@ def mutations(source: str) -> Iterator[Mutation]:
     for position, node in enumerate(_deciding(tree)):
         for what, change, line in _changes(node):
             lines = spans.get(line, (line, line))
-            readers = read.get(named.get(lines[0], ""), 0)
-            yield Mutation(line, lines, f"{what}: {_shown(node)}", readers, tree, position, change)
+            name = named.get(lines[0], "")
+            told = f"{what}: {_shown(node)}"
+            yield Mutation(line, lines, told, name, read.get(name, 0), tree, position, change)
 
 
 def _spans(tree: ast.Module) -> dict[int, tuple[int, int]]:

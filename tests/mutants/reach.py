@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,13 +31,16 @@ class Reach:
 
     lines: _Lines
     seconds: dict[str, float]
+    root: Path = Path()
 
-    def tests(self, module: Path, first: int, last: int, readers: int = 0) -> list[str]:
+    def tests(
+        self, module: Path, first: int, last: int, name: str = "", readers: int = 0
+    ) -> list[str]:
         """Return the ids of the tests that run one of the lines: those beside the module first.
 
         Then the quick ones. Code that only runs at import has the tests of all of its module, first
-        those that run one of the `readers`, a bit each; where no line runs later, as of mere
-        data, those of its room.
+        those that run one of the `readers`, a bit each, and those of its room whose file has the
+        `name` in it; where no line runs later, as of mere data, those of its room.
         """
         wanted = ((1 << (last + 1)) - 1) & ~((1 << first) - 1)
         parts = module.with_suffix("").parts[2:]
@@ -46,13 +50,20 @@ class Reach:
             or self._running(module, -1)
             or [test for test in self.lines if test.startswith(tuple(near))]
         )
-        reading = set(self._running(module, readers))
+        files = {test.split("::")[0] for test in self.lines if test.startswith(tuple(near))}
+        naming = tuple(f"{file}::" for file in files if name and self._has(file, name))
+        named = [test for test in self.lines if naming and test.startswith(naming)]
+        reading = {*self._running(module, readers), *named}
 
         def order(test: str) -> tuple[bool, int, float]:
             far = next((far for far, room in enumerate(near) if test.startswith(room)), len(near))
             return test not in reading, far, self.seconds.get(test, 0.0)
 
-        return sorted(found, key=order)
+        return sorted({*found, *named}, key=order)
+
+    def _has(self, file: str, name: str) -> bool:
+        text = (self.root / file).read_text() if (self.root / file).exists() else ""
+        return re.search(rf"\b{re.escape(name)}\b", text) is not None
 
     def at_import(self, module: Path, first: int, last: int) -> bool:
         """Whether one of the lines also runs when modules are imported or tests collected."""
@@ -91,7 +102,7 @@ def measure(root: Path, jobs: int) -> Reach:
     kept.write_text(
         json.dumps({"sources": sources, "files": files, "lines": written, "seconds": seconds})
     )
-    return Reach(lines, seconds)
+    return Reach(lines, seconds, root)
 
 
 def _all(root: Path, below: str) -> list[Path]:

@@ -95,10 +95,22 @@ def test_what_is_named_at_import_is_shown_first_to_the_tests_that_read_it() -> N
     assert readers == {"one more: 5": 1 << 10, "one more: 2": 1 << 7}
     near, far = (f"tests/unit/{name}.py::t" for name in ("kube/quorum", "a/x"))
     lines = {near: {str(MODULE): 1 << 7}, far: {str(MODULE): 1 << 10}}
-    assert Reach(lines, {}).tests(MODULE, 1, 1, 1 << 10) == [far, near]
+    assert Reach(lines, {}).tests(MODULE, 1, 1, "_MOST", 1 << 10) == [far, near]
 
 
 def test_mere_data_has_the_tests_of_its_room() -> None:
     beside, elsewhere = ("tests/unit/kube/x.py::t", "tests/unit/a/x.py::t")
     reach = Reach({"": {str(MODULE): 1 << 3}, beside: {}, elsewhere: {}}, {})
     assert reach.tests(MODULE, 3, 3) == [beside]
+
+
+def test_what_is_named_at_import_is_shown_to_tests_of_its_room_that_name_it(tmp_path: Path) -> None:
+    for name, text in (("kube/a.py", "a = MOST"), ("kube/b.py", "a = MOSTLY"), ("a.py", "MOST")):
+        (tmp_path / "tests/unit" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests/unit" / name).write_text(text)
+    lines: dict[str, dict[str, int]] = {
+        f"tests/unit/{name}::t": {} for name in ("kube/a.py", "kube/b.py", "a.py")
+    }
+    lines["tests/unit/x.py::t"] = {str(MODULE): 1 << 9}
+    found = Reach(lines, {}, tmp_path).tests(MODULE, 1, 1, "MOST")
+    assert found == ["tests/unit/kube/a.py::t", "tests/unit/x.py::t"]
