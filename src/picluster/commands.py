@@ -19,11 +19,16 @@ from picluster.engine.runner import plan_phase, run_phase
 from picluster.engine.survey import CLUSTER
 from picluster.engine.warned import settle
 from picluster.errors import HostKeyChanged, NodeError, PiclusterError, PreflightRefused
+from picluster.kube.api import NOTES
+from picluster.kube.nodes import NODES
 from picluster.phases.catalog import PHASES, wanted
 from picluster.phases.k3s import fetch_ahead
 from picluster.phases.preflight import preflight
 from picluster.site import Site
 from picluster.steps.saved_images import read_saved
+
+_READ = {"k3s": NODES, "deploy": NOTES}
+"""What phases read of the API even if there is nothing to do."""
 
 Build: TypeAlias = Callable[[Site, frozenset[str]], Iterable[Phase]]
 """Makes the phases of an operation, given the nodes that are absent; later ones as it is asked."""
@@ -139,8 +144,7 @@ def under_way(site: Site, phases: Sequence[str] = ()) -> Iterator[RunState]:
     site.api.remember()
     try:
         run.absent = _connect(site, run)
-        if "k3s" in phases:
-            site.api.look_ahead()
+        site.api.look_ahead(path for phase, path in _READ.items() if phase in phases)
         run.take_lock = _node_lock(site, run.absent).take
         foresee(run, (partial(PHASES[name], site) for name in phases))
         yield run

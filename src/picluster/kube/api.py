@@ -69,3 +69,6 @@ def merge_patch(api: Api, path: str, patch: Mapping[str, object]) -> Object:
 
 FIELD_MANAGER = "picluster"
 """Whom Kubernetes records as the owner of every field that picluster sets."""
+
+NOTES = "/api/v1/namespaces/picluster/configmaps"
+"""Where it is noted which objects are picluster's."""

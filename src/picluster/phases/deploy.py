@@ -13,8 +13,6 @@ from picluster.model.apps import OPENTAKSERVER, TAKEN
 from picluster.site import Site
 from picluster.steps.manifests.applied import ObjectsApplied, PartsGone
 from picluster.steps.manifests.component import Part
-from picluster.steps.manifests.repair import MadeAnew
-from picluster.steps.manifests.rollout import RolledOut
 from picluster.steps.saved_images import read_saved
 
 _NAME = "deploy"
@@ -71,6 +69,8 @@ def _apps(site: Site, may_go: MayGo) -> Iterator[Stage]:
 
 
 def _app(site: Site, source: AppSource, may_go: MayGo) -> Iterator[Step]:
+    from picluster.steps.manifests.rollout import RolledOut  # noqa: PLC0415 - where there are apps
+
     app, force = source.app, site.consents.force_conflicts
     yield ObjectsApplied(
         f"app-{app.name}",
@@ -88,6 +88,8 @@ def _app(site: Site, source: AppSource, may_go: MayGo) -> Iterator[Step]:
 
 
 def _broken_apps(site: Site) -> Iterator[Step]:
+    from picluster.steps.manifests.repair import MadeAnew  # noqa: PLC0415 - only `deploy --fix`
+
     for source in _sources(site):
         name, title = f"broken-{source.app.name}", f"nothing of {source.app.name} is stuck"
         yield MadeAnew(name, title, AppWorkloads(source), source)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def api_of(home: Home) -> type[ClusterApi]:
         def members(self) -> dict[str, NodeState] | None:
             return self.nodes()
 
-        def look_ahead(self) -> None:
+        def look_ahead(self, paths: Iterable[str]) -> None:
             """What is known needs no looking."""
 
     return HomeApi

@@ -313,7 +313,11 @@ def node(
 # ------------------------------------------------------------------ the server
 
 
-_LISTS = ("/api/v1/nodes", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+_LISTS = (
+    "/api/v1/nodes",
+    "/api/v1/namespaces/picluster/configmaps",
+    "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
+)
 
 
 class FakeApi:

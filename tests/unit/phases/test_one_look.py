@@ -15,6 +15,9 @@ from tests.unit.hostile.bench import RELEASE, THREE_SERVERS, Home, Outcome, auth
 from tests.unit.kube.kube_double import FakeApi, Store
 
 from picluster.engine.events import Connected, RunFinished
+from picluster.kube.api import NOTES
+from picluster.kube.nodes import NODES
+from picluster.phases.catalog import PHASES
 
 DELAY = 0.1
 """Seconds each way: more than what is done here between two words, so that those count alone."""
@@ -55,6 +58,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
     home = Home(tmp_path, key, THREE_SERVERS, bad_one="")
     monkeypatch.setattr("tests.unit.hostile.bench.PENDING", {})
+    monkeypatch.setattr("tests.unit.hostile.bench._PHASES", tuple(PHASES))
     monkeypatch.setattr("picluster.engine.observe.compile_probes", home.notes.compile_probes)
     monkeypatch.setattr("picluster.engine.apply.compile_actions", home.notes.compile_actions)
     store, apis, wires = Store(), dict[str, FakeApi](), dict[str, Relay]()
@@ -72,9 +76,9 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
         yield Far(home, apis, wires)
 
 
-def test_up_asks_each_node_once_and_the_api_once(far: Far) -> None:
+def test_up_asks_each_node_once_and_the_api_once_for_each_thing(far: Far) -> None:
     far.carry_out("up")
-    assert far.asked == {"GET /api/v1/nodes": 1}
+    assert far.asked == {f"GET {NODES}": 1, f"GET {NOTES}": 1}
     assert {name: len(node.calls) for name, node in far.home.nodes.items()} == dict.fromkeys(
         far.home.nodes, 1
     )

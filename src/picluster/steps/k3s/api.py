@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from picluster.kube.glance import Glance
 from picluster.kube.kubeconfig import AdminKubeconfig
 from picluster.kube.leases import Lease, read_lease
 from picluster.kube.link import Server
-from picluster.kube.nodes import NODES, NodeState, get_node, list_nodes, node_states
+from picluster.kube.nodes import NodeState, get_node, list_nodes, node_states
 from picluster.kube.recalled import Answers, Recalled, question
 from picluster.once import Together
 from picluster.steps.k3s import paths
@@ -62,16 +62,20 @@ class ClusterApi:
         """Ask anew from now on, each time."""
         self._answers = None
 
-    def look_ahead(self) -> None:
-        """Begin to read what runs ask for, while shells are asked; if credentials are here."""
+    def look_ahead(self, paths: Iterable[str]) -> None:
+        """Begin to read these, while shells are asked, if credentials are here.
+
+        Each goes its own way: one after the other would cost a round trip more.
+        """
         answers = self._answers
         if answers is not None and self.saved.exists():
-            threading.Thread(target=self._look_ahead, args=(answers,), daemon=True).start()
+            for path in paths:
+                threading.Thread(target=self._look_ahead, args=(answers, path), daemon=True).start()
 
-    def _look_ahead(self, answers: Answers) -> None:
+    def _look_ahead(self, answers: Answers, path: str) -> None:
         with suppress(PiclusterError):  # who asks for it is told
             access = self._opened()
-            answers.get(question("GET", NODES), lambda: (access.glimpse(NODES), access.clock))
+            answers.get(question("GET", path), lambda: (access.glimpse(path), access.clock))
 
     def access(self) -> KubeAccess | Recalled:
         """Return the way to the API. Raises `ApiUnavailable` when no server has credentials."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from picluster.kube.api import Api, Object
+from picluster.kube.api import NOTES, Api, Object
 from picluster.kube.apply import apply, ensure_namespace
 from picluster.kube.errors import NotFound
 from picluster.kube.kinds import object_path
@@ -34,8 +34,7 @@ def note_objects(api: Api, part: str, listed: Sequence[Identity]) -> None:
 
 def parts_applied(api: Api) -> list[str]:
     """Return the parts that were ever applied to the cluster."""
-    found = items(api, f"/api/v1/namespaces/{_NAMESPACE}/configmaps")
-    names = [item["metadata"]["name"] for item in found]
+    names = [item["metadata"]["name"] for item in items(api, NOTES)]
     return [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
 
 
