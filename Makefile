@@ -6,10 +6,11 @@ LOCK := $(VENV)/lock
 STAMP := $(VENV)/.installed
 DEMO := .demo
 TIME ?= 600
+CORES := $(shell nproc)
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 unexport PYTHONDONTWRITEBYTECODE  # the tests start Python thousands of times; it compiles once
 
-.PHONY: demo demo-down test test-unit test-lab real vm lint format types docs screen bench bench-quick mutants fuzz lab-deps test-deps constraints clean
+.PHONY: demo demo-down test test-unit test-lab real vm lint format types docs screen bench bench-quick mutants fuzz lab-deps test-deps lab-trees constraints clean
 
 demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a cluster
 	$(BIN)/python -m tests.doubles.k3s.build $(DEMO)/k3s
@@ -20,13 +21,16 @@ demo: $(STAMP) lab-deps  ## Boot three fresh Debian nodes here and make them a c
 demo-down: $(STAMP)  ## Throw the demo's nodes away
 	$(ROOT) $(BIN)/picluster lab down --name demo
 
-test: lint types test-unit test-lab  ## Everything that CI runs
+test:  ## Everything that CI runs
+	$(MAKE) --jobs=$(CORES) --output-sync=target lab-trees types lint test-deps
+	$(MAKE) test-unit test-lab
 
+# Much of both is waiting, for a time-out or a node, so that there are more workers than cores.
 test-unit: $(STAMP)  ## Pure and local tests; needs no root
-	$(BIN)/pytest tests/unit -n auto
+	$(BIN)/pytest tests/unit -n $(shell expr 2 \* $(CORES))
 
-test-lab: $(STAMP) lab-deps test-deps  ## Tests on real nodes: systemd, sshd, apt (needs root)
-	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab tests/contract -n 4 --dist loadfile --no-loadscope-reorder
+test-lab: $(STAMP) test-deps lab-trees  ## Tests on real nodes: systemd, sshd, apt (needs root)
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab tests/contract -n 6 --dist loadfile --no-loadscope-reorder
 
 real: $(STAMP) lab-deps  ## A real K3s on lab nodes: `make real RELEASE=dir [NEXT=dir]` (docs/testing.md)
 	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/contract tests/real -x --timeout 2400 --release $(RELEASE) $(if $(NEXT),--next $(NEXT))
@@ -71,8 +75,11 @@ fuzz: $(STAMP)  ## Every parser of outside text under a coverage-guided fuzzer: 
 lab-deps: $(STAMP)  ## The Debian packages that the lab needs; installs only what is missing
 	$(ROOT) $(BIN)/python -m picluster.lab.requirements --install
 
-test-deps: $(STAMP)  ## The Debian packages that only tests need: a browser, a terminal
+test-deps: $(STAMP) lab-deps  ## The Debian packages that only tests need: a browser, a terminal
 	$(ROOT) $(BIN)/python -m tests.requirements --install
+
+lab-trees: $(STAMP) lab-deps  ## The Debian of the lab's nodes, which tests would wait for
+	$(ROOT) $(BIN)/python -m tests.lab.trees
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \

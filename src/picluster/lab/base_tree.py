@@ -25,6 +25,7 @@ SUITE = "bookworm"
 # What Raspberry Pi OS of a release has beside what every node has. It does nothing at a node's boot
 # before the file that switches it off is gone.
 _OF_SUITE = {SUITE: (), "trixie": ("cloud-init",)}
+SUITES = tuple(_OF_SUITE)
 _CLOUD_INIT_OFF = "etc/cloud/cloud-init.disabled"
 
 _INCLUDED = (

@@ -64,7 +64,7 @@ def up(wish: Wish, report: Report) -> LabLayout:
     that name with other nodes, and `StepFailed` with the console of a node that does not boot.
     """
     requirements.check()
-    with _alone():
+    with alone():
         lab = _existing(wish) or _plan(wish, base_tree(trees_directory(), wish.debian, report))
         save_lab(lab)
         identity.make_login_key(lab)
@@ -79,7 +79,7 @@ def up(wish: Wish, report: Report) -> LabLayout:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Wait for another lab that is being laid out: both would take the same free subnet."""
     with _LOCK.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

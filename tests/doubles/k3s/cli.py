@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import stamp
+from . import stamp, version
 from .log import Fatal, error, info, log
 from .pace import paced
 
@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     command = arguments[0] if arguments else "help"
     rest = arguments[1:]
     if command in ("--version", "-v", "version"):
-        print(f"k3s version {stamp.VERSION} (stand-in)\ngo version none (stand-in)")
+        print(version.SAID)
         return 0
     if command in ("server", "agent"):
         return _run_node(command, rest)

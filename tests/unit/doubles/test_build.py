@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,36 @@ def test_the_zipapp_has_all_it_imports(out: Path, tmp_path: Path) -> None:
         )
         assert "stand-in" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
+
+
+def version_of(k3s: Path, altered: Path, alter: Callable[[str, bytes], bytes]) -> str:
+    """Return what a release says of itself once its files are altered."""
+    with zipfile.ZipFile(k3s) as release, zipfile.ZipFile(altered, "w") as other:
+        for name in release.namelist():
+            other.writestr(name, alter(name, release.read(name)))
+    command = [sys.executable, str(altered), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.split(" (")[0] or done.stderr
+
+
+def test_a_release_is_compiled_once_for_all_its_starts(out: Path, tmp_path: Path) -> None:
+    version = build.VERSIONS[0]
+
+    def without_source(name: str, content: bytes) -> bytes:
+        return b"raise SystemExit('compiled anew')" if name.endswith(".py") else content
+
+    said = version_of(out / version / "k3s", tmp_path / "k3s", without_source)
+    assert said == f"k3s version {version}"
+
+
+def test_a_python_of_another_release_takes_the_source(out: Path, tmp_path: Path) -> None:
+    version = build.VERSIONS[0]
+
+    def of_another_release(name: str, content: bytes) -> bytes:
+        return b"\0\0\r\n" + content[4:] if name.endswith(".pyc") else content
+
+    said = version_of(out / version / "k3s", tmp_path / "k3s", of_another_release)
+    assert said == f"k3s version {version}"
 
 
 @pytest.mark.parametrize(("role", "unit"), [("server", "k3s"), ("agent", "k3s-agent")])
