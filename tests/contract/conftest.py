@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.lab.bench import Bench
-from tests.lab.conftest import artifacts, home, lab_can_run
+from tests.lab.conftest import artifacts, home, lab_can_run, prepared_card
 from tests.lab.labs import rehearse
 from tests.real.release import rehearse_real, release_in
 
-__all__ = ["artifacts", "home", "lab_can_run"]
+__all__ = ["artifacts", "home", "lab_can_run", "prepared_card"]
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,9 @@ def box(pytestconfig: pytest.Config, home: Path, request: pytest.FixtureRequest)
     """Three servers and an agent in a cluster."""
     release = release_in(pytestconfig.getoption("--release"))
     if release is None:
-        benches = rehearse("contract", 4, 3, home, request.getfixturevalue("artifacts"))
+        asked = request.getfixturevalue
+        card = asked("prepared_card")
+        benches = rehearse("contract", 4, 3, home, asked("artifacts"), image=card)
     else:
         benches = rehearse_real("contract", 4, 3, home, release)
     for bench in benches:
