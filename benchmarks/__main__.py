@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks import page, quick
+from benchmarks.fresh import fresh as fresh_nodes
 from benchmarks.light import first, light
 from benchmarks.measure import Series, Work, changed, measure
 from benchmarks.nodes import Nodes, booted, far_away, own_home
@@ -159,6 +160,7 @@ def light_nodes(home: Path, tools: Path, rounds: int) -> None:
 def main() -> None:
     sections: dict[str, Section] = {
         "prepare": fresh_prepare,
+        "fresh": fresh_nodes,
         "three": three_nodes,
         "seven": seven_nodes,
         "light": light_nodes,

@@ -4,12 +4,14 @@
 # apt, files, the memory cgroup and its reboot, K3s copied and installed; the first server, and then
 # everybody else beside each other, which K3s puts in order itself.
 #
-#   bare.sh KEY KNOWN_HOSTS RELEASE NAME=ADDRESS... [-- NAME=ADDRESS...]
+#   bare.sh WAY KEY KNOWN_HOSTS RELEASE NAME=ADDRESS... [-- NAME=ADDRESS...]
 #
-# RELEASE is a directory with `k3s` and `install.sh`; servers come first, agents after `--`.
+# RELEASE is a directory with `k3s` and `install.sh`; servers come first, agents after `--`. WAY is how
+# K3s gets to the nodes: `chain`, from one to the next while it arrives; `each`, sent to all from here;
+# or the address of a directory that each node downloads it from.
 set -eu
-key=$1 known=$2 release=$3
-shift 3
+way=$1 key=$2 known=$3 release=$4
+shift 4
 control=$(mktemp -d)
 trap 'rm -rf "$control"' EXIT
 
@@ -62,16 +64,40 @@ prepare() {
     sleep 1
   done
 }
+# Nobody is asked who he is, and nothing is compared: it is a floor.
+chain() {
+  jobs='' take=cat
+  rest="$servers $agents "
+  for node in $servers $agents; do
+    rest=${rest#*"$node "}
+    next=${rest# } next=${next%% *}
+    give="tee /usr/local/bin/k3s"
+    [ -z "$next" ] || give="$give | socat -u - TCP:${next#*=}:9000,retry=100,interval=0.1"
+    if [ "$take" = cat ]; then
+      ssh -q -i "$key" -o UserKnownHostsFile="$known" -o BatchMode=yes \
+        "pi@${node#*=}" "sudo sh -ec '$give' >/dev/null" <"$release/k3s" &
+    else
+      on "${node#*=}" "$take | $give >/dev/null" &
+    fi
+    jobs="$jobs $!" take="socat -u TCP-LISTEN:9000,reuseaddr,accept-timeout=60 -"
+  done
+  for job in $jobs; do wait "$job"; done
+}
 install() {
   role=server url="server: https://${first#*=}:6443"
   case " $agents " in *" $1=$2 "*) role=agent ;; esac
   [ "$1=$2" != "$first" ] || url='cluster-init: true'
-  put "$release/k3s" "$2" /usr/local/bin/k3s 755
+  case $way in
+    chain) ;;
+    each) put "$release/k3s" "$2" /usr/local/bin/k3s 755 ;;
+    *) on "$2" "curl -sSf -o /usr/local/bin/k3s $way/k3s" ;;
+  esac
   put "$release/install.sh" "$2" /var/tmp/install.sh 700
   # The token goes by stdin: a command line is everybody's to read.
   printf 'node-name: %s\ntoken: %s\n%s\nkubelet-arg: [fail-cgroupv1=false]\n' "$1" "$token" "$url" |
     put /dev/stdin "$2" /etc/rancher/k3s/config.yaml 600
   on "$2" "
+    chmod 755 /usr/local/bin/k3s
     INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true INSTALL_K3S_EXEC=$role \
       INSTALL_K3S_VERSION=$version sh /var/tmp/install.sh >/tmp/install 2>&1
   "
@@ -84,6 +110,7 @@ start() {
 }
 
 everywhere prepare
+[ "$way" != chain ] || chain
 everywhere install
 start "${first%=*}" "${first#*=}"
 everywhere start

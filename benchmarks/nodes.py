@@ -98,10 +98,10 @@ def own_home(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def booted(count: int, home: Path) -> Iterator[Nodes]:
-    """Boot nodes with the K3s stand-in at hand; they are gone afterwards."""
+def booted(count: int, home: Path, artifacts: Path | None = None) -> Iterator[Nodes]:
+    """Boot nodes with a K3s stand-in at hand, a small one by default; they are gone afterwards."""
     name = f"bench{count}"
-    artifacts = home / "artifacts"
+    artifacts = artifacts or home / "artifacts"
     if not artifacts.exists():
         build(artifacts)
     file = home / name / "cluster.yaml"

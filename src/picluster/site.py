@@ -30,6 +30,7 @@ from picluster.steps.k3s.guard import QuorumGuard
 from picluster.steps.k3s.token import Token, choose_token
 from picluster.steps.registry.authority import Trust
 from picluster.steps.registry.credentials import Credentials, credentials
+from picluster.steps.spread import Spreading
 from picluster.steps.storage.only_copies import NOTHING_NAMED, VolumeConsents
 
 
@@ -162,6 +163,7 @@ def make_site(
         cache=here.cache / "k3s",
         install_sha256=k3s.install_sha256,
     )
+    spreading = Spreading({node.name: cluster.inside(node) for node in cluster.nodes})
     tls = registry is not None and registry.tls
     return Site(
         cluster=cluster,
@@ -175,7 +177,7 @@ def make_site(
         registry_logins=MappingProxyType(_logins(cluster, mirror_passwords or {})),
         registry_users=credentials(registry.username, registry_password) if registry else None,
         registry_trust=_trust(cluster.name, here.registry_authority) if tls else None,
-        tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key), Brought()),
+        tools=Tools(sessions, api, guard, artifacts, KeyLogin(by_key), Brought(), spreading),
         began=time.strftime("%Y%m%dt%H%M%Sz", time.gmtime()),
     )
 

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from picluster.model.k3s import DEFAULT_VERSION
 from picluster.paths import cluster_state
+from tests.doubles.k3s.build import build
 from tests.lab.bench import Bench, Result
 from tests.lab.kube import nodes_seen_by
 from tests.lab.labs import rehearse
 
+HEAVY = 9_000_000
+
 
 @pytest.fixture(scope="module")
-def seven(home: Path, artifacts: Path) -> Iterator[Bench]:
-    """Three servers and four agents, bare."""
+def seven(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Three servers and four agents, bare; their K3s is so big that nodes hand it on."""
+    artifacts = tmp_path_factory.mktemp("heavy")
+    build(artifacts, [DEFAULT_VERSION], HEAVY)
     yield from rehearse("seven", 7, 3, home, artifacts)
 
 
@@ -32,6 +38,13 @@ def test_seven_bare_nodes_become_one_cluster(seven: Bench, made: Result) -> None
     assert {name: (node["ready"], node["voter"]) for name, node in seen.items()} == {
         node.name: ("True", "True" if node.node.role == "server" else None) for node in seven.nodes
     }
+
+
+def test_k3s_left_this_computer_once_for_all_of_them(made: Result) -> None:
+    assert "cannot hand" not in made.said
+    sent = made.events[-1]["bytes_sent"]
+    assert isinstance(sent, int)
+    assert HEAVY < sent < 2 * HEAVY, f"{sent} bytes for {HEAVY} bytes of K3s"
 
 
 def test_what_the_threads_kept_here_is_whole_and_private(seven: Bench, made: Result) -> None:

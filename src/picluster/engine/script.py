@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 
 from picluster.engine.lines import LineCutter
 from picluster.engine.quote import quote
-from picluster.engine.shell import without_shared
+from picluster.engine.shell import shell, without_shared
 from picluster.engine.step import Observation, Run, WriteFile
 from picluster.errors import Unreadable
 from picluster.secret import Secret
@@ -189,3 +189,28 @@ def write_file_snippet(file: WriteFile) -> str:
             f'mv -f "$tmp" {path}',
         ]
     )
+
+
+def part_of(path: str, sha256: str) -> str:
+    """Return where the content of that digest is while it arrives."""
+    return str(PurePosixPath(path).with_name(f".picluster.{sha256[:16]}"))
+
+
+def receiving_script(source: str, path: str, sha256: str, mode: int, owner: str) -> str:
+    """Return a script that puts what `source` prints in place once it is verified.
+
+    Raises `ValueError` for a digest that is none: whoever sends has to know what is right.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"{sha256!r} is not a SHA-256")
+    script = shell(
+        __package__,
+        "receive",
+        TARGET=path,
+        DIRECTORY=PurePosixPath(path).parent,
+        PART=part_of(path, sha256),
+        SHA256=sha256,
+        OWNER=owner,
+        MODE=f"{mode:04o}",
+    )
+    return f"arriving() {{\n{source}\n}}\n{script}"

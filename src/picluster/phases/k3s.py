@@ -143,6 +143,7 @@ def _staging(site: Site, node: Node) -> list[Step]:
         KnownMachine(node.name),
         staged(site, node),
         InstalledBeforehand(installed(site, node)),
+        *image_steps(site.cluster, node),
     ]
     if node.is_server:
         steps.append(MemberStarted(paths.unit(node.role)))
@@ -181,7 +182,6 @@ def _service(site: Site, node: Node) -> list[Step]:
     return [
         *configured(site, node),
         *([VipManifest(cluster.k3s.vip)] if node.is_server else []),
-        *image_steps(cluster, node),
         Drained(
             node.name,
             cluster.k3s.version,

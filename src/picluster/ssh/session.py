@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 import select
-import shlex
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from picluster.causes.cause import explain
 from picluster.causes.sudo import ASKS, SUDO, WRONG_PASSWORD
+from picluster.engine.script import receiving_script
 from picluster.engine.session import Completed, Exchange, OnOutput, Traffic
 from picluster.errors import (
     ActionFailed,
@@ -122,7 +121,7 @@ class SshSession:
     ) -> None:
         """Stream a file into place; see `Session.upload`."""
         size = source.stat().st_size
-        script = _receiving_script(path, size, sha256, mode, owner)
+        script = receiving_script(f"head -c {size} <&4", path, sha256, mode, owner)
 
         def once() -> Completed:
             call = self._call(script, fed=True)
@@ -388,27 +387,6 @@ def _status_of(channel: paramiko.Channel) -> int:
     if status < 0:
         raise EOFError("the node closed the connection")
     return status
-
-
-def _receiving_script(path: str, size: int, sha256: str, mode: int, owner: str) -> str:
-    """Return a script that takes `size` bytes from fd 4 and puts them in place once verified.
-
-    Raises `ValueError` for a digest that is none: whoever uploads has to know what is right.
-    """
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError(f"{sha256!r} is not a SHA-256")
-    target, directory = shlex.quote(path), shlex.quote(str(PurePosixPath(path).parent))
-    return f"""set -e
-mkdir -p {directory}
-tmp=$(mktemp {directory}/.picluster.XXXXXX)
-trap 'rm -f "$tmp"' EXIT
-head -c {size} <&4 >"$tmp"
-echo "{sha256}  $tmp" | sha256sum -c --status || {{ echo "the checksum differs" >&2; exit 1; }}
-chown {shlex.quote(owner)} "$tmp"
-chmod {mode:04o} "$tmp"
-sync "$tmp"
-mv -f "$tmp" {target}
-"""
 
 
 def _upload_failure(node: str, source: Path, path: str, done: Completed) -> ActionFailed:

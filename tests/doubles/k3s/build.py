@@ -6,9 +6,11 @@ import hashlib
 import importlib.util
 import io
 import marshal
+import random
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from picluster.model.k3s import DEFAULT_VERSION
@@ -38,8 +40,11 @@ _NOT_SHIPPED = {"build.py", "__main__.py", "stamp.py"}
 _TIME = (2025, 1, 1, 0, 0, 0)
 
 
-def executable(version: str, arch: str) -> bytes:
-    """Return a zipapp of the stand-in that plays a version; the same input gives the same bytes."""
+def executable(version: str, arch: str, weight: int = 0) -> bytes:
+    """Return a zipapp of the stand-in that plays a version; the same input gives the same bytes.
+
+    `weight` is how many bytes it has besides, as K3s has some seventy million.
+    """
     stamp = f'"""Which release this is."""\n\nVERSION = {version!r}\nARCH = {arch!r}\n'
     sources = {
         path.name: path.read_text()
@@ -54,6 +59,8 @@ def executable(version: str, arch: str) -> bytes:
         for name, text in files.items():
             for written, content in ((name, text), (f"{name}c", _compiled(name, text))):
                 archive.writestr(zipfile.ZipInfo(written, _TIME), content, zipfile.ZIP_DEFLATED)
+        if weight:
+            archive.writestr(zipfile.ZipInfo("weight", _TIME), random.Random(1).randbytes(weight))
     return packed.getvalue()
 
 
@@ -68,17 +75,17 @@ def _compiled(name: str, text: str) -> bytes:
     return importlib.util.MAGIC_NUMBER + _UNCHECKED + source + content
 
 
-def build(out: Path) -> None:
-    """Write install.sh, NOTICE and every release."""
+def build(out: Path, versions: Sequence[str] = VERSIONS, weight: int = 0) -> None:
+    """Write install.sh, NOTICE and the releases."""
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(_HERE / "install.sh", out / "install.sh")
     (out / "install.sh").chmod(0o755)
     (out / "NOTICE").write_text(NOTICE)
-    for version in VERSIONS:
+    for version in versions:
         release = out / version
         release.mkdir(exist_ok=True)
         for arch, name in NAMES.items():
-            content = executable(version, arch)
+            content = executable(version, arch, weight)
             (release / name).write_bytes(content)
             (release / name).chmod(0o755)
             digest = hashlib.sha256(content).hexdigest()

@@ -33,7 +33,12 @@ from picluster.engine.phase import Phase, Stage
 from picluster.engine.place import Place, Tools
 from picluster.engine.pool import Sessions
 from picluster.engine.probe import Observation, ShellProbe
-from picluster.engine.script import compile_actions, compile_probes, write_file_snippet
+from picluster.engine.script import (
+    compile_actions,
+    compile_probes,
+    receiving_script,
+    write_file_snippet,
+)
 from picluster.engine.session import Completed, OnOutput, Traffic
 from picluster.engine.shell import shell
 from picluster.engine.step import (
@@ -56,9 +61,9 @@ from picluster.queries.status import _looks as status_looks
 from picluster.queries.support import _phases as support
 from picluster.secret import Secret
 from picluster.site import Site, make_site
-from picluster.ssh.session import _receiving_script
 from picluster.steps.download import digest_of
 from picluster.steps.k3s.bundle import Bundle, Origin
+from picluster.steps.spread import Copy, give_script, take_script
 
 EVIL = "x';canary;'\"$(canary)`canary`"
 _SOURCE = Path(picluster.__file__).parent
@@ -106,7 +111,7 @@ class Writing:
     def upload(
         self, source: Path, path: str, *, sha256: str, mode: int, owner: str, timeout: float
     ) -> None:
-        self.scripts.add(_receiving_script(path, 1, sha256, mode, owner))
+        self.scripts.add(receiving_script("head -c 1 <&4", path, sha256, mode, owner))
 
     def forward(self, host: str, port: int) -> Any:
         raise Unreachable("nothing is forwarded here")
@@ -189,6 +194,8 @@ class Builder:
                 probe = check.probe
                 if isinstance(probe, ShellProbe):
                     self.scripts.add(compile_probes([probe.text], "m"))
+        giver = Copy("pi1", f"/var/{EVIL}", f"/usr/{EVIL}")
+        self.scripts |= {give_script(giver, EVIL, EVIL, 1, EVIL), take_script(EVIL, 1, EVIL, 1)}
         with contextlib.suppress(PiclusterError):
             NodeLock(site.sessions, "pi1", f"/run/{EVIL}/lock").take()
 
@@ -240,7 +247,7 @@ class Builder:
         for each in change.actions:
             if isinstance(each, Upload):
                 self.scripts.add(
-                    _receiving_script(each.path, 1, each.sha256, each.mode, each.owner)
+                    receiving_script("head -c 1 <&4", each.path, each.sha256, each.mode, each.owner)
                 )
             elif isinstance(each, Act):
                 with self._errors(each):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picluster.ssh.session import _receiving_script
+from picluster.engine.script import part_of, receiving_script
 
 CONTENT = b"a binary of K3s\n"
 
@@ -16,7 +16,7 @@ CONTENT = b"a binary of K3s\n"
 def received(target: Path, sent: bytes, sha256: str) -> subprocess.CompletedProcess[bytes]:
     """Run what a node runs, which reads the file from descriptor 4."""
     owner = f"{target.owner() if target.exists() else target.parent.owner()}"
-    script = _receiving_script(str(target), len(CONTENT), sha256, 0o640, owner)
+    script = receiving_script(f"head -c {len(CONTENT)} <&4", str(target), sha256, 0o640, owner)
     return subprocess.run(
         ["sh", "-c", f"exec 4<&0 </dev/null\n{script}"],
         input=sent,
@@ -55,4 +55,25 @@ DIGEST = "0123456789abcdef" * 4
 )
 def test_an_upload_without_a_digest_that_is_one_is_an_error_of_the_program(digest: str) -> None:
     with pytest.raises(ValueError, match="SHA-256"):
-        _receiving_script("/etc/x", 1, digest, 0o600, "root:root")
+        receiving_script("true", "/etc/x", digest, 0o600, "root:root")
+
+
+def test_what_arrives_is_its_owners_alone_until_it_has_its_mode(tmp_path: Path) -> None:
+    told = b"600\n"
+    digest = hashlib.sha256(told).hexdigest()
+    script = receiving_script(
+        'stat -c %a "$PART"', f"{tmp_path}/new/x", digest, 0o644, tmp_path.owner()
+    )
+    subprocess.run(["sh", "-c", script], check=True)
+    assert (tmp_path / "new" / "x").read_bytes() == told
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_lies_where_it_arrives_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    other = tmp_path / "other"
+    other.write_text("another's")
+    Path(part_of(str(tmp_path / "k3s"), digest)).symlink_to(other)
+    assert received(tmp_path / "k3s", CONTENT, digest).returncode == 0
+    assert other.read_text() == "another's"
+    assert not (tmp_path / "k3s").is_symlink()

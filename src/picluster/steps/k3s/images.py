@@ -11,11 +11,12 @@ from pathlib import Path
 
 from picluster.engine.probe import ShellProbe
 from picluster.engine.quote import quote
-from picluster.engine.step import Change, Decision, Run, Satisfied, Upload
+from picluster.engine.step import Change, Decision, Run, Satisfied
 from picluster.engine.survey import Look
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.state import STATE
 from picluster.steps.saved_images import AirGap
+from picluster.steps.spread import Spread
 
 _PREFIX = "picluster-"
 _SHORT = 12
@@ -86,7 +87,7 @@ class ImagesThere:
             (
                 *([Run(f"rm -f {removal}")] if stale else []),
                 *(
-                    Upload(each.path, f"{paths.IMAGES_DIR}/{each.there}", each.sha256)
+                    Spread(each.path, f"{paths.IMAGES_DIR}/{each.there}", each.sha256)
                     for each in missing
                 ),
             ),

@@ -25,11 +25,10 @@ from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import BINARY_NAMES, INSTALL_SCRIPT, Artifact, Artifacts
 from picluster.steps.k3s.nodes import seen_nodes
 from picluster.steps.k3s.state import STATE, K3sState
+from picluster.steps.spread import Spread
 
 STAGED = "k3s-staged"
 INSTALLED = "k3s-installed"
-
-_UPLOAD_SECONDS = 1800.0
 
 
 def refuse_version_step(installed: str, wanted: str) -> Blocked | None:
@@ -77,23 +76,16 @@ class StageRelease:
         binary = artifacts.binary(self.arch, progress.report)
         script = artifacts.install_script(progress.report)
         images = artifacts.images(self.arch)
-        progress.report(f"uploading {binary.path.stat().st_size // 1_000_000} MB")
-        _upload(place, binary, f"{paths.STAGING_DIR}/k3s", 0o755)
-        _upload(place, script, f"{paths.STAGING_DIR}/install.sh", 0o700)
+        staging = paths.STAGING_DIR
+        # Once it is installed, it lies there no more.
+        _send(binary, f"{staging}/k3s", 0o755, moved=paths.BINARY).perform(place)
+        _send(script, f"{staging}/install.sh", 0o700).perform(place)
         if images is not None:
-            progress.report(f"uploading {images.path.name}")
-            _upload(place, images, f"{paths.IMAGES_DIR}/{images.path.name}", 0o644)
+            _send(images, f"{paths.IMAGES_DIR}/{images.path.name}").perform(place)
 
 
-def _upload(place: Place, artifact: Artifact, path: str, mode: int) -> None:
-    place.sessions.get(place.target).upload(
-        artifact.path,
-        path,
-        sha256=artifact.sha256,
-        mode=mode,
-        owner="root:root",
-        timeout=_UPLOAD_SECONDS,
-    )
+def _send(artifact: Artifact, path: str, mode: int = 0o644, moved: str = "") -> Spread:
+    return Spread(artifact.path, path, artifact.sha256, mode, moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 from tests.unit.steps.k3s.looks import printed
 from tests.unit.steps.looking import decide_from
 
-from picluster.engine.step import Change, Run, Satisfied, Upload
+from picluster.engine.step import Change, Run, Satisfied
 from picluster.model import Cluster, parse
 from picluster.phases.k3s import image_steps
 from picluster.steps.k3s.images import ARCHIVES, ImagesThere
 from picluster.steps.k3s.state import STATE
 from picluster.steps.saved_images import AirGap, write_sums
+from picluster.steps.spread import Spread
 
 WEB, VIP = "docker.io_own_web_1.tar", "ghcr.io_kube-vip_kube-vip_v1.2.3.tar"
 SAVED = AirGap(
@@ -38,8 +39,8 @@ def test_a_bare_node_gets_those_for_its_processor() -> None:
     assert decide() == Change(
         "send 2 archives of images",
         (
-            Upload(Path(f"/gap/images/arm64/{WEB}"), f"{IMAGES}/{WEB_THERE}", "a" * 64),
-            Upload(Path(f"/gap/images/arm64/{VIP}"), f"{IMAGES}/{VIP_THERE}", "b" * 64),
+            Spread(Path(f"/gap/images/arm64/{WEB}"), f"{IMAGES}/{WEB_THERE}", "a" * 64),
+            Spread(Path(f"/gap/images/arm64/{VIP}"), f"{IMAGES}/{VIP_THERE}", "b" * 64),
         ),
         reason="the node can pull none of them",
     )
@@ -56,7 +57,7 @@ def test_another_content_is_another_file_and_the_former_goes() -> None:
     assert decision.summary == "send 1 archive of images and remove 1 of former ones"
     assert decision.actions == (
         Run(f"rm -f {IMAGES}/{former}"),
-        Upload(Path(f"/gap/images/arm64/{WEB}"), f"{IMAGES}/{WEB_THERE}", "a" * 64),
+        Spread(Path(f"/gap/images/arm64/{WEB}"), f"{IMAGES}/{WEB_THERE}", "a" * 64),
     )
 
 

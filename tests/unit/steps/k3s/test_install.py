@@ -30,6 +30,7 @@ from picluster.steps.k3s.install import (
 )
 from picluster.steps.k3s.paths import STAGING_DIR
 from picluster.steps.k3s.state import STATE
+from picluster.steps.spread import Spreading
 
 WANTED = "v1.33.5+k3s1"
 
@@ -281,11 +282,15 @@ def test_the_binary_the_script_and_the_images_are_sent_where_k3s_looks(
         (tmp_path / name).write_text("images")
         sent.append((name, f"/var/lib/rancher/k3s/agent/images/{name}", 0o644, "images"))
     artifacts, node = Artifacts(WANTED, "", "", tmp_path, tmp_path), Uploads()
-    there = place(artifacts, target="pi1", sessions=node)  # type: ignore[arg-type]
+    there = place(artifacts, Spreading({}), target="pi1", sessions=node)  # type: ignore[arg-type]
     StageRelease(WANTED, "arm64").perform(there)
     assert node.sent == sent
     told = [line for line in there.progress.states if line.startswith("uploading")]  # type: ignore[attr-defined]
-    assert told == ["uploading 3 MB", *([f"uploading {name}"] if images else [])]
+    assert told == [
+        "uploading k3s-arm64, 3.0 MB",
+        "uploading install.sh, 6 bytes",
+        *([f"uploading {name}, 6 bytes"] if images else []),
+    ]
 
 
 def test_replacing_a_running_k3s_counts_as_a_restart() -> None:
