@@ -18,6 +18,8 @@ _OBJECTS = 300_000
 def main() -> None:
     """Run picluster; the process exits with the code of docs/exit-codes.md."""
     gc.set_threshold(_OBJECTS)
+    # pydantic would search every package beside us for plugins, and let those in.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from picluster.cli.app import app
 
     if "_PICLUSTER_COMPLETE" in os.environ:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["ok", "changed", "failed", "skipped"]
@@ -195,4 +195,12 @@ Emit: TypeAlias = Callable[[Event], None]
 
 def to_record(event: Event) -> dict[str, object]:
     """Return the event as one JSON-ready object; `event` holds its class name."""
-    return {"event": type(event).__name__, **asdict(event)}
+    said = {each.name: _plain(getattr(event, each.name)) for each in fields(event)}
+    return {"event": type(event).__name__, **said}
+
+
+def _plain(value: object) -> object:
+    """Return what JSON knows; only events in a tuple are none of that (`asdict` copies it all)."""
+    if isinstance(value, tuple):
+        return tuple(asdict(each) if isinstance(each, Event) else each for each in value)
+    return value
