@@ -69,7 +69,7 @@ class Official:
         self._rest.pool_manager.clear()
 
 
-class _Connection(HTTPSConnection):
+class _TimedConnection(HTTPSConnection):
     """Its answers are whole in time."""
 
     def getresponse(self) -> Any:
@@ -80,7 +80,7 @@ class _Connection(HTTPSConnection):
 
 
 class _Pool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _TimedConnection
 
 
 def _answer(response: Any) -> HttpAnswer:
