@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from pydantic_core import PydanticCustomError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 REFUSED = "refused"  # the pydantic error type of every refusal made here
 REFUSED_UNSEEN = "refused_unseen"  # as above, and the value must not be shown: it may be a secret

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from picluster.engine.place import Tools
+from picluster.kube.template import template
 from picluster.kube.workload import Workload
 from picluster.model.rancher import Rancher
 from picluster.secret import Secret
@@ -103,56 +104,25 @@ def objects(
 
     `contents` are the archives of charts, by name, that are sent along instead of fetched.
     """
-    certificates, itself = chart_files(rancher)
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        _chart(certificates, contents, _CERT_MANAGER, {"crds": {"enabled": True}}),
-        _chart(
-            itself,
-            contents,
-            NAMESPACE,
-            {
-                "hostname": rancher.hostname,
-                "replicas": replicas,
-                "ingress": {"tls": {"source": "rancher"}},
-            },
-        ),
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "rancher-nodeport", "namespace": NAMESPACE},
-            "spec": {
-                "type": "NodePort",
-                "selector": {"app": "rancher"},
-                "ports": [
-                    {
-                        "name": "https",
-                        "port": 443,
-                        "targetPort": 443,
-                        "nodePort": rancher.port,
-                        "protocol": "TCP",
-                    }
-                ],
-            },
-        },
-    ]
+    found = template(__package__, "rancher")
+    _, certificates, itself, door = found
+    values = ({"crds": {"enabled": True}}, _values(rancher, replicas))
+    for chart, file, wanted in zip(
+        (certificates, itself), chart_files(rancher), values, strict=True
+    ):
+        chart["spec"] |= _origin(file, contents.get(file.chart))
+        chart["spec"]["valuesContent"] = json.dumps(wanted, indent=2, sort_keys=True)
+    door["spec"]["ports"][0]["nodePort"] = rancher.port
+    return found
 
 
-def _chart(
-    chart: ChartFile, contents: Mapping[str, bytes], namespace: str, values: Object
-) -> Object:
-    fetched = {"repo": chart.repository, "chart": chart.chart, "version": chart.version}
-    content = contents.get(chart.chart)
-    # Counts instead of the name: https://docs.k3s.io/add-ons/helm
-    sent = {"chartContent": base64.b64encode(content).decode()} if content is not None else fetched
-    return {
-        "apiVersion": "helm.cattle.io/v1",
-        "kind": "HelmChart",
-        "metadata": {"name": chart.chart, "namespace": _CHARTS},
-        "spec": {
-            **sent,
-            "targetNamespace": namespace,
-            "createNamespace": True,
-            "valuesContent": json.dumps(values, indent=2, sort_keys=True),
-        },
-    }
+def _values(rancher: Rancher, replicas: int) -> Object:
+    tls = {"source": "rancher"}
+    return {"hostname": rancher.hostname, "replicas": replicas, "ingress": {"tls": tls}}
+
+
+def _origin(chart: ChartFile, content: bytes | None) -> Object:
+    """Say where a chart comes from; its content counts instead: https://docs.k3s.io/add-ons/helm."""
+    if content is not None:
+        return {"chartContent": base64.b64encode(content).decode()}
+    return {"repo": chart.repository, "chart": chart.chart, "version": chart.version}

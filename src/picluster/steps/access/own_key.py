@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from picluster.engine.place import Place
 from picluster.engine.step import Change, Decision, Satisfied
@@ -12,9 +12,6 @@ from picluster.engine.survey import Look
 from picluster.errors import ActionFailed, PiclusterError
 from picluster.local_files import create
 from picluster.steps.local import FileHere
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")
 """The names under which SSH itself looks for keys, in the order of preference here."""
