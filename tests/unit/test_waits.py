@@ -37,7 +37,7 @@ ALLOWED = {
     "lab/waiting.py Aloud.sleep": "where a wait of the lab rests: it has no run that is stopped",
     "lab/supervise.py _boot": "a supervisor in the background lives as long as its machine",
     "lab/slow_disk.py _freeze_again_and_again": "a disk that is made slow, which is no wait",
-    "apps/opentakserver/manifests.py _web": "in a pod: the rollout that waits for it sees why",
+    "apps/opentakserver/manifests.py _fit_server": "in a pod: its rollout sees why",
     "apps/opentakserver/pod.py wait_for": "in a pod: the rollout that waits for it sees why",
     "apps/opentakserver/pod.py keep_trying": "in a Job, whose end is waited for",
 }  # fmt: skip
