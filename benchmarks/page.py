@@ -93,7 +93,7 @@ def table(title: str, section: dict[str, Any]) -> str:
 def _line(row: dict[str, Any], base: float, nodes: int) -> str:
     if not row["seconds"]:
         return f"| {row['name']} | missing | | | 0 | | | | | {row['note'].replace('|', '/')} |"
-    counts = (f"{count / nodes:.4g} {_WORDS[name]}" for name, count in row["counts"].items())
+    counts = (f"{_short(count / nodes)} {_WORDS[name]}" for name, count in row["counts"].items())
     paid = f"{_middle(row, 'nodes_cpu') / nodes:.3f} s" if row["nodes_cpu"] else ""
     cells = (
         row["name"],
@@ -108,6 +108,11 @@ def _line(row: dict[str, Any], base: float, nodes: int) -> str:
         ", ".join(counts),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _short(count: float) -> str:
+    """Return a count with a decimal only where that tells something."""
+    return f"{count:,.0f}" if count >= 100 or count == int(count) else f"{count:.1f}"
 
 
 def _middle(row: dict[str, Any], figure: str) -> float:

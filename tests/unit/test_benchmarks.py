@@ -65,7 +65,7 @@ def test_what_is_missed_is_told_with_where_its_time_goes() -> None:
 def test_a_row_tells_median_range_number_load_and_what_each_node_paid() -> None:
     text = page.table(page.SEVEN, section(Series("gone", "pip cannot | install it")))
     assert "| 1.00 s | 0.90-1.30 s | 1.00 | 3 | 1.00 s | 0.143 s | 1 MB | 1.0-1.0 |  |" in text
-    assert "| 1.50 | 1 | 1.00 s | 0.143 s | 1 MB | 1.0-1.0 | 1 scripts, 142.9 bytes sent |" in text
+    assert "| 1.50 | 1 | 1.00 s | 0.143 s | 1 MB | 1.0-1.0 | 1 scripts, 143 bytes sent |" in text
     assert "| gone | missing | | | 0 | | | | | pip cannot / install it |" in text
     assert "&lt;" not in plot({page.SEVEN: section()})
 
