@@ -52,7 +52,7 @@ def agree(case: Bench, version: str) -> None:
         (node["name"], row["check"], row["evidence"])
         for node in doctor["nodes"]
         for row in node["findings"]
-        # The disk is this computer's, and all nodes' at once: what it is slow at is no news of them.
+        # The disk is this computer's, and that of all nodes at once: no news of them.
         if row["light"] == "problem" and row["check"] != "disk-speed"
     ]
     assert not ill, f"the doctor sees trouble in a cluster that is well: {ill}"
