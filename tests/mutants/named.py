@@ -154,9 +154,9 @@ NAMED: dict[str, tuple[str, str, str]] = {
         "if False:\n            raise",
     ),
     "the checksum of an upload is not compared": (
-        "ssh/session.py",
-        'echo "{sha256}  $tmp" | sha256sum -c --status',
-        "true",
+        "engine/script.py",
+        'return f"arriving() {{\\n{source}\\n}}\\n{script}"',
+        'return f"arriving() {{\\n{source}\\n}}\\nsha256sum() {{ :; }}\\n{script}"',
     ),
     "secrets are not masked": (
         "secret.py",

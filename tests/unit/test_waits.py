@@ -29,6 +29,8 @@ ALLOWED = {
     "ssh/remote_shell.py": "what runs out of time gets ten seconds between TERM and KILL",
     "kube/access.py KubeAccess.__init__": "a second between the three tries of one reading",
     "steps/k3s/api.py ClusterApi._fetched_admin": "how long the absence of an API is remembered",
+    "steps/spread.py _Giving.port": "until the giver's port is open: it says so or ends within 20 s",
+    "steps/shell/give.sh": "for a file that is about to arrive, 20 s at most; this computer sends it",
     "steps/host/shell/apt_install.sh": "apt's lock, in the job that outlives us: it tells",
     "steps/registry/shell/collect_garbage.sh": "the registry comes back even if we are gone",
     "steps/k3s/shell/clear_leftovers.sh": "two seconds at most, while killed processes go",

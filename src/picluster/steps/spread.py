@@ -32,6 +32,7 @@ _UPLOAD_SECONDS = 1800.0
 _BEGINS_SECONDS = 30.0
 _LEAST_SPEED = 256_000
 """In bytes a second: a node that drips keeps another no longer than that."""
+_SENT_OTHERWISE = "this computer sends it; let nodes reach each other's high ports"
 _PORT = re.compile(rb"port=(\d{4,5})\n")
 
 
@@ -144,7 +145,9 @@ class Spread:
         script = receiving_script(take, self.path, self.sha256, self.mode, _OWNER)
         done = place.sessions.get(place.target).run(script, timeout=timeout)
         if done.status:
-            raise ActionFailed("it did not arrive", where=place.target, why=done.last_words)
+            raise ActionFailed(
+                "it did not arrive", where=place.target, why=done.last_words, fix=_SENT_OTHERWISE
+            )
 
 
 def give_script(giver: Copy, peer: str, token: str, size: int, sha256: str) -> str:
@@ -187,5 +190,5 @@ class _Giving:
         self._told.wait(_BEGINS_SECONDS)
         found = _PORT.match(self._heard)
         if found is None:
-            raise ActionFailed("the file is not handed on", why=self._why)
+            raise ActionFailed("the file is not handed on", why=self._why, fix=_SENT_OTHERWISE)
         return int(found[1])
