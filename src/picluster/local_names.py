@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str, str]:
     """Return what is remembered; a file that is damaged says nothing."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

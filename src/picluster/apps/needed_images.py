@@ -167,10 +167,15 @@ def _of_container(container: Any) -> Iterator[str]:
     if not isinstance(container, Mapping):
         return
     yield str(container.get("image") or "")
-    words = [str(word) for key in ("command", "args") for word in container.get(key) or ()]
+    words = [str(word) for key in ("command", "args") for word in _list(container.get(key))]
     for option, value in pairwise(words):
         if option.startswith("--") and option.endswith("-image"):
             yield value
-    for variable in container.get("env") or ():
+    for variable in _list(container.get("env")):
         if isinstance(variable, Mapping) and str(variable.get("name", "")).endswith("_IMAGE"):
             yield str(variable.get("value") or "")
+
+
+def _list(found: Any) -> list[Any]:
+    """Return a list of a manifest; what is none is for the API server to refuse."""
+    return found if isinstance(found, list) else []

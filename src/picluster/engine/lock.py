@@ -25,6 +25,7 @@ from picluster.errors import Locked, NodeError
 
 _BUSY = 75
 _HELD = "held"
+_HELD_BY_A_RUN = "another picluster run is working on this cluster"
 _MOST_SAID = 4096
 _GRANT_SECONDS = 30.0
 _HOLD_SECONDS = 7 * 24 * 3600.0
@@ -38,9 +39,11 @@ def describe_holder() -> str:
 
 @dataclass(slots=True)
 class WorkstationLock:
-    """Keeps two runs of one user on one computer apart."""
+    """Keeps two runs on one computer apart: of one cluster, or whatever `held` and `where` say."""
 
     path: Path
+    held: str = _HELD_BY_A_RUN
+    where: str = "this computer"
     _file: IO[str] | None = None
 
     def take(self) -> None:
@@ -50,11 +53,14 @@ class WorkstationLock:
         file = self.path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             holder = file.read().strip()
             file.close()
-            raise _locked("this computer", holder) from None
+            raise _locked(self.where, holder, self.held) from None
+        except OSError:
+            file.close()
+            raise
         file.truncate(0)
         file.write(describe_holder())
         file.flush()
@@ -122,7 +128,7 @@ class NodeLock:
         now.answered.wait(_GRANT_SECONDS)
         said = now.said.decode("utf-8", "replace").strip()
         if now.status == _BUSY:
-            raise _locked(self.node, said)
+            raise _locked(self.node, said, _HELD_BY_A_RUN)
         if now.lost is not None:
             raise now.lost
         if not now.granted:
@@ -171,9 +177,9 @@ class FirstThatIsThere:
         self.locks[-1].take()
 
 
-def _locked(where: str, holder: str) -> Locked:
+def _locked(where: str, holder: str, what: str) -> Locked:
     return Locked(
-        "another picluster run is working on this cluster",
+        what,
         where=where,
         why=f"held by {holder}" if holder else "",
         fix="wait for it to finish; the lock goes away with the run that holds it",

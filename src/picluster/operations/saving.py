@@ -21,6 +21,7 @@ from picluster.apps.needed_images import Use, WantedImage, needed_images
 from picluster.apps.opentakserver.interface import release_file
 from picluster.apps.rancher.charts import ChartFile, chart_files
 from picluster.apps.user_apps import APPS
+from picluster.engine.lock import WorkstationLock
 from picluster.errors import PiclusterError, StepFailed
 from picluster.local_files import replacing
 from picluster.model import Cluster
@@ -39,6 +40,7 @@ from picluster.steps.sizes import size_text
 
 _PARTS = ".parts"
 """Layers that were fetched, until their image is whole; several images may share some."""
+_LOCK = ".picluster.lock"
 _FIX = "check the network, and run the same command again: what is here is not fetched again"
 
 
@@ -57,30 +59,37 @@ class Saving:
     def run(self) -> tuple[PiclusterError, ...]:
         """Fetch everything; return what could not be had, and why.
 
-        Raises `StepFailed` if not even the lists of what is needed can be had, or for want of room.
+        Raises `Locked` if another run does so here, and `StepFailed` if not even the lists of what
+        is needed can be had, or for want of room.
         """
+        where = str(self.directory)
+        lock = WorkstationLock(self.directory / _LOCK, "it is being saved to already", where)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            saved = read_saved(self.directory)
-            self._before = dict(saved.sums) if saved else {}
-            for name, url in list_files(self._cluster).items():
-                self._small(name, url)
-            self._record()
-            lists = read_lists(self._cluster, self.directory, fetch=True)
-            for path in sorted((self.directory / APPS).glob("*.yaml")):
-                self._note(f"{APPS}/{path.name}")
-            self._k3s()
-            self._others()
-            wanted = needed_images(self._cluster, lists, self.platforms)
-            self._images([each for each in wanted if each.use is not Use.K3S])
-            write_sums(self.directory, self.sums)
+            lock.take()
+            self._everything()
         except OSError as error:
-            raise StepFailed(
-                f"this computer refuses it: {error}", where=str(self.directory), fix=_FIX
-            ) from error
+            raise StepFailed(f"this computer refuses it: {error}", where=where, fix=_FIX) from error
+        finally:
+            lock.release()
+        return tuple(self.failures)
+
+    def _everything(self) -> None:
+        saved = read_saved(self.directory)
+        self._before = dict(saved.sums) if saved else {}
+        for name, url in list_files(self._cluster).items():
+            self._small(name, url)
+        self._record()
+        lists = read_lists(self._cluster, self.directory, fetch=True)
+        for path in sorted((self.directory / APPS).glob("*.yaml")):
+            self._note(f"{APPS}/{path.name}")
+        self._k3s()
+        self._others()
+        wanted = needed_images(self._cluster, lists, self.platforms)
+        self._images([each for each in wanted if each.use is not Use.K3S])
+        write_sums(self.directory, self.sums)
         if not self.failures:
             shutil.rmtree(self.directory / _PARTS, ignore_errors=True)
-        return tuple(self.failures)
 
     @property
     def _cluster(self) -> Cluster:

@@ -8,7 +8,6 @@ import ipaddress
 import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from picluster.http_answers import Deadline, body_of
 from picluster.local_files import replacing
 
 _CHUNK = 1 << 20
+_OVER = ("https", "http")
 _TIMEOUT_SECONDS = 60.0
 _MIB = 1 << 20
 LONGEST_SECONDS = 3600.0
@@ -30,7 +30,7 @@ MOST_TEXT = 32 * _MIB
 """The limit for what is text: scripts, checksums, manifests."""
 
 Report = Callable[[str], None]
-Opening = Callable[[str], AbstractContextManager[Any]]
+Opening = Callable[[str], http.client.HTTPResponse]
 
 
 def download(
@@ -71,26 +71,28 @@ def download(
     report(f"downloaded {path.name}")
 
 
-def _opened(url: str) -> AbstractContextManager[Any]:
+def _opened(url: str) -> http.client.HTTPResponse:
     return opened(Request(url, headers={"User-Agent": "picluster"}))  # noqa: S310 - see the model
 
 
 def opened(
     request: Request, trust: ssl.SSLContext | None = None, *, longest: float = LONGEST_SECONDS
-) -> AbstractContextManager[Any]:
+) -> http.client.HTTPResponse:
     """Make a request that no redirection leads away from HTTPS. Raises `OSError` and others.
 
     `longest` is how many seconds the whole of it may take, with all redirections.
     """
+    if request.type not in _OVER:
+        raise _Refused(f"{request.type} is not HTTP")
     within = Deadline.after(longest)
     found = urllib.request.build_opener(_NoWayBack, _Http(within), _Https(within, trust))
-    answer: AbstractContextManager[Any] = found.open(request, timeout=_TIMEOUT_SECONDS)
+    answer: http.client.HTTPResponse = found.open(request, timeout=_TIMEOUT_SECONDS)
     return answer
 
 
-def text_of(answer: Any) -> bytes:
+def text_of(answer: http.client.HTTPResponse) -> bytes:
     """Read an answer that is text. Raises `OSError`, `HTTPException`."""
-    return body_of(_http(answer), MOST_TEXT)
+    return body_of(answer, MOST_TEXT)
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -129,16 +131,18 @@ class _NoWayBack(urllib.request.HTTPRedirectHandler):
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
         """Return the request to go on with. Raises `_Refused`."""
-        if req.type == "https" and urlsplit(newurl).scheme != "https":
+        scheme = urlsplit(newurl).scheme
+        if req.type == "https" and scheme != "https":
             raise _Refused("the server redirects to an address without HTTPS", f"to {newurl}")
+        if scheme not in _OVER:
+            raise _Refused("the server redirects to an address that is not of HTTP", f"to {newurl}")
         # urllib would read the page that says so, however long it is.
         fp.close()
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:
+def _whole(answer: http.client.HTTPResponse, most: int, *, digest_known: bool) -> Iterator[bytes]:
     """Yield an answer's body. Raises `_Refused` unless it is as long as promised."""
-    answer = _http(answer)
     promised, got = answer.length, 0
     if promised is not None and promised > most:
         raise _too_large(most)
@@ -153,12 +157,6 @@ def _whole(answer: object, most: int, *, digest_known: bool) -> Iterator[bytes]:
     if promised is not None and got != promised:
         what = "the download was cut short; it was thrown away"
         raise _Refused(what, f"{got} of {promised} bytes have come")
-
-
-def _http(answer: object) -> http.client.HTTPResponse:
-    if not isinstance(answer, http.client.HTTPResponse):
-        raise _Refused("the download was redirected to an address that is not of HTTP")
-    return answer
 
 
 def _too_large(most: int) -> _Refused:

@@ -6,9 +6,14 @@ Docker's, and what has no name in front of its own there is of `library`.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 
 DOCKER = "docker.io"
+_NO_PART_OF_A_FILE = re.compile("[^A-Za-z0-9.-]")
+_LONGEST = 180
+"""Of 255 bytes, what is added to a name on nodes and while it is written leaves more than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,16 @@ class Reference:
 
     @property
     def file(self) -> str:
-        """The name of its archive, the same however the image is called."""
-        return f"{self.full.replace('/', '_').replace('@sha256:', '_').replace(':', '_')}.tar"
+        """The name of its archive, the same however the image is called.
+
+        Where another image could have it too, or it would be longer than a file's name may be, a
+        digest of the whole name is in it.
+        """
+        name = _NO_PART_OF_A_FILE.sub("_", self.full.replace("@sha256:", "_"))
+        if "_" not in self.full and ":" not in self.host and len(name) <= _LONGEST:
+            return f"{name}.tar"
+        digest = hashlib.sha256(self.full.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{name[:_LONGEST]}-{digest[:16]}.tar"
 
 
 def read_reference(text: str) -> Reference:

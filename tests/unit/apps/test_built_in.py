@@ -117,3 +117,17 @@ def test_a_zip_that_is_not_the_interface_is_refused(
     with pytest.raises(StepFailed, match=said):
         unpack(archive(tmp_path, *names), tmp_path / "out")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("damage", ["size", "method", "password"])
+def test_a_zip_that_cannot_be_unpacked_is_refused(tmp_path: Path, damage: str) -> None:
+    path = archive(tmp_path, "dist/index.html")
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    place, value = {"size": (24, 0xFFFFFFF0), "method": (10, 77), "password": (8, 1)}[damage]
+    width = 4 if damage == "size" else 2
+    data[entry + place : entry + place + width] = value.to_bytes(width, "little")
+    path.write_bytes(data)
+    with pytest.raises(StepFailed, match=r"cannot be unpacked|larger than 2048 MiB unpacked"):
+        unpack(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -137,7 +137,16 @@ def test_an_apps_images_but_those_of_the_clusters_own_registry() -> None:
     )
 
 
-@pytest.mark.parametrize("odd", [None, [], {"containers": "none"}, {"containers": [None, {}]}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        {"containers": "none"},
+        {"containers": [None, {}]},
+        {"containers": [{"args": 5, "command": {"a": 1}, "env": 7}]},
+    ],
+)
 def test_a_manifest_without_images_has_none(odd: Any) -> None:
     assert images_of([{"spec": odd}]) == ()
 
@@ -158,3 +167,16 @@ def test_an_image_is_known_by_its_name_in_full(name: str, wanted: Reference, sho
     assert (found, found.short) == (wanted, short)
     assert read_reference(wanted.full) == wanted, "the full name means the same"
     assert Path(found.file).name == found.file, "it is the name of one file"
+
+
+def test_no_two_images_have_one_archive() -> None:
+    alike = ("a_b/c:1", "a/b_c:1", "r.example.org:5000/a:1", "r.example.org/5000/a:1", "a/b/c:1")
+    assert len({read_reference(name).file for name in alike}) == len(alike)
+    assert read_reference("a/b/c:1").file == "docker.io_a_b_c_1.tar", "nothing else is called so"
+
+
+@pytest.mark.parametrize("name", ["a/" * 120 + "b:1", "x:" + "t" * 300, "é" * 200, "\ud800\n/\0:1"])
+def test_whatever_an_image_is_called_its_archive_can_be(name: str, tmp_path: Path) -> None:
+    file = read_reference(name).file
+    (tmp_path / f"picluster-{file}-0123456789ab.tar.0123456789abcdef.part").touch()
+    assert file != read_reference(f"{name}0").file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ from tests.unit.steps.looking import decide_from, look_at
 
 from picluster import commands
 from picluster.apps.rancher.charts import Charts
+from picluster.engine.lock import WorkstationLock
 from picluster.engine.place import Tools
 from picluster.engine.step import Blocked, Satisfied
-from picluster.errors import PiclusterError, PreflightRefused, StepFailed
+from picluster.errors import Locked, PiclusterError, PreflightRefused, StepFailed
 from picluster.model import Cluster, parse
 from picluster.model.mirrors import Mirror
 from picluster.model.rancher import Rancher
@@ -129,7 +131,7 @@ class Desk:
 
     @property
     def files(self) -> set[str]:
-        found = (path for path in self.directory.rglob("*") if path.is_file())
+        found = (path for path in self.directory.rglob("[!.]*") if path.is_file())
         return {str(path.relative_to(self.directory)) for path in found}
 
     def decide(self, arch: str = "arm64", more: str = "") -> object:
@@ -450,6 +452,28 @@ def test_a_directory_with_something_else_in_place_of_the_checksums_is_told(desk:
     (desk.directory / "SHA256SUMS").mkdir(parents=True)
     with pytest.raises(StepFailed, match="this computer refuses it"):
         desk.save()
+
+
+def test_a_directory_is_saved_to_by_one_run_at_a_time(desk: Desk) -> None:
+    other = WorkstationLock(desk.directory / ".picluster.lock")
+    other.take()
+    with pytest.raises(Locked, match="it is being saved to already") as caught:
+        desk.save()
+    assert caught.value.where == str(desk.directory)
+    assert f"process {os.getpid()}," in caught.value.why
+    assert desk.internet.asked == []
+    assert desk.files == set()
+    other.release()
+    assert desk.save() == ()
+
+
+def test_an_image_with_a_name_longer_than_a_files_is_saved(desk: Desk) -> None:
+    name = "/".join(["r.example.org:5000", *["deep"] * 50])
+    desk.internet.put(name.partition("/")[2], "1", "arm64")
+    spec = {"containers": [{"name": "web", "image": f"{name}:1"}]}
+    desk.internet.files["/web.yaml"] = yaml.safe_dump({**WEB, "spec": spec}).encode()
+    assert desk.save() == ()
+    assert desk.decide() == Satisfied(detail=f"{len(desk.files) - 1} files")
 
 
 def test_without_the_login_it_says_what_is_wanted(desk: Desk) -> None:

@@ -121,7 +121,16 @@ class ManifestHere:
                 where=str(self.path),
                 fix="check longhorn.manifest_sha256, and where the file is from",
             )
-        return parse_objects(self.path.read_text(), str(self.path))
+        try:
+            text = self.path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigInvalid(
+                "it is not UTF-8 text",
+                where=str(self.path),
+                why=str(error),
+                fix="delete it, so that it is fetched anew, or check where the file is from",
+            ) from None
+        return parse_objects(text, str(self.path))
 
 
 @dataclass(frozen=True, slots=True)

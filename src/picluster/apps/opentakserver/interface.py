@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from picluster.engine.step import Change, Decision, Satisfied
 from picluster.engine.survey import Look
 from picluster.errors import StepFailed
 from picluster.model.opentakserver import Ui
-from picluster.steps.download import digest_of, download
+from picluster.steps.download import MOST_BYTES, digest_of, download
 
 UI_FILES = "ui-files"
 
@@ -113,13 +114,17 @@ def unpack(archive: Path, target: Path) -> None:
             indexes = [name for name in packed.namelist() if PurePosixPath(name).name == _INDEX]
             if not indexes:
                 raise StepFailed(f"there is no {_INDEX} in it", where=str(archive), fix=_FIX)
+            if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
+                what = f"it is larger than {MOST_BYTES >> 20} MiB unpacked"
+                raise StepFailed(what, where=str(archive), fix=_FIX)
             top = PurePosixPath(min(indexes, key=len)).parent
             for entry in packed.infolist():
                 path = PurePosixPath(entry.filename)
                 if entry.is_dir() or not path.is_relative_to(top):
                     continue
                 _write(target, path.relative_to(top), packed.read(entry), archive)
-    except (OSError, zipfile.BadZipFile) as error:
+    # What zipfile says of a method that it does not know, of a password, and of damaged data.
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise StepFailed(f"it cannot be unpacked: {error}", where=str(archive), fix=_FIX) from error
 
 

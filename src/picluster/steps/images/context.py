@@ -42,7 +42,7 @@ class Context:
         from docker.utils.build import exclude_paths  # noqa: PLC0415 - slow to import
 
         ignore = self.directory / _IGNORE
-        patterns = ignore.read_text().splitlines() if ignore.is_file() else []
+        patterns = ignore.read_text("utf-8", "replace").splitlines() if ignore.is_file() else []
         wanted = [line.strip() for line in patterns if line.strip() and not line.startswith("#")]
         found = exclude_paths(str(self.directory), wanted, dockerfile=self.dockerfile)
         # The rules have been applied: the file that they are in is of no more use.

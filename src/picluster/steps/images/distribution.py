@@ -17,7 +17,6 @@ import ssl
 import tarfile
 import urllib.error
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,7 +172,7 @@ class Puller:
 
     def _ask(
         self, image: Reference, url: str, longest: float, **headers: str
-    ) -> AbstractContextManager[Any]:
+    ) -> http.client.HTTPResponse:
         try:
             return self._once(image, url, longest, headers)
         except urllib.error.HTTPError as error:
@@ -185,7 +184,7 @@ class Puller:
 
     def _once(
         self, image: Reference, url: str, longest: float, headers: Mapping[str, str]
-    ) -> AbstractContextManager[Any]:
+    ) -> http.client.HTTPResponse:
         request = _request(url, **headers)
         known = self._headers.get(image.repository)
         if known is not None:
