@@ -29,7 +29,7 @@ OTHERS = {
     "apps/opentakserver/interface.py FetchUi.perform": "it hands the file to `unpack`",
     "apps/opentakserver/pod.py managed": "in a pod, of what picluster put into it",
     "apps/opentakserver/pod.py merged": "in a pod, of OpenTAKServer's own file",
-    "kube/official.py _Connection.getresponse": "the official client reads the answer",
+    "kube/official.py _TimedConnection.getresponse": "the official client reads the answer",
     "kube/template.py template": "files of picluster's own package",
     "steps/manifests/inventory.py objects_of": "the API's objects: tests/unit/phases/test_nonsense",
     "steps/manifests/secrets.py read_secret": "the API's objects: tests/unit/phases/test_nonsense",
