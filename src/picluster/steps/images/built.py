@@ -212,7 +212,7 @@ class _Making:
                 return
             local = f"{shop.builder.prefix}/{self.image.reference}"
             if self._archive is not None:
-                shop.load(self._archive, local, progress)
+                shop.load(self._slug, self._archive, local, progress)
             else:
                 self._build(local, progress)
             names = [local, f"{shop.builder.prefix}/{self.image.name}:{_tag_of(inputs)}"]
@@ -236,7 +236,7 @@ class _Making:
         present = self.workshop.image_ids(wanted)
         for base in wanted:
             if base not in present:
-                self.workshop.obtain(base, progress)
+                self.workshop.obtain(self._slug, base, progress)
 
     def _is_stored(self, inputs: str) -> bool:
         """Whether these inputs were built before; then the image's own tag names that."""

@@ -146,20 +146,23 @@ class Workshop:
         here = quote(f"{WORKSHOP}/{slug}")
         self._run(f"rm -rf {here}/context {here}/*.tar*", _ASK_SECONDS)
 
-    def obtain(self, reference: str, progress: Progress) -> None:
+    def obtain(self, slug: str, reference: str, progress: Progress) -> None:
         """Have an image that something is built from: out of an archive, or pulled."""
         archive = archive_of(self.builder.archives, reference)
         if archive is not None:
-            self.load(archive, reference, progress)
+            self.load(slug, archive, reference, progress)
             return
         progress.report(f"pulling {reference}")
         with self._login("pull") as environment:
             self._do(f"pulling {reference}", f"{environment}docker pull -q -- {quote(reference)}")
 
-    def load(self, archive: ImageArchive, reference: str, progress: Progress) -> None:
-        """Load an archive, and let its image be known by this reference."""
+    def load(self, slug: str, archive: ImageArchive, reference: str, progress: Progress) -> None:
+        """Load an archive, and let its image be known by this reference.
+
+        Builds go on beside each other, and may need the same archive: each has its own copy.
+        """
         progress.report(f"sending {archive.path.name} to {self.node}")
-        there = f"{WORKSHOP}/{archive.path.name}"
+        there = f"{WORKSHOP}/{slug}/{archive.path.name}"
         self._upload(archive.path, there)
         known = quote(name_in(archive, reference))
         self._do(

@@ -145,8 +145,9 @@ def test_an_archives_name_is_never_shell(tmp_path: Path, name: str, host: str) -
     source = tmp_path / name
     source.write_text("x")
     archive = ImageArchive(source, (f"{host}tak/map:1.0",))
-    Workshop(builder((archive,)), Sessions(nodes)).load(archive, IMAGE.reference, ProgressDouble())
+    shop = Workshop(builder((archive,)), Sessions(nodes))
+    shop.load("map", archive, IMAGE.reference, ProgressDouble())
     calls = (tmp_path / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["docker", "docker", "rm"], "nothing else ran"
-    assert calls[0] == f"docker load -q -i {WORKSHOP}/{name}"
-    assert calls[2] == f"rm -f {WORKSHOP}/{name}"
+    assert calls[0] == f"docker load -q -i {WORKSHOP}/map/{name}"
+    assert calls[2] == f"rm -f {WORKSHOP}/map/{name}"
