@@ -172,9 +172,11 @@ class Installed(Inferred):
                 f"K3s runs here as {state.unit}, and the file makes this node's role {self.role}",
                 f"uninstall it on the node first ({state.unit}-uninstall.sh), or change the role",
             )
-        if state.version == self.version and state.unit == unit and state.recorder:
+        installed = state.version == self.version and state.unit == unit and state.recorder
+        # What was installed ahead of its turn, by a run that was cut off, has not joined yet.
+        older = [] if installed and state.used else self.older_servers(look)
+        if installed and not older:
             return Satisfied()
-        older = self.older_servers(look)
         if older:
             return Blocked(
                 f"an agent would be newer than {', '.join(older)}",

@@ -125,6 +125,18 @@ def test_a_new_agent_is_not_installed_before_servers_that_are_older() -> None:
     assert isinstance(agent.decide(seen), Blocked)
 
 
+@pytest.mark.parametrize(("traces", "decision"), [({}, Blocked), ({"joined": "yes"}, Satisfied)])
+def test_an_agent_that_was_installed_and_never_joined_waits_for_older_servers(
+    traces: dict[str, str], decision: type
+) -> None:
+    """The run that installed it ahead of its turn was cut off; servers are older by now."""
+    older = {STATE.name: printed(version="v1.32.9+k3s1", unit="k3s", datastore="etcd")}
+    there = printed(version=WANTED, unit="k3s-agent", recorder="yes", **traces)
+    agent = Installed("agent", WANTED, 900, ["pi2"])
+    seen = Look("pi1", "k3s-installed", {"pi1": {STATE.name: there}, "pi2": older})
+    assert isinstance(agent.decide(seen), decision)
+
+
 def test_an_agent_is_installed_beside_servers_of_its_own_release() -> None:
     same = {STATE.name: printed(version=WANTED, unit="k3s", datastore="etcd")}
     agent = Installed("agent", WANTED, 900, ["pi2"])
