@@ -88,6 +88,11 @@ NAMED: dict[str, tuple[str, str, str]] = {
         '(DrainNode(self.node, "it leaves the cluster", self.timeout, _STAYING),)',
         "()",
     ),
+    "an upgrade ends while what it drained is down": (
+        "steps/k3s/back_again.py",
+        "if not workloads or not look.changing(UNCORDONED):",
+        "if True:",
+    ),
     "uncordon does nothing": (
         "steps/k3s/maintenance.py",
         "uncordon(api_of(place.tools), self.node)",

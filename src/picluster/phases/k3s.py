@@ -16,6 +16,7 @@ from picluster.steps.download import exposed, plain_http
 from picluster.steps.image_reference import read_reference
 from picluster.steps.k3s import paths
 from picluster.steps.k3s.artifacts import Artifacts
+from picluster.steps.k3s.back_again import BackAgain, RunningBeforeUpgrade
 from picluster.steps.k3s.config import ConfigFile, TokenFile, api_url, public_url
 from picluster.steps.k3s.images import ImagesThere
 from picluster.steps.k3s.install import RECORDER, Installed, InstalledBeforehand, Staged
@@ -45,6 +46,7 @@ def k3s(site: Site) -> Phase:
     """Build the phase for a cluster; nothing is looked at yet."""
     cluster = site.cluster
     servers = [node.name for node in cluster.servers]
+    running = RunningBeforeUpgrade(cluster.k3s.version)
     return Phase(
         "k3s",
         f"K3s {cluster.k3s.version} runs on every node, in one cluster",
@@ -63,6 +65,7 @@ def k3s(site: Site) -> Phase:
                     CLUSTER: [
                         here_fact(site.here.snapshots),
                         stored_data_known(StoredBeforeUpgrade(cluster.k3s.version)),
+                        Fact(running.name, "it is known what runs before an upgrade", running),
                         _saved_before_upgrade(site),
                     ]
                 },
@@ -192,6 +195,7 @@ def _service(site: Site, node: Node) -> list[Step]:
         Running(arrived),
         Ready(arrived),
         Uncordoned(node.name),
+        BackAgain(node.name, RunningBeforeUpgrade(cluster.k3s.version), cluster.limits.rollout),
     ]
 
 
