@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from picluster.lab import faults
 from picluster.paths import cluster_state
 from tests.lab.bench import Bench, Pi, kill
-from tests.lab.kube import create_namespace, fetched, nodes_seen_by
+from tests.lab.kube import ask, create_namespace, fetched, nodes_seen_by
 from tests.lab.labs import rehearse
 from tests.lab.sampler import sampling
 
@@ -56,6 +57,23 @@ def labelled(bench: Bench, **labels: str) -> str:
         else line
         for line in nodes
     )
+
+
+def make_web(bench: Bench) -> None:
+    """Have a Deployment of one pod."""
+    labels = {"app": "web"}
+    pod = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "web", "image": "web"}]},
+    }
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod},
+    }
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    bench.node(1).sh(ask("POST", deployments, json.dumps(body)))
 
 
 def label_of(pi: Pi, node: str) -> str | None:
@@ -139,7 +157,8 @@ def test_a_rolling_restart_keeps_two_servers_at_every_moment(fleet: Bench, tmp_p
 
 
 def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_path: Path) -> None:
-    servers = [node.name for node in fleet.nodes[:3]]
+    servers, agent = [node.name for node in fleet.nodes[:3]], fleet.node(4).name
+    make_web(fleet)
     with sampling(fleet, servers, tmp_path) as samples:
         with fleet.begin("upgrade", "--to", PATCH) as under_way:
             wait_for_line(under_way, f"{servers[1]}: install K3s")
@@ -148,6 +167,7 @@ def test_an_upgrade_that_is_killed_goes_on_where_it_stopped(fleet: Bench, tmp_pa
         assert f"version: {PATCH}" in fleet.file.read_text(), "what is half done is not forgotten"
         done = fleet.picluster("upgrade")
     assert f"{servers[0]}: install" not in done.said, "the first server was done already"
+    assert f"{agent}: wait until what ran before {agent} was drained runs again" in done.said
     kept = cluster_state(fleet.lab.name) / "snapshots"
     assert list(kept.glob("before-v1.33.13-k3s2-*/token")), "the data has to be saved first"
     expect_whole(fleet, PATCH)
