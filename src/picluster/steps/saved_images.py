@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from picluster.errors import StepFailed
 from picluster.local_files import replacing
 from picluster.steps.download import parse_checksums
 from picluster.steps.image_reference import read_reference
@@ -28,6 +30,22 @@ class AirGap:
         """Return a file of it; None if it was not saved, or is gone."""
         path = self.directory / name
         return path if name in self.sums and path.is_file() else None
+
+    def content(self, name: str) -> bytes | None:
+        """Return what a file of it holds; None as `path`.
+
+        Raises `StepFailed` if it is not what was saved.
+        """
+        path = self.path(name)
+        content = path.read_bytes() if path else None
+        if content is not None and hashlib.sha256(content).hexdigest() != self.sums[name]:
+            raise StepFailed(
+                f"the checksum of {name} is wrong",
+                where=str(path),
+                why=f"{SUMS} beside it lists another one",
+                fix="run `picluster images save` for that directory again where there is a network",
+            )
+        return content
 
 
 def for_nodes(image: str, platform: str) -> str:

@@ -577,6 +577,10 @@ def test_charts_are_saved_by_their_index_and_sent_along(desk: Desk) -> None:
     assert not {"repo", "chart", "version"} & specs["rancher"].keys(), "nothing is fetched"
     assert isinstance(desk.decide(), Satisfied)
 
+    (desk.directory / "rancher-2.15.1.tgz").write_bytes(b"a chart of somebody else")
+    with pytest.raises(StepFailed, match=r"the checksum of rancher-2\.15\.1\.tgz is wrong"):
+        Charts(wanted, 1, read_saved(desk.directory))(Tools())
+
     desk.internet.files["/r.tgz"] = b"another"
     (desk.directory / "rancher-2.15.1.tgz").unlink()
     (failure,) = desk.save()

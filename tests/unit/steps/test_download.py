@@ -329,6 +329,13 @@ def test_https_is_not_given_up_for_a_redirection(new: str) -> None:
     assert new in caught.value.why
 
 
+@pytest.mark.parametrize("new", ["ftp://127.0.0.1:1/k3s", "file:///etc/passwd", "data:,x"])
+def test_nothing_but_http_is_redirected_to(new: str) -> None:
+    with pytest.raises(_Refused, match="an address that is not of HTTP") as caught:
+        redirected("http://a.example/k3s", new)
+    assert new in caught.value.why
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -87,14 +87,13 @@ class Charts:
     saved: AirGap | None = None
 
     def __call__(self, tools: Tools) -> list[Object]:
-        """Return them."""
-        found = {each.chart: self._archive(each) for each in chart_files(self.rancher)}
-        contents = {name: archive for name, archive in found.items() if archive is not None}
+        """Return them. Raises `StepFailed` for an archive that is not the one that was saved."""
+        contents = {
+            each.chart: archive
+            for each in chart_files(self.rancher)
+            if self.saved and (archive := self.saved.content(each.file)) is not None
+        }
         return objects(self.rancher, self.replicas, contents)
-
-    def _archive(self, chart: ChartFile) -> bytes | None:
-        path = self.saved.path(chart.file) if self.saved else None
-        return path.read_bytes() if path else None
 
 
 def objects(

@@ -38,6 +38,17 @@ def test_what_is_ignored_is_neither_counted_nor_sent(context: Context, tmp_path:
         assert {entry.mtime for entry in tar.getmembers()} == {0}
 
 
+def test_a_dockerignore_in_another_encoding_is_read_as_far_as_it_goes(
+    context: Context, tmp_path: Path
+) -> None:
+    before = context.digest()
+    (tmp_path / ".dockerignore").write_bytes("größe\nnotes.txt\n".encode("latin-1"))
+    (tmp_path / "notes.txt").write_text("of no matter")
+    first = context.digest()
+    (tmp_path / "notes.txt").write_text("of none at all")
+    assert context.digest() == first != before
+
+
 def test_what_is_sent_tells_programs_and_links_and_no_more(
     context: Context, tmp_path: Path
 ) -> None:
