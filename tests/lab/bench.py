@@ -22,6 +22,7 @@ from picluster.paths import cluster_state
 from tests.lab.warm import warm
 
 PATIENCE = 300.0
+ANSWER_SECONDS = 30
 _PICLUSTER = [sys.executable, "-m", "picluster"]
 # sudo notes in the user's home that its lecture on responsibility is not needed again.
 _SUDOS_OWN_NOTE = "/.sudo_as_admin_successful"
@@ -158,9 +159,12 @@ class Pi:
         return run_inside(self.node, script).returncode
 
     def holds(self, script: str) -> bool:
-        """Whether a condition holds; on a node that is off, as while it reboots, none does."""
+        """Whether a condition holds; on a node that is off, as while it reboots, none does.
+
+        One that went down just as it was asked never answers.
+        """
         try:
-            return self.status(script) == 0
+            return run_inside(self.node, script, seconds=ANSWER_SECONDS).returncode == 0
         except StepFailed:
             return False
 

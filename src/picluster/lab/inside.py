@@ -15,17 +15,21 @@ from picluster.lab.supervise import leader
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def run_inside(node: LabNode, script: str) -> subprocess.CompletedProcess[str]:
+def run_inside(
+    node: LabNode, script: str, seconds: int | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a shell script as root on the node. Raises `StepFailed` if the node is off, or going.
 
     A node that shuts down waits for its last process: one that comes in from outside would hold it.
+    What is still there after these `seconds` is killed, and its status is 137.
     """
     first = leader(node)
     if first is None or _is_shutting_down(first):
         raise StepFailed(f"{node.name} is off", fix=f"picluster lab mend {node.name}")
     enter = ("nsenter", "-t", str(first), "-m", "-u", "-i", "-n", "-p", "--")
     clean = ("env", "-i", f"PATH={_PATH}", "HOME=/root", "LC_ALL=C")
-    return attempt(*enter, *clean, "/bin/sh", "-c", script)
+    limit = ("timeout", "-s", "KILL", str(seconds)) if seconds else ()
+    return attempt(*limit, *enter, *clean, "/bin/sh", "-c", script)
 
 
 def _is_shutting_down(first: int) -> bool:

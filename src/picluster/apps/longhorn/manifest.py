@@ -167,7 +167,14 @@ def adapted(manifests: list[Object], longhorn: Longhorn, replicas: int) -> list[
         _SETTINGS: (_SETTINGS_FILE, wanted),
         **({_RESOURCE: (_RESOURCE_FILE, of_backups)} if of_backups else {}),
     }
-    return [_adapted(each, longhorn, replicas, values) for each in manifests]
+    try:
+        return [_adapted(each, longhorn, replicas, values) for each in manifests]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigInvalid(
+            "Longhorn's manifest cannot be adapted",
+            why=f"something in it is not of the form that it should have ({error!r})",
+            fix=_FIX,
+        ) from error
 
 
 def _adapted(

@@ -120,7 +120,8 @@ def unpack(archive: Path, target: Path) -> None:
             top = PurePosixPath(min(indexes, key=len)).parent
             for entry in packed.infolist():
                 path = PurePosixPath(entry.filename)
-                if entry.is_dir() or not path.is_relative_to(top):
+                # `is_dir` of zipfile fails at a name that is empty.
+                if entry.filename.endswith("/") or not path.is_relative_to(top):
                     continue
                 _write(target, path.relative_to(top), packed.read(entry), archive)
     # What zipfile says of a method that it does not know, of a password, and of damaged data.
