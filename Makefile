@@ -30,7 +30,7 @@ test-unit: $(STAMP)  ## Pure and local tests; needs no root
 	$(BIN)/pytest tests/unit -n $(shell expr 2 \* $(CORES))
 
 test-lab: $(STAMP) test-deps lab-trees  ## Tests on real nodes: systemd, sshd, apt (needs root)
-	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab tests/contract -n 6 --dist loadfile --no-loadscope-reorder
+	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/lab tests/contract -n 5 --dist loadfile --no-loadscope-reorder
 
 real: $(STAMP) lab-deps  ## A real K3s on lab nodes: `make real RELEASE=dir [NEXT=dir]` (docs/testing.md)
 	$(ROOT) env PICLUSTER_LAB=required $(BIN)/pytest tests/contract tests/real -x --timeout 2400 --release $(RELEASE) $(if $(NEXT),--next $(NEXT))
